@@ -1,0 +1,68 @@
+# Every command of the project. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+TOOLS := .venv-tools
+BIN := $(VENV)/bin
+# Half of the suite waits for sockets, so two workers keep two cores busy.
+WORKERS ?= auto
+# What `make lint` holds the protos against; a first commit has nothing to break.
+BREAKING_AGAINST ?= .git\#branch=main
+
+.PHONY: help
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Make .venv with the ingate command.
+
+$(VENV)/.installed: requirements/runtime.txt pyproject.toml
+	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed requirements/dev.txt
+	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/dev.txt
+	@touch $@
+
+$(TOOLS)/.installed: requirements/tools.txt
+	PYTHON="$(PYTHON)" sh scripts/venv.sh $(TOOLS) requirements/tools.txt
+	@touch $@
+
+.PHONY: serve
+serve: setup ## Run the gateway with the built-in demo model.
+	$(BIN)/ingate serve --demo
+
+.PHONY: test
+test: $(VENV)/.dev $(TOOLS)/.installed ## Install what the tests need and run them all.
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell --skip '*.txt,./gen,*.binpb,*package-lock.json,./.venv*,./third_party,node_modules' .
+	$(TOOLS)/bin/python scripts/generate.py --vendor-only
+	$(TOOLS)/bin/buf lint
+	$(TOOLS)/bin/buf format --diff --exit-code proto
+	@if git rev-parse --verify --quiet main >/dev/null; then \
+		$(TOOLS)/bin/buf breaking proto --against '$(BREAKING_AGAINST),subdir=proto'; fi
+
+.PHONY: check
+check: lint test ## All that a commit must pass.
+
+.PHONY: generate
+generate: $(TOOLS)/.installed ## Generate gen/ from proto/.
+	$(TOOLS)/bin/python scripts/generate.py
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew into requirements/ (needs uv).
+	sh scripts/lock.sh
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure the gateway against a bare nginx.
+	$(BIN)/python -m bench $(ARGS)

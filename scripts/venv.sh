@@ -1,0 +1,25 @@
+#!/bin/sh
+# Makes a virtual environment and installs a locked requirement file into it: venv.sh DIRECTORY FILE
+set -eu
+directory=$1
+requirements=$2
+
+if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "Ingate needs Python 3.11 or newer; set PYTHON to one." >&2
+    exit 1
+fi
+if [ ! -x "$directory/bin/python" ]; then
+    # Debian and Ubuntu ship the venv module without pip's bundle unless python3-venv is installed.
+    if ! "$PYTHON" -m venv "$directory" 2>/dev/null; then
+        rm -rf "$directory"
+        version=$("$PYTHON" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            apt-get update -qq && apt-get install -y -qq "$version"
+        else
+            echo "Python lacks its venv module. Install it with: sudo apt-get install $version" >&2
+            exit 1
+        fi
+        "$PYTHON" -m venv "$directory"
+    fi
+fi
+"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
