@@ -1,0 +1,1 @@
+"""Ingate, an open, self-hosted LLM gateway."""

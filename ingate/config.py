@@ -1,0 +1,156 @@
+"""Settings: what they are, where they come from, and which are secret.
+
+Each field of `Settings` is a setting: `--some-name` on the command line, `INGATE_SOME_NAME` in the
+environment, `some_name` in `ingate.toml`; the first of these that states it wins over the default.
+Knows nothing of what the settings are used for.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+
+from ingate.errors import BadRequest
+
+ENVIRONMENT_PREFIX = "INGATE_"
+CONFIG_FILE = "ingate.toml"
+MASK = "***"
+
+
+def _setting(description: str, *, secret: bool = False, env: str | None = None, **bounds: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=description, extra={"secret": secret, "env": env}, **bounds)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The effective settings of a process."""
+
+    host: Annotated[str, _setting("Address the HTTP port listens on.")] = "127.0.0.1"
+    port: Annotated[int, _setting("HTTP port; 0 picks a free one.", ge=0, le=65535)] = 8080
+    grpc_port: Annotated[int, _setting("gRPC port; 0 picks a free one.", ge=0, le=65535)] = 50051
+    data_dir: Annotated[str, _setting("Directory of the embedded database, the journal and the master key.")] = "data"
+    database_url: Annotated[
+        str,
+        _setting("SQLAlchemy URL (`postgresql+asyncpg://…`); empty for SQLite in the data directory.", secret=True),
+    ] = ""
+    database_pool: Annotated[int, _setting("Database connections at most.", ge=1, le=500)] = 10
+    demo: Annotated[bool, _setting("Offer the built-in model, and create the organisation `demo` with a key.")] = False
+    default_plan: Annotated[Literal["free", "enterprise"], _setting("Plan of a new organisation.")] = "enterprise"
+    master_key: Annotated[
+        str, _setting("Key for secrets at rest, 32 bytes in base64; made in the data directory if empty.", secret=True)
+    ] = ""
+    session_hours: Annotated[int, _setting("Hours until a session ends by itself.", ge=1, le=8760)] = 24
+    allow_private_upstreams: Annotated[
+        Literal["", "yes", "no"],
+        _setting("Whether providers may have private addresses; empty allows loopback with the embedded database."),
+    ] = ""
+    max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024
+    max_header_bytes: Annotated[int, _setting("Largest header block accepted.", ge=1024)] = 64 * 1024
+    capture_bytes: Annotated[int, _setting("Bytes kept of each recorded body; 0 records no bodies.", ge=0)] = (
+        1024 * 1024
+    )
+    on_disconnect: Annotated[
+        Literal["drain", "cancel"],
+        _setting("When a caller leaves early: read the provider's answer to its end for usage, or stop it."),
+    ] = "drain"
+    drain_seconds: Annotated[float, _setting("Seconds an abandoned answer is read for usage at most.", gt=0)] = 60.0
+    drain_bytes: Annotated[int, _setting("Bytes an abandoned answer is read for usage at most.", ge=0)] = (
+        8 * 1024 * 1024
+    )
+    shutdown_seconds: Annotated[float, _setting("Seconds open requests get to finish after SIGTERM.", ge=0)] = 300.0
+    connect_timeout: Annotated[float, _setting("Seconds to connect to a provider.", gt=0)] = 10.0
+    idle_timeout: Annotated[float, _setting("Seconds between two reads of a provider's answer.", gt=0)] = 120.0
+    journal_fsync: Annotated[bool, _setting("Flush the journal to disk with every exchange.")] = False
+    journal_max_bytes: Annotated[int, _setting("Bytes the journal may hold.", ge=1024 * 1024)] = 1024**3
+    grant_seconds: Annotated[
+        float, _setting("Seconds a gateway may serve from what it knows of a key while the core is away.", gt=0, le=300)
+    ] = 30.0
+    event_loop: Annotated[Literal["uvloop", "asyncio"], _setting("Event loop implementation.")] = "uvloop"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _setting("Least severe log line.")] = "info"
+    gateway_token: Annotated[
+        str, _setting("Token that gateways share with the core; made at start if empty.", secret=True)
+    ] = ""
+    openai_api_key: Annotated[
+        str, _setting("OpenAI credential for every organisation.", secret=True, env="OPENAI_API_KEY")
+    ] = ""
+    anthropic_api_key: Annotated[
+        str, _setting("Anthropic credential for every organisation.", secret=True, env="ANTHROPIC_API_KEY")
+    ] = ""
+    gemini_api_key: Annotated[
+        str, _setting("Gemini credential for every organisation.", secret=True, env="GEMINI_API_KEY")
+    ] = ""
+    ollama_host: Annotated[str, _setting("Ollama server for every organisation.", env="OLLAMA_HOST")] = ""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting, for command lines and documents."""
+
+    name: str
+    type: type
+    choices: tuple[str, ...]
+    default: Any
+    description: str
+    secret: bool
+    env: str
+
+
+def catalogue() -> list[Setting]:
+    """Returns every setting in the order of `Settings`."""
+    hints = get_type_hints(Settings, include_extras=True)
+    plain = get_type_hints(Settings)
+    settings = []
+    for field in msgspec.structs.fields(Settings):
+        meta: msgspec.Meta = hints[field.name].__metadata__[0]
+        extra = meta.extra or {}
+        choices = getattr(plain[field.name], "__args__", ())
+        settings.append(
+            Setting(
+                name=field.name,
+                type=str if choices else plain[field.name],
+                choices=choices,
+                default=field.default,
+                description=meta.description or "",
+                secret=extra["secret"],
+                env=extra["env"] or ENVIRONMENT_PREFIX + field.name.upper(),
+            )
+        )
+    return settings
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+) -> Settings:
+    """Returns the settings of flags, environment, file and defaults, in that order of precedence.
+
+    `file` must exist when given; else `ingate.toml` in the working directory is read where it exists.
+    Raises BadRequest naming the setting that is unknown or out of bounds.
+    """
+    path = file or Path(CONFIG_FILE)
+    values: dict[str, Any] = {}
+    if file is not None or path.exists():
+        try:
+            values.update(tomllib.loads(path.read_text()))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadRequest(f"cannot read {path}: {error}") from None
+    for setting in catalogue():
+        if setting.env in environ:
+            values[setting.name] = environ[setting.env]
+    values.update({name: value for name, value in (flags or {}).items() if value is not None})
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"settings: {error}") from None
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """Returns the settings as a dict, with each secret that is set shown as `***`."""
+    values = msgspec.structs.asdict(settings)
+    for setting in catalogue():
+        if setting.secret and values[setting.name]:
+            values[setting.name] = MASK
+    return values

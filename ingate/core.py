@@ -1,0 +1,188 @@
+"""The core: every servicer, its stores and its jobs, behind one interceptor chain.
+
+`open_core` is the place where the halves of a process meet: the in-process channel that the facade is given, the
+engine that facade and ProxyService share, and the interceptors that a socket server for other callers runs too.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+
+from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
+from ingate import migrate, migrations
+from ingate.auth.passwords import Passwords
+from ingate.auth.servicer import AuthServicer
+from ingate.config import Settings
+from ingate.db import Database
+from ingate.epochs import Epochs
+from ingate.exchanges.servicer import ExchangeServicer
+from ingate.gateway.servicer import GatewayServicer
+from ingate.identity.authenticator import Authenticator
+from ingate.identity.last_used import LastUsed
+from ingate.identity.operator import owner_session
+from ingate.keys.servicer import KeyServicer
+from ingate.limits.attempts import Attempts
+from ingate.limits.window import FixedWindows
+from ingate.providers.demo import DemoTransport
+from ingate.providers.servicer import ProviderServicer
+from ingate.providers.shared import shared_routes
+from ingate.proxy.engine import Engine
+from ingate.proxy.grants import Grants
+from ingate.proxy.journal import Journal, Shipper
+from ingate.proxy.ports import Timeouts, Transport
+from ingate.proxy.relay import Disconnect
+from ingate.proxy.servicer import ProxyServicer
+from ingate.proxy.shipping import ship_over
+from ingate.proxy.upstream import UpstreamPool
+from ingate.rpc.connect import MAX_MESSAGE_BYTES
+from ingate.rpc.inprocess import InProcessServer
+from ingate.rpc.interceptors.chain import chain
+from ingate.rpc.interceptors.stages import stages
+from ingate.rpc.services import rpcs, services
+from ingate.system.servicer import SystemServicer
+from ingate.vault import Vault, load_master_key
+
+EMBEDDED_FILE = "ingate.db"
+FLUSH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A running core. `servicers` are by full service name, for a socket server with the same `interceptors`."""
+
+    channel: grpc.aio.Channel
+    interceptors: tuple[grpc.aio.ServerInterceptor, ...]
+    servicers: dict[str, Any]
+    engine: Engine
+    system: SystemServicer
+    shipper: Shipper
+    database: Database
+    gateway_token: str
+    made_master_key: bool
+
+    def drain(self) -> None:
+        """Makes readiness say no, so that load balancers look elsewhere while open requests finish."""
+        self.system.draining = True
+
+    @asynccontextmanager
+    async def as_owner(self, org_slug: str) -> AsyncIterator[tuple[tuple[str, str], ...]]:
+        """Yields call metadata with which the operator acts as an organisation's owner. Raises NotFound."""
+        async with owner_session(self.database, org_slug) as token:
+            yield (("authorization", f"Bearer {token}"),)
+
+
+def data_dir(settings: Settings) -> Path:
+    """Returns the data directory, made with mode 0700 if missing."""
+    path = Path(settings.data_dir).absolute()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Yields the database of the settings, whatever version it is at."""
+    url = settings.database_url or f"sqlite+aiosqlite:///{data_dir(settings) / EMBEDDED_FILE}"
+    database = Database(url, pool_size=settings.database_pool)
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+def private_upstreams_allowed(settings: Settings, database: Database) -> bool:
+    """Tells whether providers may have private addresses: what the setting says, else only when embedded."""
+    return settings.allow_private_upstreams == "yes" or (not settings.allow_private_upstreams and database.embedded)
+
+
+@asynccontextmanager
+async def open_core(settings: Settings) -> AsyncIterator[Core]:
+    """Yields the running core; afterwards what the journal holds is flushed and everything is closed.
+
+    An embedded database is migrated here; another must be at the right version, else Unavailable is raised.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        if not database.embedded:
+            await migrate.require(database)
+        elif await migrate.version(database) != migrations.HEAD:
+            await migrate.upgrade(database)
+        yield await _build(settings, database, stack)
+
+
+async def _build(settings: Settings, database: Database, stack: AsyncExitStack) -> Core:
+    directory = data_dir(settings)
+    key, made = load_master_key(settings.master_key, directory)
+    token = settings.gateway_token or secrets.token_urlsafe(32)
+    as_gateway = (("x-ingate-gateway", token),)
+    epochs, windows, last_used = Epochs(), FixedWindows(), LastUsed(database)
+    passwords = Passwords()
+    stack.callback(passwords.close)
+    allow_private = private_upstreams_allowed(settings, database)
+    interceptors = (
+        chain(
+            stages(Authenticator(database, last_used), gateway_token=token, windows=windows),
+            rpcs(),
+        ),
+    )
+    server = InProcessServer(interceptors=interceptors, max_message_bytes=MAX_MESSAGE_BYTES)
+    channel = server.channel()
+    pool = UpstreamPool()
+    stack.push_async_callback(pool.aclose)
+    transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
+
+    journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
+    stack.callback(journal.close)
+    shipper = Shipper(journal, ship_over(channel, as_gateway), max_batch_bytes=MAX_MESSAGE_BYTES // 8)
+    timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
+    grants = Grants(
+        GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, allow_private=allow_private
+    )
+    stack.push_async_callback(grants.aclose)
+    disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
+    engine = Engine(grants, windows, journal, transports, capture=settings.capture_bytes, disconnect=disconnect)
+
+    system = SystemServicer(database)
+    servicers: dict[str, Any] = {
+        "ingate.auth.v1.AuthService": AuthServicer(
+            database,
+            passwords,
+            Attempts(),
+            default_plan=settings.default_plan,
+            session_hours=settings.session_hours,
+        ),
+        "ingate.exchanges.v1.ExchangeService": ExchangeServicer(database, last_used.touch),
+        "ingate.gateway.v1.GatewayService": GatewayServicer(database, epochs, ProviderServiceStub(channel), as_gateway),
+        "ingate.keys.v1.KeyService": KeyServicer(database, epochs),
+        "ingate.providers.v1.ProviderService": ProviderServicer(
+            database,
+            Vault(key),
+            epochs,
+            transports,
+            shared=shared_routes(settings),
+            allow_private=allow_private,
+            demo=settings.demo,
+        ),
+        "ingate.proxy.v1.ProxyService": ProxyServicer(engine),
+        "ingate.system.v1.SystemService": system,
+    }
+    for name, servicer in servicers.items():
+        services()[name].add_to_server(servicer, server)
+    for job in (last_used.run, grants.watch):
+        stack.push_async_callback(_end, asyncio.create_task(job()))
+    shipper.start()
+    stack.push_async_callback(shipper.stop, FLUSH_SECONDS)
+    return Core(channel, interceptors, servicers, engine, system, shipper, database, token, made)
+
+
+async def _end(job: "asyncio.Task[None]") -> None:
+    job.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await job

@@ -1,0 +1,1 @@
+"""How much of something a caller may have: arithmetic on counters, without I/O. Knows neither callers nor protocols."""

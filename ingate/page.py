@@ -1,0 +1,42 @@
+"""Pages of lists: the defaults of limit and offset, and cursors."""
+
+import base64
+import binascii
+from typing import Protocol
+
+from ingate import ids
+from ingate.errors import BadRequest
+
+DEFAULT_LIMIT = 50
+MAX_TIME = 2**63 - 1
+
+
+class PageRequest(Protocol):
+    """A list request with optional `limit` and `offset`, whose bounds its own rules state."""
+
+    @property
+    def limit(self) -> int: ...  # noqa: D102 -- see the class
+    @property
+    def offset(self) -> int: ...  # noqa: D102 -- see the class
+
+
+def page(request: PageRequest) -> tuple[int, int]:
+    """Returns limit and offset of a list request, with the defaults where unset."""
+    return request.limit or DEFAULT_LIMIT, request.offset
+
+
+def encode_cursor(time: int, row_id: str) -> str:
+    """Returns the opaque cursor for the place after a row in an order by time and id."""
+    return base64.urlsafe_b64encode(f"{time} {row_id}".encode()).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str) -> tuple[int, str]:
+    """Returns the time and id in a cursor. Raises BadRequest when it is none of ours."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        time, _, row_id = text.partition(" ")
+        if ids.is_uuid(row_id) and time.isdecimal() and int(time) <= MAX_TIME:
+            return int(time), row_id
+    except (binascii.Error, ValueError):
+        pass
+    raise BadRequest.field("cursor", "is not one that this API gave out")

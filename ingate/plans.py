@@ -1,0 +1,74 @@
+"""Plans: what an organisation may use, and how much by default.
+
+Proxying, recording, usage, keys and providers belong to every plan and are no feature. Knows neither organisations
+nor where the numbers are overridden.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+FREE = "free"
+ENTERPRISE = "enterprise"
+
+PROMPTS = "prompts"
+EVALS = "evals"
+DATASETS = "datasets"
+PLAYGROUND = "playground"
+RESPONSE_CACHING = "response_caching"
+GUARDRAILS = "guardrails"
+BUDGETS = "budgets"
+WEBHOOKS = "webhooks"
+AUDIT = "audit"
+BYOS = "byos"
+PII_REDACTION = "pii_redaction"
+
+FEATURES = frozenset(
+    {
+        PROMPTS,
+        EVALS,
+        DATASETS,
+        PLAYGROUND,
+        RESPONSE_CACHING,
+        GUARDRAILS,
+        BUDGETS,
+        WEBHOOKS,
+        AUDIT,
+        BYOS,
+        PII_REDACTION,
+    }
+)
+"""Every feature that a plan may have or lack, as `ingate.options.v1.Access.feature` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One plan."""
+
+    name: str
+    features: frozenset[str]
+    requests_per_minute: int
+    """The rate limit of a key that states none."""
+
+
+PLANS: Mapping[str, Plan] = MappingProxyType(
+    {
+        FREE: Plan(FREE, frozenset(), 600),
+        ENTERPRISE: Plan(ENTERPRISE, FEATURES, 60_000),
+    }
+)
+
+
+def plan(name: str) -> Plan:
+    """Returns the plan of that name; a name that nobody knows gets what the least plan has."""
+    return PLANS.get(name, PLANS[FREE])
+
+
+def features(name: str) -> frozenset[str]:
+    """Returns the features of a plan."""
+    return plan(name).features
+
+
+def rate_limit(name: str) -> int:
+    """Returns the requests a minute of a key that states no limit of its own."""
+    return plan(name).requests_per_minute

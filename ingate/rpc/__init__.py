@@ -1,0 +1,1 @@
+"""gRPC: one set of generated stubs over two transports, a socket and this process."""

@@ -1,0 +1,62 @@
+"""One log line for each rpc: which, how it ended, how long it took, for whom. Never what was said."""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import structlog
+
+from ingate.errors import DomainError
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.principal import principal
+from ingate.rpc.services import Rpc
+from ingate.rpc.status import code_of
+
+_log = structlog.get_logger(__name__)
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+def _stated(context: Any) -> str:
+    """Returns the code that the handler itself has set; `OK` where none."""
+    code = context.code()
+    return code.name if isinstance(code, grpc.StatusCode) else _NAMES.get(code or 0, "UNKNOWN")
+
+
+def _wrap(rpc: Rpc, step: Step) -> Step:
+    name = rpc.path[1:]
+    # What gateways ask of the core is as frequent as their traffic, and nobody's request.
+    write = _log.debug if rpc.access.gateway else _log.info
+
+    async def access_log(request: Any, call: Call) -> Any:
+        started = time.perf_counter()
+        code = "INTERNAL"
+        try:
+            response = await step(request, call)
+            code = _stated(call.context)
+        except DomainError as error:
+            code = code_of(error).name
+            raise
+        except grpc.aio.AbortError:
+            code = _stated(call.context)
+            raise
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        finally:
+            caller = principal()
+            write(
+                "rpc",
+                rpc=name,
+                code=code,
+                ms=round((time.perf_counter() - started) * 1000, 3),
+                org_id=caller.org_id,
+                key_id=caller.key_id,
+                request_id=call.request_id,
+            )
+        return response
+
+    return access_log
+
+
+ACCESS_LOG = Stage("access_log", _wrap, after=("failures",))

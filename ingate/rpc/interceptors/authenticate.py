@@ -1,0 +1,99 @@
+"""Establishes who is calling, from metadata and the connection.
+
+A caller's credential is a secret in `authorization: Bearer …` or `x-ingate-key`; what a secret stands for is the
+Authenticator's to say. `x-ingate-gateway` proves a gateway process, whose word for the client's address is taken.
+Does not know what a caller may do, except that a public rpc asks for no credential: it ignores a stale one, so that
+signing in works with one.
+"""
+
+import dataclasses
+import hmac
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from ingate.errors import Unauthenticated
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.principal import Principal, set_principal
+from ingate.rpc.services import Rpc
+
+AUTHORIZATION = "authorization"
+KEY = "x-ingate-key"
+GATEWAY = "x-ingate-gateway"
+ADDRESS = "x-ingate-address"
+
+_ADDRESS_CHARACTERS = 64
+
+
+class Authenticator(Protocol):
+    """Says whom a credential stands for."""
+
+    async def authenticate(self, metadata: dict[str, str]) -> Principal:
+        """Returns the caller, without address and request id. `credential(metadata)` is never None here.
+
+        Raises Unauthenticated for a credential that is unknown, revoked or expired, always in the same words.
+        """
+        ...
+
+
+def credential(metadata: dict[str, str]) -> str | None:
+    """Returns the caller's secret, or None where the caller shows none.
+
+    Raises Unauthenticated for one that is empty or of another scheme, and for two that differ.
+    """
+    secrets = set()
+    if (given := metadata.get(AUTHORIZATION)) is not None:
+        scheme, _, secret = given.partition(" ")
+        secrets.add(secret.strip() if scheme.lower() == "bearer" else "")
+    if (given := metadata.get(KEY)) is not None:
+        secrets.add(given.strip())
+    if not secrets:
+        return None
+    if len(secrets) > 1 or "" in secrets:
+        raise Unauthenticated("the credential is not valid")
+    return secrets.pop()
+
+
+def peer_address(peer: str) -> str:
+    """Returns the address of gRPC's peer (`ipv4:1.2.3.4:5`, `ipv6:%5B::1%5D:5`), or "" for one that has none."""
+    family, _, rest = peer.partition(":")
+    if family == "ipv4":
+        return rest.rpartition(":")[0]
+    if family == "ipv6":
+        return unquote(rest).rpartition(":")[0].strip("[]")
+    return ""
+
+
+def authenticate(authenticator: Authenticator, gateway_token: str) -> Stage:
+    """Returns the stage. Raises ValueError for an empty gateway token, which everyone could show."""
+    if not gateway_token:
+        raise ValueError("the gateway token must not be empty")
+    expected = gateway_token.encode()
+
+    async def identify(metadata: dict[str, str], *, public: bool, gateway: bool) -> Principal:
+        if not public and credential(metadata) is not None:
+            return await authenticator.authenticate(metadata)
+        return Principal(kind="gateway" if gateway else "anonymous")
+
+    def wrap(rpc: Rpc, step: Step) -> Step:
+        public = rpc.access.public
+
+        async def authenticated(request: Any, call: Call) -> Any:
+            metadata = call.metadata
+            token = metadata.get(GATEWAY)
+            if token is not None and not hmac.compare_digest(token.encode(), expected):
+                raise Unauthenticated("the gateway token is not valid")
+            gateway = token is not None
+            address = metadata.get(ADDRESS, "")[:_ADDRESS_CHARACTERS] if gateway else ""
+            caller = await identify(metadata, public=public, gateway=gateway)
+            set_principal(
+                dataclasses.replace(
+                    caller,
+                    address=address or peer_address(call.context.peer()),
+                    request_id=call.request_id,
+                )
+            )
+            return await step(request, call)
+
+        return authenticated
+
+    return Stage("authenticate", wrap, after=("failures", "access_log"))

@@ -1,0 +1,63 @@
+"""Decides whether the caller may call the rpc, by the rpc's access option alone. What states nothing is refused.
+
+Whose resources a caller may touch is the servicer's to decide.
+"""
+
+from typing import Any
+
+from gen.ingate.access.v1 import access_pb2
+from gen.ingate.options.v1 import options_pb2
+from ingate import plans
+from ingate.errors import Forbidden, Unauthenticated
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.principal import Principal, principal
+from ingate.rpc.services import Rpc
+
+
+def permit(access: options_pb2.Access, caller: Principal) -> None:
+    """Returns if `access` admits the caller; raises Unauthenticated or Forbidden if not."""
+    if access.public:
+        return
+    if access.gateway:
+        _permit_gateway(caller)
+    elif access.role:
+        _permit_member(access, caller)
+    else:
+        raise Forbidden("nobody may call this")
+
+
+def _permit_gateway(caller: Principal) -> None:
+    if caller.kind == "anonymous":
+        raise Unauthenticated("the gateway token is required")
+    if caller.kind != "gateway":
+        raise Forbidden("only gateways may call this")
+
+
+def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
+    # A gateway that shows no credential speaks for somebody who has none.
+    if caller.kind not in ("user", "key"):
+        raise Unauthenticated("a credential is required")
+    if caller.role < access.role:
+        role = access_pb2.Role.Name(access.role).removeprefix("ROLE_").lower()
+        raise Forbidden(f"this takes the role {role}", metadata={"role": role})
+    if access.scope and caller.kind == "key" and access.scope not in caller.scopes:
+        scope = access_pb2.Scope.Name(access.scope).removeprefix("SCOPE_").lower()
+        raise Forbidden(f"this takes a key with the scope {scope}", metadata={"scope": scope})
+    if access.feature and access.feature not in plans.features(caller.plan):
+        raise Forbidden(
+            f"the plan {caller.plan} does not include {access.feature}",
+            metadata={"feature": access.feature, "plan": caller.plan},
+        )
+
+
+def _wrap(rpc: Rpc, step: Step) -> Step:
+    access = rpc.access
+
+    async def authorised(request: Any, call: Call) -> Any:
+        permit(access, principal())
+        return await step(request, call)
+
+    return authorised
+
+
+AUTHORISE = Stage("authorise", _wrap, after=("authenticate",))

@@ -1,0 +1,45 @@
+"""Failures become statuses here, and nowhere else.
+
+A DomainError becomes the status that says what it says. Anything else is our fault: it is logged with its traceback
+and answered in one fixed sentence, for gRPC would send the exception's own text. Cancellation and a handler's own
+abort pass.
+"""
+
+from typing import Any
+
+import grpc
+import structlog
+
+from ingate.errors import DomainError
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.interceptors.trailing import trailing
+from ingate.rpc.services import Rpc
+from ingate.rpc.status import DETAILS_KEY, INTERNAL_MESSAGE, code_of, to_status
+
+_log = structlog.get_logger(__name__)
+
+
+async def _abort(call: Call, error: DomainError) -> None:
+    status = to_status(error)
+    pairs = trailing(call.context, ((DETAILS_KEY, status.SerializeToString()),))
+    await call.context.abort(code_of(error), status.message, pairs)
+
+
+def _wrap(rpc: Rpc, step: Step) -> Step:
+    async def failures(request: Any, call: Call) -> Any:
+        try:
+            return await step(request, call)
+        except grpc.aio.AbortError:
+            raise
+        except DomainError as error:
+            failure = error
+        except Exception:  # noqa: BLE001 -- the one place that catches whatever else there is
+            _log.exception("rpc failed unexpectedly", rpc=rpc.path[1:], request_id=call.request_id)
+            failure = DomainError(INTERNAL_MESSAGE, metadata={"request_id": call.request_id})
+        # Outside of the handlers, so that what was caught does not hang on the abort as its context.
+        return await _abort(call, failure)
+
+    return failures
+
+
+FAILURES = Stage("failures", _wrap)

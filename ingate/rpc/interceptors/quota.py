@@ -1,0 +1,60 @@
+"""Counts the requests of keys and says in trailing metadata how the minute stands, whatever becomes of the call.
+
+Gateways and people are not counted. Does not know where a key's limit comes from.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ingate.clock import SECOND
+from ingate.errors import RateLimited
+from ingate.limits.window import Decision, FixedWindows
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.interceptors.trailing import add_trailing
+from ingate.rpc.principal import principal
+from ingate.rpc.services import Rpc
+
+
+def standing(decision: Decision) -> tuple[tuple[str, str], ...]:
+    """Returns the trailing metadata that says how a window stands; the reset is in Unix seconds."""
+    return (
+        ("x-ratelimit-limit", str(decision.limit)),
+        ("x-ratelimit-remaining", str(decision.remaining)),
+        ("x-ratelimit-reset", str(decision.reset_us // SECOND)),
+    )
+
+
+def quota(windows: FixedWindows, clock: Callable[[], int], *, uncounted: frozenset[str] = frozenset()) -> Stage:
+    """Returns the stage.
+
+    `clock` gives microseconds since the epoch. `uncounted` are paths of rpcs that take from the window themselves.
+    """
+
+    def wrap(rpc: Rpc, step: Step) -> Step:
+        if rpc.path in uncounted:
+            return step
+
+        async def counted(request: Any, call: Call) -> Any:
+            caller = principal()
+            if caller.kind != "key":
+                return await step(request, call)
+            now = clock()
+            decision = windows.take(caller.key_id, caller.rate_limit, now)
+            pairs = standing(decision)
+            add_trailing(call.context, pairs)
+            if not decision.allowed:
+                raise RateLimited(
+                    f"more than {decision.limit} requests in this minute",
+                    metadata={"subject": f"key:{caller.key_id}", "limit": str(decision.limit)},
+                    retry_after=(decision.reset_us - now) / SECOND,
+                )
+            try:
+                return await step(request, call)
+            finally:
+                # Again where it is needed: a handler that sets trailing metadata of its own replaces what was there.
+                if not set(pairs) <= set(call.context.trailing_metadata()):
+                    add_trailing(call.context, pairs)
+
+        return counted
+
+    return Stage("quota", wrap, after=("authenticate",))

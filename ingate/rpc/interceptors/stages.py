@@ -1,0 +1,39 @@
+"""The stages of every rpc, in their order, and why the order is this one."""
+
+from collections.abc import Callable
+
+from ingate import clock
+from ingate.limits.window import FixedWindows
+from ingate.rpc.interceptors.access_log import ACCESS_LOG
+from ingate.rpc.interceptors.authenticate import Authenticator, authenticate
+from ingate.rpc.interceptors.authorise import AUTHORISE
+from ingate.rpc.interceptors.chain import Stage
+from ingate.rpc.interceptors.failures import FAILURES
+from ingate.rpc.interceptors.quota import quota
+from ingate.rpc.interceptors.required import REQUIRED
+
+
+def stages(
+    authenticator: Authenticator,
+    *,
+    gateway_token: str,
+    windows: FixedWindows,
+    now: Callable[[], int] = clock.now,
+    uncounted: frozenset[str] = frozenset(),
+) -> tuple[Stage, ...]:
+    """Returns the stages, outermost first. `uncounted`: see `quota`."""
+    return (
+        # Outermost: no exception of a stage or a servicer may reach gRPC, which would send its text.
+        FAILURES,
+        # Around all that can refuse a call, so that refused calls are in the log as well.
+        ACCESS_LOG,
+        # Before whatever asks who is calling.
+        authenticate(authenticator, gateway_token),
+        # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
+        # malformed use up the minute too.
+        quota(windows, now, uncounted=uncounted),
+        # Before the request is looked at: who may not call learns nothing of what it should look like.
+        AUTHORISE,
+        # Last, so that servicers find requests as the protos promise.
+        REQUIRED,
+    )

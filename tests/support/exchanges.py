@@ -1,0 +1,28 @@
+"""Requests for the upstream pool and reading its answers, short enough for a test to read as a dialogue."""
+
+from ingate.proxy.ports import OutboundRequest, Timeouts
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def outbound(origin, method="POST", target="/v1/x", headers=(), body=b"", **timeouts):
+    """An OutboundRequest; timeouts not named are five seconds, so that a hang fails soon."""
+    limits = {"connect": 5.0, "first_byte": 5.0, "idle": 5.0} | timeouts
+    return OutboundRequest(method, origin, target, list(headers), body, Timeouts(**limits))
+
+
+async def read_all(response):
+    """Returns the body, read to its end."""
+    pieces = []
+    while piece := await response.read():
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def fetch(pool, origin, **request):
+    """Sends and reads; returns (status, headers, body)."""
+    response = await pool.send(outbound(origin, **request))
+    try:
+        return response.status, response.headers, await read_all(response)
+    finally:
+        await response.aclose()

@@ -1,0 +1,113 @@
+import io
+import json
+import logging
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingate import logs
+
+
+@pytest.fixture
+def written():
+    """Logs into memory; returns a function that gives the lines so far as objects. Restores logging after."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    file = io.BytesIO()
+    logs.configure("debug", file=file)
+    yield lambda: [json.loads(line) for line in file.getvalue().splitlines()]
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+SECRETS = [
+    "sk-ingate-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-abcde",
+    "ses-ingate-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-abcde",
+    "sk-ant-api03-abcdefghijklmnop",
+    "sk-proj-abcdefghijklmnop",
+    "pg_live_abcdefghijkl",
+    "ogk_abcdefghijkl",
+    "AIzaSyAbcdefghijklmnopqrstuvwxyz",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_what_looks_like_a_secret_is_masked_wherever_it_stands(written, secret):
+    """In the event, in values, in nested values, in names and in tracebacks."""
+    log = structlog.get_logger()
+    log.info(secret, plain=secret, joined=f"key_{secret}", nested={"a": [secret]}, **{secret: 1})
+    log.error("failed", exc_info=ValueError(f"bad key {secret}!"))
+    logging.getLogger("library").warning("header Authorization: Bearer %s", secret)
+    text = json.dumps(written())
+    assert len(written()) == 3
+    assert secret not in text
+    assert secret[8:] not in text
+    assert "bad key" in text
+
+
+@pytest.mark.parametrize("text", ["Bearer abc.def-ghi", "bearer\tabc.def-ghi", 'x "Bearer abc.def-ghi"'])
+def test_bearer_tokens_of_any_kind_are_masked(written, text):
+    """The scheme gives a token away whatever it looks like."""
+    structlog.get_logger().info("e", value=text)
+    assert "abc" not in json.dumps(written())
+
+
+def test_values_under_secret_names_are_masked(written):
+    """A password looks like nothing; its name tells."""
+    structlog.get_logger().info("e", password="hunter2", Authorization="x", token=b"y", harmless="z")
+    (line,) = written()
+    assert (line["password"], line["Authorization"], line["token"], line["harmless"]) == ("***", "***", "***", "z")
+
+
+def test_a_line_says_when_and_how_severe(written):
+    """Every line has time, level and event."""
+    structlog.get_logger().warning("happened", n=1)
+    (line,) = written()
+    assert (line["level"], line["event"], line["n"]) == ("warning", "happened", 1)
+    assert line["timestamp"].endswith("Z")
+
+
+def test_ordinary_text_stays():
+    """Words that only resemble secrets are left alone."""
+    for text in ("ask-me-anything", "risk-assessment", "bearer of news:", "sk-short", "task-abcdefgh"):
+        assert logs.mask(text) == text or text.startswith("bearer")
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", 2**80, b"\xff", object, {1, 2}, float("nan"), {("a",): 1}, "a\nb\x00", None]
+)
+def test_no_value_breaks_a_line(written, value):
+    """Whatever is logged, there is one line of JSON and no exception."""
+    structlog.get_logger().info("odd", value=value)
+    (line,) = written()
+    assert line["event"] == "odd"
+
+
+@pytest.mark.usefixtures("written")
+def test_a_level_silences_what_is_below_it():
+    """At warning, info is not written."""
+    file = io.BytesIO()
+    logs.configure("warning", file=file)
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    logging.getLogger("library").info("quiet too")
+    assert [json.loads(line)["event"] for line in file.getvalue().splitlines()] == ["loud"]
+
+
+@pytest.mark.usefixtures("written")
+def test_a_reader_that_is_gone_stops_nobody():
+    """Writing to a closed pipe or file loses the line and raises nothing."""
+    file = io.BytesIO()
+    logs.configure("info", file=file)
+    file.close()
+    structlog.get_logger().info("into the void")
+
+
+@given(st.text())
+def test_masking_never_fails_and_never_shows_a_key(text):
+    """Any text around a key is fine."""
+    secret = "sk-ingate-" + "Z" * 43
+    assert secret not in logs.mask(f"{text} {secret} {text}")

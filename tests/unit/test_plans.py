@@ -1,0 +1,27 @@
+import pytest
+
+from ingate import plans
+from ingate.rpc.services import rpcs
+
+
+def test_the_free_plan_has_no_features_and_enterprise_has_all():
+    """The table of plans is this simple today."""
+    assert plans.features("free") == frozenset()
+    assert plans.features("enterprise") == plans.FEATURES
+
+
+def test_default_rate_limits():
+    """What a key may do in a minute where it states nothing."""
+    assert plans.rate_limit("free") == 600
+    assert plans.rate_limit("enterprise") == 60_000
+
+
+@pytest.mark.parametrize("name", ["", "FREE", "platinum", "enterprise "])
+def test_a_plan_that_nobody_knows_gets_the_least(name):
+    """An unknown name opens nothing."""
+    assert plans.plan(name) is plans.PLANS["free"]
+
+
+def test_every_feature_that_an_rpc_asks_for_is_in_a_plan():
+    """A feature that no plan can have would shut the rpc for everyone."""
+    assert {rpc.access.feature for rpc in rpcs().values() if rpc.access.feature} <= plans.FEATURES
