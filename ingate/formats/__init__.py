@@ -1,0 +1,29 @@
+"""LLM wire formats: what can be learned from requests and responses without changing a byte.
+
+Pure: no I/O, no clock, no provider. One module per format; `reader` and `request` choose among them.
+"""
+
+from ingate.formats.encoding import unpacked
+from ingate.formats.facts import MAX_TEXT, RequestFacts, ResponseFacts
+from ingate.formats.malformed import MalformedBody
+from ingate.formats.paths import Format, detect
+from ingate.formats.reader import ResponseReader
+from ingate.formats.request import read_request
+from ingate.formats.rewrite import rewrite_model
+from ingate.formats.sse import SSEParser
+from ingate.formats.usage import Usage
+
+__all__ = [
+    "MAX_TEXT",
+    "Format",
+    "MalformedBody",
+    "RequestFacts",
+    "ResponseFacts",
+    "ResponseReader",
+    "SSEParser",
+    "Usage",
+    "detect",
+    "read_request",
+    "rewrite_model",
+    "unpacked",
+]

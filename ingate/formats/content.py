@@ -1,0 +1,69 @@
+"""The text of a prompt: a string, a list of strings, or a list of content parts. Knows no particular format."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ingate.formats.facts import MAX_TEXT
+from ingate.formats.shape import BROKEN, Shape, crowded
+
+_MAX_QUOTES = 2_000_000
+
+
+class Part(Struct, gc=False):
+    """A piece of content; pieces that are not text have no `text`."""
+
+    text: str | None = None
+
+
+class _Parts(Struct, gc=False):
+    parts: list[Part] | None = None
+
+
+_CONTENT = msgspec.json.Decoder(str | list[Part] | None)
+_STRINGS = msgspec.json.Decoder(str | list[str] | None)
+_PARTS = Shape(_Parts)
+
+
+def text_of(raw: Raw) -> str | None:
+    """Returns the text of a message's content, its text parts joined by newlines; `None` when there is none."""
+    if not raw or crowded(raw):
+        return None
+    try:
+        content = _CONTENT.decode(raw)
+    except BROKEN:
+        loose = _PARTS.read(b'{"parts":%b}' % bytes(raw))
+        content = loose.parts if loose else None
+    if isinstance(content, list):
+        return joined(part.text for part in content)
+    return cap(content)
+
+
+def strings_of(raw: Raw) -> str | None:
+    """Returns a string, or a list of strings joined by newlines; `None` for anything else."""
+    if not raw or crowded(raw, b'"', _MAX_QUOTES):
+        return None
+    try:
+        content = _STRINGS.decode(raw)
+    except BROKEN:
+        return None
+    return joined(content) if isinstance(content, list) else cap(content)
+
+
+def joined(texts: Iterable[str | None]) -> str | None:
+    """Returns the texts joined by newlines up to the cap, `None` when there are none."""
+    kept: list[str] = []
+    room = MAX_TEXT
+    for text in texts:
+        if text is not None:
+            kept.append(text[:room])
+            room -= len(text) + 1
+            if room <= 0:
+                break
+    return "\n".join(kept)[:MAX_TEXT] if kept else None
+
+
+def cap(text: str | None) -> str | None:
+    """Returns at most the characters that are kept of a text."""
+    return text if text is None or len(text) <= MAX_TEXT else text[:MAX_TEXT]

@@ -1,0 +1,118 @@
+"""Gemini content generation and embedding: model and streaming are in the path, usage comes in every chunk."""
+
+from msgspec import Raw, Struct
+
+from ingate.formats.content import joined, text_of
+from ingate.formats.facts import RequestFacts
+from ingate.formats.paths import gemini_method, gemini_model
+from ingate.formats.shape import Shape
+from ingate.formats.tally import Tally
+from ingate.formats.usage import Count, Counts
+
+
+class _Content(Struct, gc=False):
+    parts: Raw  # required: a large body of empty objects must not become as many structs
+    role: str | None = None
+
+
+class _Embedding(Struct, gc=False):
+    content: _Content
+
+
+class _Request(Struct, gc=False):
+    contents: list[_Content] | None = None
+    content: _Content | None = None
+    requests: list[_Embedding] | None = None
+
+
+class _Piece(Struct, gc=False, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    function_call: Raw = Raw()
+
+
+class _Said(Struct, gc=False):
+    parts: list[_Piece] | None = None
+
+
+class _Candidate(Struct, gc=False, rename="camel"):
+    index: int | None = None
+    content: _Said | None = None
+    finish_reason: str | None = None
+
+
+class _Usage(Struct, gc=False, rename="camel"):
+    prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    thoughts_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
+
+
+class _Feedback(Struct, gc=False, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Response(Struct, gc=False, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    usage_metadata: _Usage | None = None
+    model_version: str | None = None
+    prompt_feedback: _Feedback | None = None
+    error: Raw = Raw()
+
+
+_REQUEST = Shape(_Request)
+_RESPONSE = Shape(_Response)
+
+
+def request(path: str, body: bytes) -> RequestFacts | None:
+    """Reads a request; `None` when the body is not a JSON object."""
+    parsed = _REQUEST.read(body)
+    if parsed is None:
+        return None
+    prompt = None
+    if parsed.requests:
+        prompt = joined(text_of(embedding.content.parts) for embedding in parsed.requests)
+    else:
+        for content in reversed(parsed.contents or (parsed.content and [parsed.content]) or ()):
+            if content.role in (None, "", "user"):
+                prompt = text_of(content.parts)
+                break
+    return RequestFacts(gemini_model(path), gemini_method(path) == "streamGenerateContent", prompt)
+
+
+def event(tally: Tally, data: bytes | bytearray) -> bool:
+    """Takes a whole response or one chunk of a stream; tells whether it could be read."""
+    response = _RESPONSE.read(data)
+    if response is None:
+        return False
+    if response.error and tally.fails(response.error):
+        return True
+    if tally.model is None:
+        tally.name(response.model_version)
+    for candidate in response.candidates or ():
+        _candidate(tally, candidate)
+    if response.prompt_feedback is not None:
+        tally.end(response.prompt_feedback.block_reason)
+    usage = response.usage_metadata
+    if usage is not None:
+        tally.count(
+            Counts(
+                prompt=usage.prompt_token_count,
+                cached=usage.cached_content_token_count,
+                tools=usage.tool_use_prompt_token_count,
+                output=usage.candidates_token_count,
+                reasoning=usage.thoughts_token_count,
+            )
+        )
+    return True
+
+
+def _candidate(tally: Tally, candidate: _Candidate) -> None:
+    pieces = candidate.content.parts if candidate.content is not None else None
+    for piece in pieces or ():
+        if piece.function_call:
+            tally.tool_calls += 1
+        elif piece.text and not piece.thought and not candidate.index:
+            tally.say(piece.text)
+    tally.end(candidate.finish_reason)

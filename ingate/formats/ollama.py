@@ -1,0 +1,83 @@
+"""Ollama's own API: chat, generate and embed. Streams are one JSON object a line, and the default."""
+
+from msgspec import Raw, Struct
+
+from ingate.formats.content import strings_of, text_of
+from ingate.formats.facts import RequestFacts
+from ingate.formats.shape import Shape
+from ingate.formats.tally import Tally
+from ingate.formats.usage import Count, Counts
+
+
+class _Message(Struct, gc=False):
+    role: str  # required: a large body of empty objects must not become as many structs
+    content: Raw = Raw()
+
+
+class _Request(Struct, gc=False):
+    model: str | None = None
+    stream: bool | None = None
+    messages: list[_Message] | None = None
+    prompt: Raw = Raw()
+    input: Raw = Raw()
+
+
+class _Call(Struct, gc=False):
+    function: Raw = Raw()
+
+
+class _Said(Struct, gc=False):
+    content: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Response(Struct, gc=False):
+    model: str | None = None
+    message: _Said | None = None
+    response: str | None = None
+    done: bool | None = None
+    done_reason: str | None = None
+    prompt_eval_count: Count | None = None
+    eval_count: Count | None = None
+    error: Raw = Raw()
+
+
+_REQUEST = Shape(_Request)
+_RESPONSE = Shape(_Response)
+
+
+def request(path: str, body: bytes) -> RequestFacts | None:
+    """Reads a request; `None` when the body is not a JSON object."""
+    parsed = _REQUEST.read(body)
+    if parsed is None:
+        return None
+    prompt = strings_of(parsed.prompt or parsed.input)
+    for message in reversed(parsed.messages or ()):
+        if message.role == "user":
+            prompt = text_of(message.content)
+            break
+    streams = parsed.stream is not False and path.endswith(("/chat", "/generate"))
+    return RequestFacts(parsed.model, streams, prompt)
+
+
+def event(tally: Tally, data: bytes | bytearray) -> bool:
+    """Takes a whole response or one line of a stream; tells whether it could be read."""
+    response = _RESPONSE.read(data)
+    if response is None:
+        return False
+    if response.error and tally.fails(response.error):
+        return True
+    if tally.model is None:
+        tally.name(response.model)
+    said = response.message
+    if said is not None and said.tool_calls:
+        tally.tool_calls += len(said.tool_calls)
+    text = response.response or (said and said.content)
+    if text:
+        tally.say(text)
+    if response.done:
+        tally.complete = True
+        tally.finish = response.done_reason
+    if response.prompt_eval_count is not None or response.eval_count is not None:
+        tally.count(Counts(prompt=response.prompt_eval_count, output=response.eval_count))
+    return True

@@ -1,0 +1,167 @@
+"""OpenAI Chat Completions, and the Completions and Embeddings that share its response envelope.
+
+Compatible providers differ in where usage goes (last choice chunk, a chunk without choices,
+`x_groq`) and in how they name cached tokens; all of that is read here.
+"""
+
+from msgspec import Raw, Struct
+
+from ingate.formats.content import Part, strings_of, text_of
+from ingate.formats.facts import RequestFacts
+from ingate.formats.shape import Shape
+from ingate.formats.tally import Tally
+from ingate.formats.usage import Count, Counts
+
+
+class _Message(Struct, gc=False):
+    role: str  # required: a large body of empty objects must not become as many structs
+    content: Raw = Raw()
+
+
+class _ChatRequest(Struct, gc=False):
+    model: str | None = None
+    stream: bool | None = None
+    messages: list[_Message] | None = None
+
+
+class _TextRequest(Struct, gc=False):
+    model: str | None = None
+    stream: bool | None = None
+    prompt: Raw = Raw()
+    input: Raw = Raw()
+
+
+class _Call(Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+
+
+class _Said(Struct, gc=False):
+    content: str | list[Part] | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(Struct, gc=False):
+    index: int = 0
+    delta: _Said | None = None
+    message: _Said | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _PromptDetails(Struct, gc=False):
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+
+
+class _OutputDetails(Struct, gc=False):
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: Count | None = None
+
+
+class _Groq(Struct, gc=False):
+    usage: _Usage | None = None
+
+
+class _Response(Struct, gc=False):
+    model: str | None = None
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Raw = Raw()
+    x_groq: _Groq | None = None
+
+
+_CHAT_REQUEST = Shape(_ChatRequest)
+_TEXT_REQUEST = Shape(_TextRequest)
+_RESPONSE = Shape(_Response)
+_NO_DETAILS = _PromptDetails()
+_DONE = b"[DONE]"
+_LONGER_THAN_DONE = 20
+
+
+def chat_request(_path: str, body: bytes) -> RequestFacts | None:
+    """Reads a chat request; `None` when the body is not a JSON object."""
+    request = _CHAT_REQUEST.read(body)
+    if request is None:
+        return None
+    prompt = None
+    for message in reversed(request.messages or ()):
+        if message.role == "user":
+            prompt = text_of(message.content)
+            break
+    return RequestFacts(request.model, request.stream is True, prompt)
+
+
+def text_request(_path: str, body: bytes) -> RequestFacts | None:
+    """Reads a completions or embeddings request; `None` when the body is not a JSON object."""
+    request = _TEXT_REQUEST.read(body)
+    if request is None:
+        return None
+    return RequestFacts(request.model, request.stream is True, strings_of(request.prompt or request.input))
+
+
+def event(tally: Tally, data: bytes) -> bool:
+    """Takes one event of a stream; tells whether it could be read."""
+    if len(data) < _LONGER_THAN_DONE and data.strip() == _DONE:
+        tally.complete = True
+        return True
+    return whole(tally, data)
+
+
+def whole(tally: Tally, data: bytes | bytearray) -> bool:
+    """Takes a whole response or one chunk of a stream; tells whether it could be read."""
+    response = _RESPONSE.read(data)
+    if response is None:
+        return False
+    if response.error and tally.fails(response.error):
+        return True
+    if tally.model is None:
+        tally.name(response.model)
+    if response.choices:
+        for choice in response.choices:
+            _choice(tally, choice)
+    usage = response.usage or (response.x_groq and response.x_groq.usage)
+    if usage:
+        _usage(tally, usage)
+    return True
+
+
+def _choice(tally: Tally, choice: _Choice) -> None:
+    said = choice.delta or choice.message
+    text: str | None
+    if said is None:
+        text = choice.text
+    else:
+        content = said.content
+        text = "".join(part.text or "" for part in content) if isinstance(content, list) else content
+        if said.tool_calls:
+            for at, call in enumerate(said.tool_calls):
+                tally.call((choice.index, at if call.index is None else call.index), call.id)
+    if text and choice.index == 0:
+        tally.say(text)
+    if choice.finish_reason:
+        tally.end(choice.finish_reason)
+
+
+def _usage(tally: Tally, usage: _Usage) -> None:
+    details = usage.prompt_tokens_details or _NO_DETAILS
+    cached = details.cached_tokens if details.cached_tokens is not None else usage.prompt_cache_hit_tokens
+    inside = usage.completion_tokens_details
+    tally.count(
+        Counts(
+            prompt=usage.prompt_tokens,
+            cached=cached,
+            written=details.cache_write_tokens,
+            output=usage.completion_tokens,
+            reasoning=inside.reasoning_tokens if inside else None,
+            total=usage.total_tokens,
+        )
+    )

@@ -1,0 +1,157 @@
+"""OpenAI Responses: typed events, of which the terminal one repeats the whole response with its usage."""
+
+from msgspec import Raw, Struct
+
+from ingate.formats.content import Part, cap, text_of
+from ingate.formats.facts import RequestFacts
+from ingate.formats.fault import describe_body
+from ingate.formats.shape import Shape
+from ingate.formats.tally import Tally
+from ingate.formats.usage import Count, Counts
+
+_TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_CALLER_RUNS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+    }
+)
+
+
+class _InputItem(Struct, gc=False):
+    role: str | None = None
+    content: Raw = Raw()
+
+
+class _Request(Struct, gc=False):
+    model: str | None = None
+    stream: bool | None = None
+    input: str | list[_InputItem] | None = None
+
+
+class _InputDetails(Struct, gc=False):
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+
+
+class _OutputDetails(Struct, gc=False):
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(Struct, gc=False):
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    total_tokens: Count | None = None
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class _Item(Struct, gc=False):
+    type: str | None = None
+    content: list[Part] | None = None
+
+
+class _Why(Struct, gc=False):
+    reason: str | None = None
+
+
+class _Response(Struct, gc=False):
+    model: str | None = None
+    status: str | None = None
+    output: list[_Item] | None = None
+    usage: _Usage | None = None
+    error: Raw = Raw()
+    incomplete_details: _Why | None = None
+
+
+class _Event(Struct, gc=False):
+    type: str | None = None
+    delta: str | None = None
+    item: _Item | None = None
+    response: _Response | None = None
+
+
+_REQUEST = Shape(_Request)
+_RESPONSE = Shape(_Response)
+_EVENT = Shape(_Event)
+
+
+def request(_path: str, body: bytes) -> RequestFacts | None:
+    """Reads a request; `None` when the body is not a JSON object."""
+    parsed = _REQUEST.read(body)
+    if parsed is None:
+        return None
+    prompt = None
+    if isinstance(parsed.input, str):
+        prompt = cap(parsed.input)
+    else:
+        for item in reversed(parsed.input or ()):
+            if item.role == "user":
+                prompt = text_of(item.content)
+                break
+    return RequestFacts(parsed.model, parsed.stream is True, prompt)
+
+
+def event(tally: Tally, data: bytes) -> bool:
+    """Takes one event of a stream; tells whether it could be read."""
+    parsed = _EVENT.read(data)
+    if parsed is None:
+        return False
+    if parsed.type == "response.output_text.delta":
+        if parsed.delta:
+            tally.say(parsed.delta)
+    elif parsed.type == "response.output_item.added":
+        tally.tool_calls += _calls(parsed.item)
+    elif parsed.type == "error":
+        tally.error = tally.error or describe_body(data) or "error"
+    elif parsed.response is not None:
+        tally.name(parsed.response.model)
+        if parsed.type in _TERMINAL:
+            tally.complete = True
+            _take(tally, parsed.response)
+    return True
+
+
+def whole(tally: Tally, data: bytes | bytearray) -> bool:
+    """Takes a whole response; tells whether it could be read."""
+    response = _RESPONSE.read(data)
+    if response is None:
+        return False
+    tally.name(response.model)
+    _take(tally, response)
+    return True
+
+
+def _take(tally: Tally, response: _Response) -> None:
+    """Takes a response object. What a stream has shown of the output already is not taken again."""
+    tally.fails(response.error)
+    why = response.incomplete_details and response.incomplete_details.reason
+    tally.finish = why or response.status
+    output = response.output or ()
+    tally.tool_calls = max(tally.tool_calls, sum(map(_calls, output)))
+    if not tally.texts:
+        for item in output:
+            for part in item.content or () if item.type == "message" else ():
+                if part.text:
+                    tally.say(part.text)
+    usage = response.usage
+    if usage is not None:
+        details = usage.input_tokens_details
+        tally.count(
+            Counts(
+                prompt=usage.input_tokens,
+                cached=details.cached_tokens if details else None,
+                written=details.cache_write_tokens if details else None,
+                output=usage.output_tokens,
+                reasoning=usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else None,
+                total=usage.total_tokens,
+            )
+        )
+
+
+def _calls(item: _Item | None) -> int:
+    return int(item is not None and item.type in _CALLER_RUNS)

@@ -1,0 +1,109 @@
+"""Reading JSON into typed structs when the sender may have used other types.
+
+The fast way is one typed decode. When that fails, every field is tried alone: what fits is
+kept, what does not takes its default, and list items that do not fit are left out. Memory
+stays in proportion to the input: nothing is decoded without a type, and a large text made of
+very many objects is not turned into objects.
+Knows no wire format.
+"""
+
+from functools import cache
+from types import UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ingate.formats.surrogates import mended
+
+T = TypeVar("T", bound=Struct)
+
+BROKEN = (ValueError, RecursionError)
+"""What msgspec raises on bytes it cannot decode: its own errors and UnicodeDecodeError are ValueErrors."""
+
+Buffer = bytes | bytearray | Raw
+
+_LARGE = 1024 * 1024
+_MANY = 200_000
+
+
+def crowded(data: Buffer, mark: bytes = b"{", most: int = _MANY) -> bool:
+    """Tells whether a text is over 1 MiB and holds more marks (by default objects) than any honest sender's would."""
+    return len(data) > _LARGE and bytes(data).count(mark) > most
+
+
+class Shape(Generic[T]):
+    """A compiled reader for one struct type."""
+
+    __slots__ = ("_decode", "_kind")
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._decode = msgspec.json.Decoder(kind).decode
+
+    def read(self, data: Buffer) -> T | None:
+        """Returns the struct, or `None` when the data is not a JSON object or lacks what the struct requires."""
+        if len(data) <= _LARGE or not crowded(data):
+            try:
+                return self._decode(data)
+            except (msgspec.ValidationError, UnicodeDecodeError):
+                pass
+            except BROKEN:
+                broken = bytes(data)
+                data = mended(broken)
+                if data is broken:  # it is no JSON at all
+                    return None
+        return _salvage(data, self._kind)
+
+
+def _salvage(data: Buffer, kind: type[T]) -> T | None:
+    try:
+        raws = msgspec.json.decode(data, type=_twin(kind))
+    except BROKEN:
+        return None
+    values = {}
+    for field in msgspec.structs.fields(kind):
+        raw = getattr(raws, field.name)
+        value = _fit(raw, field.type) if raw else None
+        if value is not None:
+            values[field.name] = value
+    try:
+        return kind(**values)
+    except TypeError:  # a required field is missing
+        return None
+
+
+def _fit(raw: Raw, kind: Any) -> Any:
+    """Returns the value as far as it fits, `None` when it does not: no field distinguishes null from absent."""
+    if kind is Raw:
+        return raw
+    if crowded(raw):
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except BROKEN:
+        pass
+    for option in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
+        if isinstance(option, type) and issubclass(option, Struct):
+            return _salvage(raw, option)
+        if get_origin(option) is list:
+            return _fit_items(raw, get_args(option)[0])
+    return None
+
+
+def _fit_items(raw: Raw, kind: Any) -> list[Any] | None:
+    if len(raw) > _LARGE:
+        return None
+    try:
+        items = msgspec.json.decode(raw, type=list[Raw])
+    except BROKEN:
+        return None
+    return [value for item in items if (value := _fit(item, kind)) is not None]
+
+
+@cache
+def _twin(kind: type[Struct]) -> type[Struct]:
+    """Returns a struct of the same fields, all of them undecoded."""
+    fields = msgspec.structs.fields(kind)
+    names = {field.name: field.encode_name for field in fields}
+    return msgspec.defstruct(kind.__name__, [(field.name, Raw, Raw()) for field in fields], rename=names)

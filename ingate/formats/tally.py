@@ -1,0 +1,87 @@
+"""What has been learned so far about one response. The format modules write it; it knows no format."""
+
+from collections.abc import Callable
+
+from msgspec import Raw, Struct
+
+from ingate.formats.facts import MAX_TEXT, ResponseFacts
+from ingate.formats.fault import describe
+from ingate.formats.usage import Counts, Usage
+
+_MAX_NAME = 256
+_MAX_CALLS = 256
+
+
+class Tally(Struct):
+    """Facts under way. Bounded: the text by `MAX_TEXT`, the open calls by a constant."""
+
+    model: str | None = None
+    counts: Counts | None = None
+    finish: str | None = None
+    complete: bool = False
+    error: str | None = None
+    tool_calls: int = 0
+    texts: list[str] = []
+    room: int = MAX_TEXT
+    calls: dict[tuple[int, int], str] = {}
+
+    def name(self, model: str | None) -> None:
+        """Takes the first model that is named."""
+        if model and self.model is None:
+            self.model = model[:_MAX_NAME]
+
+    def say(self, text: str) -> None:
+        """Takes a piece of the completion."""
+        if self.room > 0:
+            self.texts.append(text if len(text) <= self.room else text[: self.room])
+            self.room -= len(text)
+
+    def count(self, counts: Counts) -> None:
+        """Takes a usage report."""
+        if self.counts is None:
+            self.counts = counts
+        else:
+            self.counts.update(counts)
+
+    def end(self, reason: str | None) -> None:
+        """Takes the reason the answer ended for, if there is one, as its terminal marker."""
+        if reason:
+            self.finish = reason[:_MAX_NAME]
+            self.complete = True
+
+    def call(self, place: tuple[int, int], call_id: str | None) -> None:
+        """Counts a streamed tool call once: it goes on until its place shows another id."""
+        known = self.calls.get(place)
+        if known is not None and (not call_id or call_id == known):
+            return
+        self.tool_calls += 1
+        if known is not None or len(self.calls) < _MAX_CALLS:
+            self.calls[place] = (call_id or "")[:_MAX_NAME]
+
+    def fails(self, error: Raw) -> bool:
+        """Takes an `error` value; tells whether it was one. The first error stays."""
+        said = describe(error)
+        if said is None:
+            return False
+        self.error = self.error or said
+        return True
+
+    def facts(self, usage: Callable[[Counts], Usage]) -> ResponseFacts:
+        """Returns the facts, the provider's numbers read by the rule of its format."""
+        return ResponseFacts(
+            model=self.model,
+            usage=usage(self.counts or _NO_COUNTS),
+            completion="".join(self.texts) or None,
+            finish_reason=self.finish,
+            complete=self.complete,
+            error=self.error,
+            tool_calls=self.tool_calls,
+        )
+
+    def is_blank(self) -> bool:
+        """Tells whether nothing at all has been learned."""
+        return self.model is None and self == _BLANK
+
+
+_BLANK = Tally()
+_NO_COUNTS = Counts()

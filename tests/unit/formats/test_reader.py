@@ -1,0 +1,227 @@
+import json
+import time
+import tracemalloc
+
+import pytest
+
+from ingate.formats import MAX_TEXT, Format, ResponseReader, Usage
+from ingate.formats.body import MAX_BODY
+from tests.support.recordings import JSON, NDJSON, RECORDINGS, SSE, data_events, facts, named_events
+
+
+def read(wire, media, *pieces, coding=""):
+    reader = ResponseReader(wire, media, coding)
+    for piece in pieces:
+        reader.feed(piece)
+    return reader.finish()
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.name)
+def test_learns_from_a_recording(recording):
+    """Every way a provider answers yields the facts it holds."""
+    assert read(recording.format, recording.media, recording.body) == recording.facts
+
+
+@pytest.mark.parametrize("media", ["text/event-stream", "TEXT/Event-Stream ;charset=utf-8", "", "text/plain"])
+def test_events_are_read_under_any_honest_label(media):
+    """Parameters and case do not matter, and events without a proper label are recognised."""
+    body = data_events({"model": "m", "choices": [{"delta": {"content": "Hi"}}]}, "[DONE]")
+    assert read(Format.OPENAI_CHAT, media, body) == facts("m", completion="Hi")
+
+
+def test_the_media_type_decides_not_the_request():
+    """An error to a streamed request is a whole body."""
+    body = b'{"error":{"type":"t","message":"m"}}'
+    assert read(Format.ANTHROPIC_MESSAGES, "application/json; charset=utf-8", body).error == "t: m"
+    assert read(Format.ANTHROPIC_MESSAGES, "application/problem+json", body).error == "t: m"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"error": "plain"}, "plain"),
+        ({"error": ""}, "error"),
+        ({"error": {}}, "error"),
+        ({"error": 5}, "error"),
+        ({"error": {"message": "m"}}, "m"),
+        ({"error": {"type": "t"}}, "t"),
+        ({"error": {"type": None, "code": 429, "message": ["m"]}}, "429"),
+        ({"error": {"code": 503, "status": "UNAVAILABLE", "message": "m"}}, "UNAVAILABLE: m"),
+        ({"error": {"message": "m" * 1000}}, "m" * 500),
+        ({"detail": "Not Found"}, "Not Found"),
+        ({"message": "no route"}, "no route"),
+        ({"error": None, "model": "m"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("wire", [Format.OPENAI_CHAT, Format.ANTHROPIC_MESSAGES, Format.GEMINI, Format.OLLAMA])
+def test_errors_are_described_in_a_line(wire, body, error):
+    """However a provider writes an error, its type and message are told, at most 500 characters."""
+    assert read(wire, JSON, json.dumps(body).encode()).error == error
+
+
+def test_an_error_event_is_an_error_in_every_format():
+    """An event named error needs no particular data, and the first error stays."""
+    for wire in set(Format) - {Format.OTHER}:
+        body = b'event: error\ndata: {"message":"m"}\n\nevent: error\ndata: oops\n\n'
+        assert read(wire, SSE, body) == facts(complete=False, error="m")
+        assert read(wire, SSE, b"event: error\ndata: oops\n\n").error == "error"
+
+
+def test_error_text_is_neither_completion_nor_usage():
+    """What is in an error chunk counts for nothing else."""
+    chunk = {"error": {"message": "m"}, "choices": [{"delta": {"content": "x"}}], "usage": {"completion_tokens": 5}}
+    assert read(Format.OPENAI_CHAT, SSE, data_events(chunk, "[DONE]")) == facts(error="m")
+
+
+def test_continuous_usage_is_not_added_up():
+    """A provider that restates usage with every chunk is believed the last time."""
+    chunks = [{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": done}} for done in (1, 2, 3)]
+    assert read(Format.OPENAI_CHAT, SSE, data_events(*chunks)).usage == Usage(input=5, output=3)
+
+
+def test_gemini_usage_remembers_what_later_chunks_omit():
+    """A field that only an early chunk has is kept."""
+    chunks = [
+        {"usageMetadata": {"promptTokenCount": 9, "cachedContentTokenCount": 4}},
+        {"usageMetadata": {"promptTokenCount": 9}},
+    ]
+    assert read(Format.GEMINI, SSE, data_events(*chunks)).usage == Usage(input=5, cache_read=4)
+
+
+def test_deepseek_names_its_cache_hits():
+    """The cached part of a prompt has a name of its own there."""
+    body = b'{"usage":{"prompt_tokens":10,"prompt_cache_hit_tokens":4,"completion_tokens":1}}'
+    assert read(Format.OPENAI_CHAT, JSON, body).usage == Usage(input=6, cache_read=4, output=1)
+
+
+def test_tool_calls_that_share_an_index_are_told_apart_by_id():
+    """Some providers number every call zero."""
+    calls = [{"index": 0, "id": name, "function": {"name": "f"}} for name in "aab"]
+    chunks = [{"choices": [{"delta": {"tool_calls": [call]}}]} for call in calls]
+    assert read(Format.OPENAI_CHAT, SSE, data_events(*chunks)).tool_calls == 2
+
+
+@pytest.mark.parametrize("media", [JSON, SSE, NDJSON, "", "text/html", "\x00", ";"])
+@pytest.mark.parametrize("coding", ["", "gzip", "br", "zstd", "deflate", "bogus"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe\x00", b"<html>", b"[[[[", b"[" * 100_000, b"data: {\n\n", b'{"choices":[{]}', b"null"]
+)
+@pytest.mark.parametrize("wire", Format)
+def test_hostile_bytes_never_raise(wire, media, coding, body):
+    """Garbage of any kind is read to facts that claim nothing."""
+    learned = read(wire, media, body, body, coding=coding)
+    assert learned.error is None or learned.error.startswith("unreadable: ")
+    assert learned.completion is None
+    assert not learned.complete
+    assert learned.usage == Usage()
+
+
+def test_what_is_unreadable_is_said_to_be():
+    """The reader says why it could not read, and keeps what it learned before."""
+    assert read(Format.OPENAI_CHAT, JSON, b"<html>").error == "unreadable: the body is not JSON"
+    assert (
+        read(Format.OPENAI_CHAT, JSON, b"{}", coding="lzma").error
+        == "unreadable: content-encoding 'lzma' is not supported"
+    )
+    assert read(Format.OPENAI_CHAT, JSON, b"{}", coding="gzip").error == "unreadable: the compressed body is corrupt"
+    assert read(Format.OPENAI_CHAT, JSON, b"") == facts(complete=False)
+
+
+def test_a_format_that_is_not_read_yields_nothing():
+    """Bytes of other formats are not even kept."""
+    reader = ResponseReader(Format.OTHER, JSON, "gzip")
+    reader.feed(b'{"model":"m"}')
+    assert reader._chunks == []
+    assert reader.finish() == facts(complete=False)
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.name)
+def test_every_field_may_have_the_wrong_type(recording):
+    """Facts come of whatever is left when the values of a response are exchanged for nonsense."""
+    objects = json.loads(recording.body) if recording.media == JSON and "cut-off" not in recording.name else None
+    if not isinstance(objects, dict):
+        return
+    for wrong in (5, -1, "x", True, None, [], [5], {}, [[]], [{}], {"a": 1}, 1e300):
+        for key in objects:
+            learned = read(recording.format, JSON, json.dumps({**objects, key: wrong}).encode())
+            assert learned.complete
+
+
+def test_finishing_twice_tells_the_same():
+    """The end may be asked for again, and bytes after it are ignored."""
+    reader = ResponseReader(Format.OPENAI_CHAT, JSON, "")
+    reader.feed(b'{"model":"m"}')
+    first = reader.finish()
+    reader.feed(b"more")
+    assert reader.finish() == first
+
+
+@pytest.mark.parametrize("piece", [1000, MAX_TEXT + 1])
+def test_the_completion_is_capped(piece):
+    """A completion is kept up to the cap, whole or streamed."""
+    delta = {"type": "content_block_delta", "delta": {"text": "x" * piece}}
+    assert read(Format.ANTHROPIC_MESSAGES, SSE, named_events(*[delta] * 100)).completion == "x" * min(
+        MAX_TEXT, piece * 100
+    )
+    body = json.dumps({"content": [{"type": "text", "text": "x" * piece}] * 100}).encode()
+    assert len(read(Format.ANTHROPIC_MESSAGES, JSON, body).completion) == min(MAX_TEXT, piece * 100)
+
+
+def test_names_are_capped():
+    """A provider cannot make the model or the finish reason large."""
+    body = json.dumps({"model": "m" * 10**6, "choices": [{"finish_reason": "f" * 10**6}]}).encode()
+    learned = read(Format.OPENAI_CHAT, JSON, body)
+    assert (len(learned.model), len(learned.finish_reason)) == (256, 256)
+
+
+def test_an_oversized_event_is_skipped():
+    """Usage after an event that is too long is still read."""
+    body = data_events({"x": "y" * 5_000_000}, {"choices": [], "usage": {"prompt_tokens": 1}}, "[DONE]")
+    assert read(Format.OPENAI_CHAT, SSE, body) == facts(usage=Usage(input=1))
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_a_whole_body_is_kept_up_to_its_limit(size):
+    """Memory for a body without end stays bounded, in small pieces and in large ones."""
+    reader = ResponseReader(Format.OPENAI_EMBEDDINGS, JSON, "")
+    reader.feed(b'{"x":"')
+    tracemalloc.start()
+    for _ in range(MAX_BODY // size + 10):
+        reader.feed(bytes(size))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.5 * MAX_BODY
+    assert reader.finish().error == "unreadable: the body is longer than 32 MiB"
+
+
+def test_tiny_chunks_are_not_hoarded():
+    """A stream in one-byte pieces holds neither the pieces nor the events that are over."""
+    reader = ResponseReader(Format.OPENAI_CHAT, SSE, "")
+    event = data_events({"choices": [{"delta": {"content": "x"}}]})
+    tracemalloc.start()
+    for _ in range(2000):
+        for at in range(len(event)):
+            reader.feed(event[at : at + 1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert len(reader.finish().completion) == 2000
+
+
+@pytest.mark.parametrize(
+    ("wire", "media", "body"),
+    [
+        (Format.OPENAI_CHAT, JSON, b'{"choices":[' + b"{}," * 5_000_000 + b"{}]}"),
+        (Format.GEMINI, JSON, b"[" + b"{}," * 1_000_000 + b"{}]"),
+        (Format.OPENAI_CHAT, SSE, b"data: a\n" * 1_000_000),
+        (Format.OPENAI_CHAT, SSE, b"\r" * 10_000_000),
+        (Format.OLLAMA, NDJSON, b"\n" * 1_000_000),
+    ],
+    ids=["objects", "array", "endless-event", "carriage-returns", "empty-lines"],
+)
+def test_hostile_shapes_cost_little(wire, media, body):
+    """Megabytes made to be expensive take seconds at the worst."""
+    began = time.process_time()
+    read(wire, media, *[body[at : at + 16_384] for at in range(0, len(body), 16_384)])
+    assert time.process_time() - began < 8

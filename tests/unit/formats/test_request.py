@@ -1,0 +1,242 @@
+import json
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingate.errors import BadRequest
+from ingate.formats import MAX_TEXT, Format, MalformedBody, RequestFacts, read_request
+
+GENERATE = "/v1beta/models/gemini-2.0:generateContent"
+KNOWN = [one for one in Format if one is not Format.OTHER]
+
+
+def user(content, role="user"):
+    return {"role": role, "content": content}
+
+
+def parts(*texts):
+    return [{"type": "text", "text": text} for text in texts]
+
+
+CASES = [
+    (
+        Format.OPENAI_CHAT,
+        "",
+        {"model": "m", "messages": [user("a"), user("b"), user("c", "assistant")]},
+        ("m", False, "b"),
+    ),
+    (Format.OPENAI_CHAT, "", {"model": "m", "stream": True, "messages": [user(parts("a", "b"))]}, ("m", True, "a\nb")),
+    (Format.OPENAI_CHAT, "", {"model": "m", "messages": [user([{"type": "image_url"}])]}, ("m", False, None)),
+    (Format.OPENAI_CHAT, "", {"messages": [user("a", "system")]}, (None, False, None)),
+    (Format.OPENAI_CHAT, "", {"messages": [user(None)], "stream": None}, (None, False, None)),
+    (Format.OPENAI_CHAT, "", {"messages": [user("a"), user("")]}, (None, False, "")),
+    (Format.OPENAI_CHAT, "", {}, (None, False, None)),
+    (Format.OPENAI_COMPLETIONS, "", {"model": "m", "prompt": "once"}, ("m", False, "once")),
+    (Format.OPENAI_COMPLETIONS, "", {"prompt": ["a", "b"], "stream": True}, (None, True, "a\nb")),
+    (Format.OPENAI_COMPLETIONS, "", {"prompt": [1, 2, 3]}, (None, False, None)),
+    (Format.OPENAI_EMBEDDINGS, "", {"model": "e", "input": "text"}, ("e", False, "text")),
+    (Format.OPENAI_EMBEDDINGS, "", {"model": "e", "input": ["a", "b"]}, ("e", False, "a\nb")),
+    (Format.OPENAI_EMBEDDINGS, "", {"model": "e", "input": [[1, 2]]}, ("e", False, None)),
+    (Format.OPENAI_RESPONSES, "", {"model": "m", "input": "hi", "stream": True}, ("m", True, "hi")),
+    (
+        Format.OPENAI_RESPONSES,
+        "",
+        {
+            "input": [
+                user("a"),
+                {"type": "message", **user([{"type": "input_text", "text": "b"}])},
+                {"type": "reasoning"},
+            ]
+        },
+        (None, False, "b"),
+    ),
+    (Format.ANTHROPIC_MESSAGES, "", {"model": "c", "messages": [user("a")], "system": "s"}, ("c", False, "a")),
+    (
+        Format.ANTHROPIC_MESSAGES,
+        "",
+        {"stream": True, "messages": [user([{"type": "tool_result", "content": "x"}, *parts("b")])]},
+        (None, True, "b"),
+    ),
+    (
+        Format.GEMINI,
+        GENERATE,
+        {"contents": [{"role": "user", "parts": [{"text": "a"}, {"inlineData": {}}, {"text": "b"}]}]},
+        ("gemini-2.0", False, "a\nb"),
+    ),
+    (
+        Format.GEMINI,
+        GENERATE.replace("generate", "streamGenerate"),
+        {"contents": [{"parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}], "model": "ignored"},
+        ("gemini-2.0", True, "a"),
+    ),
+    (Format.GEMINI, "/v1/models/e:embedContent", {"content": {"parts": [{"text": "a"}]}}, ("e", False, "a")),
+    (
+        Format.GEMINI,
+        "/v1/models/e:batchEmbedContents",
+        {"requests": [{"content": {"parts": [{"text": "a"}]}}, {"content": {"parts": [{"text": "b"}]}}]},
+        ("e", False, "a\nb"),
+    ),
+    (Format.OLLAMA, "/api/chat", {"model": "l", "messages": [user("a")]}, ("l", True, "a")),
+    (Format.OLLAMA, "/api/generate", {"model": "l", "prompt": "a", "stream": False}, ("l", False, "a")),
+    (Format.OLLAMA, "/api/generate", {"model": "l", "prompt": "a", "stream": None}, ("l", True, "a")),
+    (Format.OLLAMA, "/api/embed", {"model": "l", "input": ["a", "b"]}, ("l", False, "a\nb")),
+]
+
+
+@pytest.mark.parametrize(("wire", "path", "body", "expected"), CASES)
+def test_reads_what_a_request_says(wire, path, body, expected):
+    """Model, stream flag and the last user message are found in every format."""
+    assert read_request(wire, path, json.dumps(body).encode()) == RequestFacts(*expected)
+
+
+def test_a_format_that_is_not_read_is_not_judged():
+    """Any bytes are fine in a format that is only forwarded."""
+    assert read_request(Format.OTHER, "/v1/files", b"\xff not json") == RequestFacts(None, False, None)
+
+
+MALFORMED = [
+    (b"", "empty"),
+    (b" \r\n\t", "empty"),
+    (b"[]", "not a JSON object"),
+    (b'"text"', "not a JSON object"),
+    (b"null", "not a JSON object"),
+    (b"{", "not valid JSON"),
+    (b'{"model":"m"} x', "not valid JSON"),
+    (b"{'model':'m'}", "not valid JSON"),
+    (b'{"x":NaN}', "not valid JSON"),
+    (b'\xef\xbb\xbf{"model":"m"}', "not valid JSON"),
+    (b'{"x":"\xff"}', "UTF-8"),
+    (b'{"\xc3":1}', "UTF-8"),
+    (b'{"model":"\xed\xa0\x80"}', "UTF-8"),
+    (b'{"x":' + b"[" * 64 + b"]" * 64 + b"}", "64"),
+    (b'{"x":' + b'{"y":' * 64 + b"1" + b"}" * 64 + b"}", "64"),
+    (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "64"),
+    (b"[" * 100_000, "64"),
+]
+
+
+@pytest.mark.parametrize("wire", KNOWN)
+@pytest.mark.parametrize(("body", "reason"), MALFORMED)
+def test_refuses_what_is_no_json_object(wire, body, reason):
+    """A body no provider could read is refused with a sentence, as a bad request."""
+    with pytest.raises(MalformedBody, match=reason) as caught:
+        read_request(wire, GENERATE, body)
+    assert isinstance(caught.value, BadRequest)
+
+
+@pytest.mark.parametrize("wire", KNOWN)
+def test_nesting_of_exactly_64_levels_is_read(wire):
+    """The limit itself is allowed, and brackets in strings are no nesting."""
+    body = b'{"model":"m","s":"' + b"[{" * 200 + b'","x":' + b"[" * 63 + b"]" * 63 + b"}"
+    read_request(wire, GENERATE, body)
+
+
+WRONG = [
+    5,
+    True,
+    None,
+    [],
+    {},
+    "s",
+    [[]],
+    [5],
+    [{}],
+    [{"role": 5, "content": 5}],
+    [{"role": "user", "content": [5]}],
+    1e300,
+]
+
+
+@pytest.mark.parametrize("wire", KNOWN)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_wrong_types_are_left_to_the_provider(wire, wrong):
+    """A field of the wrong type yields no fact and does not disturb the others."""
+    fields = ("messages", "prompt", "input", "contents", "content", "requests")
+    facts = read_request(wire, GENERATE, json.dumps({"model": "m", **dict.fromkeys(fields, wrong)}).encode())
+    assert facts.model == ("gemini-2.0" if wire is Format.GEMINI else "m")
+    if not isinstance(wrong, str):
+        body = json.dumps({"model": wrong, "stream": wrong, "messages": [user("hi")]}).encode()
+        facts = read_request(Format.OPENAI_CHAT, "", body)
+        assert facts == RequestFacts(None, wrong is True, "hi")
+
+
+def test_a_broken_message_does_not_hide_the_good_one():
+    """Messages that make no sense are passed over."""
+    body = json.dumps({"messages": [{"content": "no role"}, 5, user(["x", 5, {"text": "b"}]), {"role": None}]}).encode()
+    assert read_request(Format.OPENAI_CHAT, "", body).prompt == "b"
+
+
+def test_the_last_of_repeated_keys_counts():
+    """Repeated keys are read as most JSON libraries read them."""
+    assert read_request(Format.OPENAI_CHAT, "", b'{"model":"a","model":"b"}').model == "b"
+
+
+def test_an_escaped_key_is_the_key():
+    """A key may be spelled with escapes."""
+    assert read_request(Format.OPENAI_CHAT, "", rb'{"\u006dodel":"m"}').model == "m"
+
+
+def test_lone_surrogates_are_read_as_replacement_characters():
+    """Half an emoji, as a client cuts it, is valid JSON; an escaped backslash before a `u` is none."""
+    body = rb'{"model":"m","messages":[{"role":"user","content":"a\ud83d \ud83d\ude00 \\ud83d \uDe00"}]}'
+    assert read_request(Format.OPENAI_CHAT, "", body) == RequestFacts("m", False, "a\ufffd 😀 \\ud83d \ufffd")
+
+
+@pytest.mark.parametrize("content", ["x" * (MAX_TEXT + 9), parts("x" * MAX_TEXT, "y"), parts(*["xy"] * MAX_TEXT)])
+def test_the_prompt_is_capped(content):
+    """A prompt is kept up to the cap."""
+    prompt = read_request(Format.OPENAI_CHAT, "", json.dumps({"messages": [user(content)]}).encode()).prompt
+    assert len(prompt) == MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        b'"' + b"A" * 30_000_000 + b'"',
+        b"[" + b'"[[",' * 5_000_000 + b"0]",
+        b"[" + b"{}," * 5_000_000 + b"0]",
+        b'"' + b'\\"[' * 5_000_000 + b'"',
+        '"' + "é" * 10_000_000 + '"',
+    ],
+    ids=["image", "brackets-in-strings", "objects", "escapes", "not-ascii"],
+)
+@pytest.mark.parametrize("field", ["messages", "tools"])
+def test_a_huge_body_is_read_in_reasonable_time(field, filler):
+    """Tens of megabytes cost well under a second, whatever their shape."""
+    filler = filler.encode() if isinstance(filler, str) else filler
+    body = b'{"model":"m","%b":%b}' % (field.encode(), filler)
+    began = time.process_time()
+    assert read_request(Format.OPENAI_CHAT, "", body) == RequestFacts("m", False, None)
+    assert time.process_time() - began < 3
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+names = st.sampled_from(
+    ["model", "stream", "messages", "prompt", "input", "contents", "role", "content", "parts", "text"]
+)
+shaped = st.recursive(
+    json_values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5), max_leaves=20
+)
+
+
+@given(wire=st.sampled_from(KNOWN), body=st.dictionaries(names, shaped, max_size=6))
+def test_any_json_object_is_read(wire, body):
+    """Whatever the fields hold, reading yields facts of the right types."""
+    facts = read_request(wire, GENERATE, json.dumps(body).encode())
+    assert facts.model is None or isinstance(facts.model, str)
+    assert isinstance(facts.stream, bool)
+    assert facts.prompt is None or isinstance(facts.prompt, str)
+
+
+@given(wire=st.sampled_from(KNOWN), body=st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(wire, body):
+    """Bytes are facts or a malformed body, nothing else."""
+    with suppress(MalformedBody):
+        assert isinstance(read_request(wire, GENERATE, body), RequestFacts)
