@@ -1,0 +1,40 @@
+"""One cheap call that shows whether a provider's address and credential work. Knows transports, stores nothing."""
+
+from dataclasses import replace
+
+from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_GEMINI, PROVIDER_TYPE_HTTP, PROVIDER_TYPE_OLLAMA
+from ingate.proxy.headers import outbound
+from ingate.proxy.plan import join
+from ingate.proxy.ports import OutboundRequest, Transport, UpstreamError
+from ingate.proxy.target import Target
+
+LONGEST = 10.0
+_MODELS: dict[int, str] = {
+    PROVIDER_TYPE_GEMINI: "/v1beta/models",
+    PROVIDER_TYPE_OLLAMA: "/api/tags",
+    PROVIDER_TYPE_HTTP: "/",
+}
+
+
+async def probe(target: Target, transport: Transport) -> tuple[int | None, str | None]:
+    """Returns the status that the provider answered with, if any, and what is wrong, if anything."""
+    timeouts = replace(target.timeouts, first_byte=min(LONGEST, target.timeouts.first_byte), idle=LONGEST)
+    request = OutboundRequest(
+        "GET",
+        target.origin,
+        join(target.prefix, _MODELS.get(target.type, "/v1/models")),
+        outbound([(b"accept", b"application/json")], target),
+        b"",
+        timeouts,
+    )
+    try:
+        response = await transport.send(request)
+    except UpstreamError as error:
+        return None, str(error) or type(error).__name__
+    status = response.status
+    await response.aclose()
+    if status in {401, 403}:
+        return status, "the provider refused the credential"
+    if status >= 500 or (status >= 400 and target.type != PROVIDER_TYPE_HTTP):
+        return status, f"the provider answered {status}"
+    return status, None

@@ -1,0 +1,207 @@
+"""ProviderService: providers of the calling organisation, and one call to see that they work."""
+
+import time
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gen.ingate.providers.v1 import provider_service_pb2 as pb
+from gen.ingate.providers.v1 import provider_service_pb2_grpc
+from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_API_KEY, PROVIDER_TYPE_DEMO, ProviderType
+from gen.ingate.providers.v1.route_pb2 import Route
+from ingate import clock
+from ingate.db import Database
+from ingate.epochs import Epochs
+from ingate.errors import BadRequest, Conflict, NotFound
+from ingate.page import page
+from ingate.providers import addresses, messages
+from ingate.providers.catalogue import KINDS
+from ingate.providers.probe import probe
+from ingate.providers.tables import Provider
+from ingate.proxy.ports import Timeouts, Transport
+from ingate.proxy.target import compile_target
+from ingate.rpc.principal import principal
+from ingate.vault import Vault
+
+DEFAULT_TIMEOUT_MS = 300_000
+MAX_TEXT = 1024
+
+
+class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
+    """Providers in the database; every change is announced to the gateways."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        epochs: Epochs,
+        transports: dict[bool, Transport],
+        *,
+        shared: list[Route],
+        allow_private: bool,
+        demo: bool,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._epochs = epochs
+        self._transports = transports
+        self._shared = shared
+        self._allow_private = allow_private
+        self._demo = demo
+
+    async def CreateProvider(self, request: pb.CreateProviderRequest, context: Any) -> pb.CreateProviderResponse:
+        """Stores a provider with the defaults of its type where the request is silent."""
+        if request.type not in KINDS:
+            raise BadRequest.field("type", "must be stated")
+        kind = KINDS[request.type]
+        now = clock.now()
+        row = Provider(
+            org_id=principal().org_id,
+            name=request.name,
+            type=request.type,
+            base_url=kind.base_url,
+            auth_mode=AUTH_MODE_API_KEY,
+            sealed_key=None,
+            auth_header=kind.auth_header,
+            auth_format=kind.auth_format,
+            is_default=False,
+            enabled=True,
+            timeout_ms=DEFAULT_TIMEOUT_MS,
+            models=[],
+            headers={},
+            created_at=now,
+            updated_at=now,
+        )
+        self._apply(row, request)
+        try:
+            async with self._database.write() as db:
+                if row.is_default:
+                    await _clear_default(db, row.org_id)
+                db.add(row)
+        except IntegrityError:
+            raise Conflict(f"name {row.name} is taken", fields={"name": "is taken"}) from None
+        self._epochs.bump(row.org_id)
+        return pb.CreateProviderResponse(provider=messages.provider(row))
+
+    async def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
+        """Returns a page, by name."""
+        limit, offset = page(request)
+        mine = Provider.org_id == principal().org_id
+        async with self._database.read() as db:
+            rows = await db.scalars(select(Provider).where(mine).order_by(Provider.name).limit(limit).offset(offset))
+            total = await db.scalar(select(func.count()).select_from(Provider).where(mine))
+        return pb.ListProvidersResponse(
+            items=[messages.provider(row) for row in rows], total=total, limit=limit, offset=offset
+        )
+
+    async def GetProvider(self, request: pb.GetProviderRequest, context: Any) -> pb.GetProviderResponse:
+        """Returns one provider."""
+        async with self._database.read() as db:
+            return pb.GetProviderResponse(provider=messages.provider(await _find(db, request.name)))
+
+    async def UpdateProvider(self, request: pb.UpdateProviderRequest, context: Any) -> pb.UpdateProviderResponse:
+        """Changes what the request states."""
+        async with self._database.write() as db:
+            row = await _find(db, request.name)
+            if request.is_default and not row.is_default:
+                await _clear_default(db, row.org_id)
+            if request.HasField("type"):
+                row.type = request.type
+            self._apply(row, request)
+            row.updated_at = clock.now()
+        self._epochs.bump(row.org_id)
+        return pb.UpdateProviderResponse(provider=messages.provider(row))
+
+    async def DeleteProvider(self, request: pb.DeleteProviderRequest, context: Any) -> pb.DeleteProviderResponse:
+        """Deletes one provider."""
+        async with self._database.write() as db:
+            await db.delete(await _find(db, request.name))
+        self._epochs.bump(principal().org_id)
+        return pb.DeleteProviderResponse()
+
+    async def TestProvider(self, request: pb.TestProviderRequest, context: Any) -> pb.TestProviderResponse:
+        """Asks the provider for its models, outside any transaction."""
+        async with self._database.read() as db:
+            row = await _find(db, request.name)
+        route = messages.route(row, self._vault)
+        target = compile_target(route, Timeouts(connect=5.0), allow_private=self._allow_private)
+        started = time.perf_counter()
+        status, error = await probe(target, self._transports[target.demo])
+        return pb.TestProviderResponse(
+            ok=error is None,
+            status_code=status,
+            latency_ms=round((time.perf_counter() - started) * 1000, 3),
+            error=error,
+        )
+
+    async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
+        """Returns an organisation's enabled providers with their credentials, then the installation's."""
+        own = select(Provider).where(Provider.org_id == request.org_id).order_by(Provider.name)
+        async with self._database.read() as db:
+            rows = list(await db.scalars(own))
+        names = {row.name for row in rows}
+        routes = [messages.route(row, self._vault) for row in rows if row.enabled]
+        return pb.ListRoutesResponse(routes=[*routes, *(route for route in self._shared if route.name not in names)])
+
+    def _apply(self, row: Provider, request: pb.CreateProviderRequest | pb.UpdateProviderRequest) -> None:
+        """Copies what the request states onto the row and judges the result."""
+        for name in ("auth_mode", "auth_header", "auth_format", "is_default", "enabled", "timeout_ms"):
+            if request.HasField(name):
+                setattr(row, name, getattr(request, name))
+        if request.base_url:
+            row.base_url = request.base_url
+        if request.models:
+            row.models = [_short("models", model) for model in request.models]
+        if request.headers:
+            row.headers = {_header_name(name): _header_value(value) for name, value in request.headers.items()}
+        if request.HasField("api_key"):
+            _header_value(request.api_key, "api_key")
+            row.sealed_key = self._vault.seal(request.api_key, messages.context(row)) if request.api_key else None
+        self._judge(row)
+
+    def _judge(self, row: Provider) -> None:
+        """Raises BadRequest naming the field that does not fit the others."""
+        if row.type not in KINDS or not row.auth_mode:
+            raise BadRequest.field("auth_mode" if row.type in KINDS else "type", "must be stated")
+        if row.type == PROVIDER_TYPE_DEMO and not self._demo:
+            raise BadRequest.field("type", "demo needs a gateway started with --demo")
+        if not row.base_url:
+            name = ProviderType.Name(row.type).removeprefix("PROVIDER_TYPE_").lower().replace("_", "-")
+            raise BadRequest.field("base_url", f"must be stated for type {name}")
+        if row.type != PROVIDER_TYPE_DEMO:
+            addresses.parse(row.base_url, allow_private=self._allow_private)
+        if row.sealed_key and row.auth_header and "{key}" not in row.auth_format:
+            raise BadRequest.field("auth_format", "must contain {key}")
+
+
+async def _find(db: AsyncSession, name: str) -> Provider:
+    row = await db.get(Provider, (principal().org_id, name))
+    if row is None:
+        raise NotFound.of("provider", name)
+    return row
+
+
+async def _clear_default(db: AsyncSession, org_id: str) -> None:
+    await db.execute(update(Provider).where(Provider.org_id == org_id, Provider.is_default).values(is_default=False))
+
+
+def _short(field: str, text: str) -> str:
+    if not text or len(text) > MAX_TEXT:
+        raise BadRequest.field(field, f"must be 1 to {MAX_TEXT} characters each")
+    return text
+
+
+def _header_name(name: str) -> str:
+    if not name or len(name) > 128 or not all(c.isascii() and (c.isalnum() or c in "!#$%&'*+.^_`|~-") for c in name):
+        raise BadRequest.field("headers", "must have HTTP header names as keys")
+    if name.lower() in {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}:
+        raise BadRequest.field("headers", f"must not set {name.lower()}")
+    return name.lower()
+
+
+def _header_value(value: str, field: str = "headers") -> str:
+    if len(value) > 8192 or any(not 32 <= ord(character) <= 126 for character in value):
+        raise BadRequest.field(field, "must be printable ASCII")
+    return value

@@ -1,0 +1,143 @@
+"""What the engine asks of the world, as types.
+
+The upstream pool and the built-in demo model both are a `Transport`; the facade
+and the gRPC host both are a `Sink`. Nothing here knows HTTP servers, databases
+or features.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ingate.limits.window import Decision
+
+Headers = list[tuple[bytes, bytes]]
+"""Header pairs in wire order. Names are lower-case; values carry no surrounding blanks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a provider answers: scheme (`http` or `https`), host name or address, TCP port."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds a request may wait for a connection, for the first response byte, and between two reads."""
+
+    connect: float = 10.0
+    first_byte: float = 300.0
+    idle: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRequest:
+    """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
+
+    The transport adds `host`, `content-length` and `connection`; it never changes `body`.
+    """
+
+    method: str
+    origin: Origin
+    target: str
+    headers: Headers
+    body: bytes
+    timeouts: Timeouts = Timeouts()
+
+
+class UpstreamResponse(Protocol):
+    """A provider's answer whose head has arrived and whose body is read piece by piece."""
+
+    status: int
+    headers: Headers
+
+    async def read(self) -> bytes:
+        """Returns the next piece of the body as it arrived, `b""` once at the end, or raises an `UpstreamError`."""
+
+    async def aclose(self) -> None:
+        """Releases the connection: kept when the body was read to its end, dropped otherwise. May be called twice."""
+
+
+class Transport(Protocol):
+    """Sends a request and returns when the response head is in."""
+
+    async def send(self, request: OutboundRequest) -> UpstreamResponse:
+        """Returns the response head, or raises an `UpstreamError`."""
+
+
+class UpstreamError(Exception):
+    """A provider failed below HTTP.
+
+    UpstreamError
+     ├── ConnectFailed      refused, unreachable, unknown host, TLS not verified
+     ├── ConnectTimeout     no connection within Timeouts.connect
+     ├── FirstByteTimeout   no response head within Timeouts.first_byte
+     ├── IdleTimeout        no further body byte within Timeouts.idle
+     ├── ConnectionLost     closed or reset before the response head was complete
+     ├── BadResponse        what arrived is not HTTP, or breaks a limit
+     └── Truncated          closed or reset inside the body
+    """
+
+    timeout = False
+
+
+class ConnectFailed(UpstreamError):
+    """Nothing was sent: the connection could not be made."""
+
+
+class ConnectTimeout(UpstreamError):
+    """Nothing was sent: the connection was not made in time."""
+
+    timeout = True
+
+
+class FirstByteTimeout(UpstreamError):
+    """The request was sent and no response head came in time."""
+
+    timeout = True
+
+
+class IdleTimeout(UpstreamError):
+    """The body stalled."""
+
+    timeout = True
+
+
+class ConnectionLost(UpstreamError):
+    """The connection ended before the response head was complete."""
+
+
+class BadResponse(UpstreamError):
+    """The answer is not valid HTTP or is larger than the limits allow."""
+
+
+class Truncated(UpstreamError):
+    """The connection ended inside the body."""
+
+
+class ClientGone(Exception):
+    """The caller went away; raised by a sink, never by a transport."""
+
+
+class Sink(Protocol):
+    """The caller's side of one exchange. Each method returns when the bytes are accepted (back-pressure)."""
+
+    def metered(self, decision: Decision) -> None:
+        """Notes what the rate window said, to be told with whatever answer follows."""
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Sends the response head. Raises `ClientGone`."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Sends a piece of the body. Raises `ClientGone`."""
+
+    async def end(self) -> None:
+        """Completes the body. Raises `ClientGone`."""
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Sends a whole response at once. Raises `ClientGone`."""
+
+    def abort(self) -> None:
+        """Ends the response so that the caller can tell it is incomplete."""

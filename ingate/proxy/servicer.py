@@ -1,0 +1,127 @@
+"""ProxyService: the engine for callers that speak gRPC."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
+from gen.ingate.proxy.v1 import proxy_service_pb2_grpc
+from ingate.errors import BadRequest, Forbidden
+from ingate.limits.window import Decision
+from ingate.proxy.engine import Engine, Inbound
+from ingate.proxy.ports import ClientGone, Headers
+from ingate.rpc.interceptors.authenticate import credential
+from ingate.rpc.principal import principal
+
+QUEUED_EVENTS = 16
+
+
+class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
+    """Hosts the engine: it runs in a task of its own, so that a caller who leaves does not end it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def Forward(self, request: pb.ForwardRequest, context: Any) -> AsyncIterator[pb.ForwardResponse]:
+        """Streams the answer as started, chunks, ended."""
+        caller = principal()
+        if caller.kind != "key":
+            raise Forbidden("only a key can call providers")
+        sink = _EventSink()
+        metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+        task = asyncio.create_task(self._run(_inbound(request, metadata, caller.request_id), sink))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            while (event := await sink.next()) is not None:
+                yield event
+            await task
+        finally:
+            sink.leave()
+
+    async def _run(self, inbound: Inbound, sink: "_EventSink") -> None:
+        try:
+            await self._engine.forward(inbound, sink)
+        finally:
+            await sink.finish()
+
+    async def drained(self) -> None:
+        """Returns when no exchange is under way."""
+        if self._running:
+            await asyncio.wait(self._running)
+
+
+class _EventSink:
+    """A sink whose events wait in a short queue for the rpc's stream."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[pb.ForwardResponse | None] = asyncio.Queue(QUEUED_EVENTS)
+        self._left = asyncio.Event()
+
+    async def next(self) -> pb.ForwardResponse | None:
+        """Returns the next event, None after the last."""
+        return await self._events.get()
+
+    def leave(self) -> None:
+        """Tells the engine that nobody listens any more."""
+        self._left.set()
+        while not self._events.empty():
+            self._events.get_nowait()
+
+    async def finish(self) -> None:
+        """Marks the end of the events."""
+        if not self._left.is_set():
+            await self._events.put(None)
+
+    def metered(self, decision: Decision) -> None:
+        """Has nothing to tell: the quota interceptor has counted the call and told its caller."""
+
+    async def start(self, status: int, headers: Headers) -> None:
+        pairs = [pb.Header(name=name.decode("latin-1"), value=value.decode("latin-1")) for name, value in headers]
+        await self._send(pb.ForwardResponse(started=pb.Started(status=status, headers=pairs)))
+
+    async def write(self, chunk: bytes) -> None:
+        await self._send(pb.ForwardResponse(chunk=chunk))
+
+    async def end(self) -> None:
+        await self._send(pb.ForwardResponse(ended=pb.Ended(complete=True)))
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        await self.start(status, headers)
+        if body:
+            await self.write(body)
+        await self.end()
+
+    def abort(self) -> None:
+        """Lets the stream end without `ended`, which says that the answer is incomplete."""
+
+    async def _send(self, event: pb.ForwardResponse) -> None:
+        if self._left.is_set():
+            raise ClientGone
+        await self._events.put(event)
+
+
+def _inbound(request: pb.ForwardRequest, metadata: dict[str, str], request_id: str) -> Inbound:
+    path, _, query = request.target.partition("?")
+    if (
+        not path.startswith("/")
+        or not request.target.isascii()
+        or any(character <= " " for character in request.target)
+    ):
+        raise BadRequest.field("target", "must be a path, percent-encoded, that begins with /")
+    headers = []
+    for index, header in enumerate(request.headers):
+        try:
+            pair = (header.name.lower().encode("ascii"), header.value.encode("latin-1"))
+        except UnicodeEncodeError:
+            pair = (b"", b"")
+        if not pair[0] or any(byte < 32 or byte == 127 for byte in pair[0] + pair[1]):
+            raise BadRequest.field(f"headers[{index}]", "is not an HTTP header")
+        headers.append(pair)
+
+    async def read() -> bytes:
+        return request.body
+
+    secret = credential(metadata) or ""
+    return Inbound(request_id, request.method, path, query, headers, secret, read, metered=True)

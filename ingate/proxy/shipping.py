@@ -1,0 +1,51 @@
+"""Carries journal records to ExchangeService.Record without parsing them again."""
+
+from collections.abc import Awaitable, Callable
+
+import grpc
+from grpc.aio import AioRpcError, Channel
+
+from gen.ingate.exchanges.v1.exchange_service_pb2 import RecordRequest, RecordResponse
+from ingate.proxy.journal import Rejected
+
+METHOD = "/ingate.exchanges.v1.ExchangeService/Record"
+DEADLINE_SECONDS = 30.0
+PERMANENT = frozenset(
+    {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE}
+)
+RECORDS_TAG = bytes([RecordRequest.DESCRIPTOR.fields_by_name["records"].number << 3 | 2])
+
+
+def ship_over(channel: Channel, metadata: tuple[tuple[str, str], ...]) -> Callable[[list[bytes]], Awaitable[None]]:
+    """Returns the function that ships a batch of serialised ExchangeRecords over a channel.
+
+    It raises Rejected when the core will never take the batch, and AioRpcError when it may take it later.
+    """
+    call = channel.unary_unary(METHOD, request_serializer=bytes, response_deserializer=RecordResponse.FromString)
+
+    async def ship(batch: list[bytes]) -> None:
+        try:
+            await call(join(batch), metadata=metadata, timeout=DEADLINE_SECONDS)
+        except AioRpcError as error:
+            if error.code() in PERMANENT:
+                raise Rejected(error.details()) from None
+            raise
+
+    return ship
+
+
+def join(records: list[bytes]) -> bytes:
+    """Returns the wire form of a RecordRequest with these records: a repeated field is its items, one after another."""
+    parts: list[bytes] = []
+    for record in records:
+        parts += (RECORDS_TAG, _varint(len(record)), record)
+    return b"".join(parts)
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

@@ -1,0 +1,75 @@
+"""A provider ready to be called: a route from a grant, parsed once rather than with every request. Pure."""
+
+from dataclasses import dataclass
+
+from gen.ingate.providers.v1.provider_pb2 import (
+    AUTH_MODE_PASSTHROUGH,
+    PROVIDER_TYPE_DEMO,
+    PROVIDER_TYPE_HTTP,
+    ProviderType,
+)
+from gen.ingate.providers.v1.route_pb2 import Route
+from ingate.formats import Format
+from ingate.providers import addresses
+from ingate.providers.catalogue import KINDS
+from ingate.proxy.ports import Headers, Origin, Timeouts
+
+DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request can go.
+
+    `prefix` is the path of the base URL without a trailing slash. `extra` are the headers that the gateway sets, the
+    credential among them; `defaults` those it sets unless the caller does.
+    """
+
+    name: str
+    type: int
+    type_name: str
+    origin: Origin
+    prefix: str
+    speaks: frozenset[Format]
+    natural: frozenset[Format]
+    passthrough: bool
+    custom_headers: bool
+    extra: Headers
+    defaults: Headers
+    timeouts: Timeouts
+    models: frozenset[str]
+    is_default: bool
+    demo: bool
+    price_provider: str
+
+
+def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> Target:
+    """Returns the target of a route. Raises BadRequest when its address is not one that may be called."""
+    kind = KINDS[route.type]
+    demo = route.type == PROVIDER_TYPE_DEMO
+    # An address that the installation itself configures is trusted wherever it points.
+    origin, prefix = (
+        (DEMO_ORIGIN, "") if demo else addresses.parse(route.base_url, allow_private=allow_private or route.shared)
+    )
+    passthrough = route.auth_mode == AUTH_MODE_PASSTHROUGH
+    extra = {name.lower(): value for name, value in route.headers.items()}
+    if route.api_key and route.auth_header and not passthrough:
+        extra[route.auth_header.lower()] = route.auth_format.replace("{key}", route.api_key)
+    return Target(
+        name=route.name,
+        type=route.type,
+        type_name=ProviderType.Name(route.type).removeprefix("PROVIDER_TYPE_").lower(),
+        origin=origin,
+        prefix=prefix,
+        speaks=kind.speaks,
+        natural=kind.natural,
+        passthrough=passthrough,
+        custom_headers=route.type == PROVIDER_TYPE_HTTP,
+        extra=[(name.encode(), value.encode()) for name, value in extra.items()],
+        defaults=[(name.encode(), value.encode()) for name, value in kind.headers if name not in extra],
+        timeouts=Timeouts(timeouts.connect, route.timeout_ms / 1000, timeouts.idle),
+        models=frozenset(route.models),
+        is_default=route.is_default,
+        demo=demo,
+        price_provider="demo" if demo else kind.price_provider or route.base_url,
+    )

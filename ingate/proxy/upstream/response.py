@@ -1,0 +1,76 @@
+"""One provider's answer as the caller holds it: head, pieces of body not yet read, and how it ended.
+
+Knows nothing of sockets or parsing. It is an object of its own, one a request, because its connection goes back to the
+pool when the last byte is in: a caller that still reads, or closes late, must not touch the next request's connection.
+"""
+
+from typing import Protocol
+
+from ingate.proxy.ports import Headers, UpstreamError
+
+_PIECE_COST = 64  # bytes a piece costs beside its content: a body in one-byte chunks must not escape the bound
+
+
+class Feed(Protocol):
+    """What a response asks of the connection that fills it."""
+
+    async def wait(self, seconds: float) -> None:
+        """Returns when something has arrived or the response has ended; an ended wait says so in the response."""
+
+    def resume(self) -> None:
+        """Reads on if reading was paused because nobody took the pieces."""
+
+    def drop(self) -> None:
+        """Closes the connection and ends the response where it is."""
+
+
+class Response:
+    """An `UpstreamResponse`. `status` is 0 until the head is in; `feed` is None once nothing more will arrive."""
+
+    __slots__ = ("_idle_timeout", "_pieces", "buffered", "failure", "feed", "headers", "status")
+
+    def __init__(self, feed: Feed, idle_timeout: float) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.feed: Feed | None = feed
+        self.failure: UpstreamError | None = None
+        self.buffered = 0
+        self._pieces: list[bytes] = []
+        self._idle_timeout = idle_timeout
+
+    def put(self, piece: bytes) -> None:
+        """Takes a piece of the body in. `buffered` counts its bytes and what keeping it costs."""
+        self._pieces.append(piece)
+        self.buffered += len(piece) + _PIECE_COST
+
+    def end(self, failure: UpstreamError | None = None) -> None:
+        """Nothing more will arrive: the body is complete, or `failure` follows the pieces already here."""
+        self.feed = None
+        self.failure = failure
+
+    async def read(self) -> bytes:
+        """Returns what has arrived since the last read, `b""` at the end; raises what cut the body short."""
+        pieces = self._pieces
+        while not pieces:
+            feed = self.feed
+            if feed is None:
+                if self.failure is not None:
+                    raise self.failure
+                return b""
+            try:
+                await feed.wait(self._idle_timeout)
+            except BaseException:
+                await self.aclose()
+                raise
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.buffered = 0
+        if self.feed is not None:
+            self.feed.resume()
+        return piece
+
+    async def aclose(self) -> None:
+        """Drops the connection unless the body is complete, and what was not read with it. May be called twice."""
+        self._pieces.clear()
+        if self.feed is not None:
+            self.feed.drop()

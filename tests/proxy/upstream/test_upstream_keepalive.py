@@ -1,0 +1,257 @@
+import asyncio
+
+import pytest
+
+from ingate.proxy.ports import ConnectFailed, ConnectionLost, ConnectTimeout, Truncated
+from tests.support.exchanges import OK, fetch, outbound, read_all
+from tests.support.scripted_server import answering, scripted
+from tests.support.waiting import eventually
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n"
+
+
+async def test_one_connection_serves_many_requests(pool):
+    """Sequential requests share a connection."""
+    async with scripted(answering(OK)) as server:
+        for _ in range(20):
+            await fetch(pool, server.origin)
+        assert server.accepted == 1
+        assert len(server.requests) == 20
+
+
+async def test_concurrent_requests_have_connections_of_their_own(pool):
+    """Requests at the same time never share a connection; afterwards all are idle."""
+    gate = asyncio.Barrier(8)
+
+    async def script(peer, _):
+        while await peer.request():
+            await gate.wait()
+            await peer.send(OK)
+
+    async with scripted(script) as server:
+        for _ in range(2):
+            await asyncio.gather(*(fetch(pool, server.origin) for _ in range(8)))
+            assert server.accepted == 8
+            assert (pool.open, pool.idle, pool.in_use) == (8, 8, 0)
+
+
+async def test_the_connection_used_last_is_used_first(pool):
+    """Reuse is last in, first out, so that the rest can age."""
+    order = []
+
+    async def script(peer, _):
+        while await peer.request():
+            order.append(peer.number)
+            await peer.send(HEAD + b"1234567890")
+
+    async with scripted(script) as server:
+        first = await pool.send(outbound(server.origin))
+        second = await pool.send(outbound(server.origin))
+        await read_all(second)
+        await read_all(first)
+        order.clear()
+        for _ in range(3):
+            await fetch(pool, server.origin)
+        assert len(set(order)) == 1
+
+
+async def test_origins_do_not_share(pool):
+    """Two ports are two origins; each is forgotten with its last connection."""
+    async with scripted(answering(OK)) as one, scripted(answering(OK)) as other:
+        await fetch(pool, one.origin)
+        await fetch(pool, other.origin)
+        assert (one.accepted, other.accepted) == (1, 1)
+        assert len(pool._lanes) == 2
+    await eventually(lambda: pool.open == 0)
+    assert not pool._lanes
+
+
+async def test_idle_connections_are_closed_after_their_time(make_pool):
+    """A connection unused for idle_ttl is closed, and one that is used is not."""
+    pool = make_pool(idle_ttl=0.1)
+    async with scripted(answering(OK)) as server:
+        for _ in range(6):
+            await fetch(pool, server.origin)
+            await asyncio.sleep(0.03)
+        assert server.accepted == 1
+        await eventually(lambda: pool.open == 0)
+        await fetch(pool, server.origin)
+        assert server.accepted == 2
+
+
+async def test_idle_connections_are_bounded(make_pool):
+    """No more than max_idle_per_origin are kept."""
+    pool = make_pool(max_idle_per_origin=2)
+    gate = asyncio.Barrier(5)
+
+    async def script(peer, _):
+        while await peer.request():
+            await gate.wait()
+            await peer.send(OK)
+
+    async with scripted(script) as server:
+        await asyncio.gather(*(fetch(pool, server.origin) for _ in range(5)))
+        assert pool.idle == 2
+        await eventually(lambda: pool.open == 2)
+
+
+@pytest.mark.parametrize("how", ["eof", "reset", "bytes"])
+async def test_a_connection_that_ends_while_idle_is_passed_over(pool, how):
+    """A provider that closes, resets or speaks on an idle connection takes it out of the pool."""
+    go = asyncio.Event()
+
+    async def script(peer, _):
+        while await peer.request():
+            await peer.send(OK)
+            if peer.number == 0:
+                await go.wait()
+                if how == "eof":
+                    peer.eof()
+                elif how == "reset":
+                    peer.reset()
+                else:
+                    await peer.send(b"HTTP/1.1 408 Timeout\r\n\r\n")
+
+    async with scripted(script) as server:
+        await fetch(pool, server.origin)
+        assert pool.idle == 1
+        go.set()
+        await eventually(lambda: pool.open == 0)
+        assert pool.idle == 0
+        await fetch(pool, server.origin)
+        assert server.accepted == 2
+
+
+async def test_known_to_be_closed_but_not_yet_gone(pool):
+    """A pooled connection already closing when it is taken is passed over for another."""
+    async with scripted(answering(OK)) as server:
+        await fetch(pool, server.origin)
+        (lane,) = pool._lanes.values()
+        lane.idle[0].transport.abort()  # its connection_lost comes with the next turn of the loop
+        assert (await fetch(pool, server.origin))[2] == b"ok"
+        assert server.accepted == 2
+
+
+async def test_lost_after_the_request_was_written_is_not_sent_again(pool):
+    """A kept-alive connection that ends after the write, without an answer, is the caller's to judge."""
+
+    async def script(peer, server):
+        server.requests.append(await peer.request())
+        await peer.send(OK)
+        server.requests.append(await peer.request())
+
+    async with scripted(script) as server:
+        await fetch(pool, server.origin)
+        with pytest.raises(ConnectionLost, match="kept-alive"):
+            await fetch(pool, server.origin)
+        assert server.accepted == 1
+        assert len(server.requests) == 2
+
+
+async def test_closing_a_response_early_drops_its_connection(pool):
+    """A body that is not read to its end costs the connection; reading on is refused."""
+
+    async def script(peer, _):
+        while await peer.request():
+            await peer.send(HEAD + b"12345")
+
+    async with scripted(script) as server:
+        response = await pool.send(outbound(server.origin))
+        await response.aclose()
+        await response.aclose()
+        assert pool.in_use == 0
+        with pytest.raises(Truncated):
+            await response.read()
+        await eventually(lambda: pool.open == 0)
+
+
+async def test_turns_are_bounded_and_fair(make_pool):
+    """With one connection allowed, requests wait and are served in order over that one."""
+    pool = make_pool(max_connections_per_origin=1)
+    async with scripted(answering(OK)) as server:
+        done = []
+
+        async def one(number):
+            await fetch(pool, server.origin, headers=[(b"n", b"%d" % number)])
+            done.append(number)
+
+        await asyncio.gather(*(one(number) for number in range(10)))
+        assert server.accepted == 1
+        assert done == list(range(10))
+        assert [received.headers["n"] for received in server.requests] == [str(number) for number in range(10)]
+
+
+async def test_waiting_for_a_turn_ends_with_the_connect_timeout(make_pool):
+    """A request that gets no turn in time fails, one that is cancelled goes, and neither takes a turn with it."""
+    pool = make_pool(max_connections_per_origin=1)
+    go = asyncio.Event()
+
+    async def script(peer, _):
+        while await peer.request():
+            await go.wait()
+            await peer.send(OK)
+
+    async with scripted(script) as server:
+        holder = asyncio.create_task(fetch(pool, server.origin))
+        await eventually(lambda: pool.open == 1)
+        with pytest.raises(ConnectTimeout):
+            await fetch(pool, server.origin, connect=0.02)
+        waiters = [asyncio.create_task(fetch(pool, server.origin)) for _ in range(3)]
+        (lane,) = pool._lanes.values()
+        await eventually(lambda: len(lane.waiting) == 3)
+        waiters[0].cancel()
+        go.set()
+        await holder
+        waiters[1].cancel()  # it may have been given its turn already
+        results = await asyncio.gather(*waiters, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert results[2][2] == b"ok"
+        assert (pool.in_use, len(lane.waiting)) == (0, 0)
+
+
+async def test_a_turn_given_to_a_cancelled_request_passes_on(make_pool):
+    """A turn that arrives in the same loop turn as the cancellation goes to the next in line."""
+    pool = make_pool(max_connections_per_origin=1)
+
+    async def script(peer, _):
+        while await peer.request():
+            await peer.send(HEAD)
+
+    async with scripted(script) as server:
+        response = await pool.send(outbound(server.origin))
+        (lane,) = pool._lanes.values()
+        waiters = [asyncio.create_task(pool.send(outbound(server.origin))) for _ in range(2)]
+        await eventually(lambda: len(lane.waiting) == 2)
+        await response.aclose()
+        waiters[0].cancel()
+        second = await waiters[1]
+        await second.aclose()
+        assert waiters[0].cancelled()
+        assert pool.in_use == 0
+
+
+async def test_closing_the_pool(make_pool):
+    """Idle connections go, exchanges in progress fail, waiting ones too, and nothing is opened any more."""
+    pool = make_pool(max_connections_per_origin=2)
+
+    async def script(peer, _):
+        while await peer.request():
+            await peer.send(HEAD + b"12345" if peer.number == 0 else b"")
+
+    async with scripted(script) as server:
+        in_body = await pool.send(outbound(server.origin))
+        in_head = asyncio.create_task(fetch(pool, server.origin))
+        await eventually(lambda: pool.open == 2)
+        waiting = asyncio.create_task(fetch(pool, server.origin))
+        await asyncio.sleep(0)
+        await asyncio.gather(pool.aclose(), pool.aclose())
+        with pytest.raises(ConnectionLost):
+            await in_head
+        with pytest.raises(ConnectFailed, match="closed"):
+            await waiting
+        assert await in_body.read() == b"12345"
+        with pytest.raises(Truncated):
+            await in_body.read()
+        with pytest.raises(ConnectFailed, match="closed"):
+            await fetch(pool, server.origin)
+        assert pool.open == 0
