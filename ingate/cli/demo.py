@@ -1,0 +1,61 @@
+"""What `--demo` prepares, once: an organisation with an owner and a key, kept in a file only its user can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+from grpc.aio import AioRpcError, Channel
+
+from gen.ingate.auth.v1.auth_service_pb2 import SignupRequest
+from gen.ingate.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from ingate.errors import Unavailable
+
+FILE = "demo.json"
+ORG = "demo"
+EMAIL = "owner@demo.example"
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """The credentials of the demo organisation."""
+
+    email: str
+    password: str
+    key: str
+
+
+async def ensure(channel: Channel, directory: Path) -> Demo:
+    """Returns the demo's credentials from the file in `directory`, after signing it up where that has not been done.
+
+    Raises Unavailable when the organisation exists and the file that knows its key does not.
+    """
+    path = directory / FILE
+    kept = _read(path)
+    if kept is not None:
+        return kept
+    password = secrets.token_urlsafe(12)
+    request = SignupRequest(email=EMAIL, password=password, org_slug=ORG, org_name="Demo", display_name="Demo owner")
+    try:
+        answer = await AuthServiceStub(channel).Signup(request)
+    except AioRpcError as error:
+        raise Unavailable(f"cannot make the demo organisation: {error.details()} ({path} is missing)") from None
+    demo = Demo(EMAIL, password, answer.api_key)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(demo))
+    return demo
+
+
+def _read(path: Path) -> Demo | None:
+    return msgspec.json.decode(path.read_bytes(), type=Demo) if path.exists() else None
+
+
+def greeting(demo: Demo, url: str) -> str:
+    """Returns the lines that tell a newcomer what to do; the last is a command to paste."""
+    body = '{"model":"demo","messages":[{"role":"user","content":"Hello, Ingate!"}]}'
+    return (
+        f"  key       {demo.key}\n"
+        f"  sign-in   {demo.email} / {demo.password}\n"
+        f"  OpenAI    base_url={url}/v1    Anthropic  base_url={url}    model=demo\n"
+        f"curl {url}/v1/chat/completions -H 'X-Ingate-Key: {demo.key}' -H 'Content-Type: application/json' -d '{body}'"
+    )

@@ -1,0 +1,145 @@
+"""`ingate doctor`: is everything in order that the gateway needs."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal
+
+import click
+
+from ingate.cli.options import Settings, settings_options
+
+LOW_DISK = 1024**3
+MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    state: Literal["ok", "warn", "fail"]
+    text: str
+
+
+@click.command(help="Check that everything the gateway needs is in order.")
+@settings_options
+def command(settings: Settings) -> None:
+    """Prints a line a check; ends with status 1 when one failed."""
+
+    async def run() -> bool:
+        healthy = True
+        async for finding in examine(settings):
+            click.echo(f"{MARKS[finding.state]}  {finding.text}")
+            healthy = healthy and finding.state != "fail"
+        return healthy
+
+    if not asyncio.run(run()):
+        raise SystemExit(1)
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Yields what each check found."""
+    from ingate.core import data_dir
+
+    try:
+        directory = data_dir(settings)
+        writable = os.access(directory, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        yield Finding("fail", f"data directory: {error}")
+        return
+    yield Finding("ok" if writable else "fail", f"data directory {directory} is {'' if writable else 'not '}writable")
+    disk = os.statvfs(directory)
+    free = disk.f_bavail * disk.f_frsize
+    yield Finding("ok" if free > LOW_DISK else "warn", f"{free / LOW_DISK:.1f} GiB free on its disk")
+    yield _master_key(settings)
+    yield await _database(settings)
+    yield _journal(settings)
+    async for finding in _port(settings):
+        yield finding
+    yield _providers(settings)
+
+
+def _master_key(settings: Settings) -> Finding:
+    from ingate.core import data_dir
+    from ingate.errors import BadRequest
+    from ingate.vault import MASTER_KEY_FILE, decode_master_key
+
+    path = data_dir(settings) / MASTER_KEY_FILE
+    if not settings.master_key and not path.exists():
+        return Finding("warn", "master key: none yet; the first start makes one in the data directory")
+    try:
+        decode_master_key(settings.master_key or path.read_text().strip())
+    except (BadRequest, OSError) as error:
+        return Finding("fail", f"master key: {error}")
+    if not settings.master_key and path.stat().st_mode & 0o077:
+        return Finding("warn", f"master key: {path} is readable by others; run chmod 600 on it")
+    return Finding("ok", "master key: from the settings" if settings.master_key else f"master key: {path}")
+
+
+async def _database(settings: Settings) -> Finding:
+    from sqlalchemy import text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ingate import migrate, migrations
+    from ingate.core import open_database
+
+    async with open_database(settings) as database:
+        kind = "SQLite" if database.embedded else "PostgreSQL"
+        try:
+            async with database.read() as db:
+                await db.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError) as error:
+            return Finding("fail", f"database: {kind} does not answer ({type(error).__name__})")
+        version = await migrate.version(database)
+    if version == migrations.HEAD:
+        return Finding("ok", f"database: {kind} at version {version}")
+    if database.embedded:
+        return Finding("ok", f"database: {kind}, to be brought to version {migrations.HEAD} at the next start")
+    return Finding(
+        "fail", f"database: {kind} at version {version or 'none'}, not {migrations.HEAD}: run `ingate migrate`"
+    )
+
+
+def _journal(settings: Settings) -> Finding:
+    from ingate.core import data_dir
+
+    directory = data_dir(settings) / "journal"
+    files = list(directory.iterdir()) if directory.is_dir() else []
+    held = sum(path.stat().st_size for path in files)
+    bad = [path.name for path in files if path.suffix == ".corrupt" or path.name.startswith("rejected")]
+    if bad:
+        return Finding("warn", f"journal: {', '.join(sorted(bad))} hold exchanges that could not be recorded")
+    return Finding("ok", f"journal: {held} bytes not yet recorded")
+
+
+async def _port(settings: Settings) -> AsyncIterator[Finding]:
+    import httpx
+
+    url = f"http://{settings.host}:{settings.port}/healthz"
+    try:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            answer = await client.get(url)
+    except httpx.HTTPError:
+        try:
+            with socket.create_server((settings.host, settings.port)):
+                yield Finding("ok", f"port {settings.port} on {settings.host} is free")
+        except OSError as error:
+            yield Finding("fail", f"port {settings.port} on {settings.host}: {error.strerror}")
+        return
+    if answer.headers.get("server") != "ingate":
+        yield Finding("fail", f"port {settings.port} is taken by another server")
+    elif answer.status_code == 200:
+        yield Finding("ok", f"a gateway answers at {url}")
+    else:
+        yield Finding("fail", f"the gateway at {url} is not ready: {answer.status_code}")
+
+
+def _providers(settings: Settings) -> Finding:
+    from ingate.providers.shared import shared_routes
+
+    names = [route.name for route in shared_routes(settings)]
+    if names:
+        return Finding("ok", f"providers for every organisation: {', '.join(names)}")
+    return Finding("ok", "providers: none for every organisation; each organisation adds its own")

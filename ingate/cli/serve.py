@@ -1,0 +1,94 @@
+"""`ingate serve`: core, facade and gRPC server in one process."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from importlib.metadata import version
+
+import click
+
+from ingate.cli.options import Settings, settings_options
+
+
+@click.command(help="Run the gateway.")
+@settings_options
+def command(settings: Settings) -> None:
+    """Serves until SIGINT or SIGTERM, then drains."""
+    from ingate.logs import configure
+
+    configure(settings.log_level)
+    if settings.event_loop == "uvloop" and sys.platform != "win32":
+        import uvloop
+
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    else:
+        runner = asyncio.Runner()
+    with runner:
+        runner.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Runs everything and returns after the drain."""
+    from ingate.cli import demo
+    from ingate.core import data_dir, open_core
+    from ingate.rpc import server as rpc_server
+    from ingate.vault import MASTER_KEY_FILE
+    from rest_facade.app import Facade
+    from rest_facade.connection import Limits
+    from rest_facade.dialects.ingate import dialect
+    from rest_facade.proxy import proxy_handler
+    from rest_facade.serving import Calls
+
+    stop = _on_signals()
+    async with open_core(settings) as core:
+        if core.made_master_key:
+            path = data_dir(settings) / MASTER_KEY_FILE
+            click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
+        grpc = await rpc_server.start(
+            f"{settings.host}:{settings.grpc_port}", core.servicers, interceptors=core.interceptors
+        )
+        calls = Calls(max_body=settings.max_body_bytes, gateway_token=core.gateway_token)
+        native = dialect()
+        facade = Facade(
+            core.channel,
+            (native,),
+            proxy_handler(core.engine, native, max_body=calls.max_body, patience=calls.patience),
+            calls=calls,
+            limits=Limits(head=settings.max_header_bytes),
+        )
+        await facade.start(settings.host, settings.port)
+        url = f"http://{_shown(settings.host)}:{facade.port}"
+        click.echo(f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})")
+        if settings.demo:
+            credentials = await demo.ensure(core.channel, data_dir(settings))
+            click.echo(demo.greeting(credentials, url))
+        sys.stdout.flush()
+        await stop.wait()
+        click.echo("draining", err=True)
+        core.drain()
+        deadline = time.monotonic() + settings.shutdown_seconds
+        await facade.drain(settings.shutdown_seconds)
+        await grpc.stop(max(0.0, deadline - time.monotonic()))
+        await core.engine.drained(max(0.0, deadline - time.monotonic()))
+
+
+def _on_signals() -> asyncio.Event:
+    """Returns the event that the first SIGINT or SIGTERM sets; a second ends the process at once."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, on_signal)
+    return stop
+
+
+def _shown(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- not a binding
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,1 @@
+"""The record of LLM calls: what happened, what it cost, what went over the wire."""

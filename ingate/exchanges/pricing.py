@@ -1,0 +1,122 @@
+"""What an exchange costs, exactly, from the bundled price list. Knows no database.
+
+Amounts are integer picodollars (1e-12 USD): a price of one millionth of a dollar per million tokens is still whole.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter
+
+from ingate import clock
+from ingate.formats import Usage
+
+if TYPE_CHECKING:
+    from genai_prices import types
+
+PICO_PER_USD = 10**12
+FREE_PROVIDER = "demo"
+PROBE = 1_000_000
+CACHED_PRICES = 4096
+
+unpriced = Counter("ingate_unpriced_exchanges", "Exchanges with tokens whose price is unknown.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Picodollars per token of each disjoint bucket."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+
+
+def cost(provider: str, model: str, usage: Usage, at: int) -> int | None:
+    """Returns the cost in picodollars, or None when the tokens or their price are unknown.
+
+    `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
+    """
+    if usage.total is None:
+        return None
+    if provider == FREE_PROVIDER:
+        return 0
+    rates = _rates(provider, model, at // clock.HOUR)
+    if rates is None:
+        unpriced.inc()
+        return None
+    if isinstance(rates, Rates):
+        return (
+            rates.input * (usage.input or 0)
+            + rates.cache_read * (usage.cache_read or 0)
+            + rates.cache_write * (usage.cache_write or 0)
+            + rates.output * ((usage.output or 0) + (usage.reasoning or 0))
+        )
+    return _listed(provider, model, usage, at // clock.HOUR)
+
+
+def to_usd(pico: int | None) -> str | None:
+    """Returns an amount as plain decimal digits in dollars."""
+    if pico is None:
+        return None
+    return f"{Decimal(pico).scaleb(-12).normalize():f}"
+
+
+@lru_cache(CACHED_PRICES)
+def _rates(provider: str, model: str, hour: int) -> Rates | bool | None:
+    """Returns the rates in force, True where the price depends on the size of the prompt, None where it is unknown."""
+    from genai_prices.types import TieredPrices  # noqa: PLC0415 -- the list takes half a second to load
+
+    found = _find(provider, model)
+    if found is None:
+        return None
+    if any(isinstance(price, TieredPrices) for price in vars(found[1].get_prices(_moment(hour))).values()):
+        return True
+    probes = [
+        Usage(input=PROBE),
+        Usage(cache_read=PROBE),
+        Usage(cache_write=PROBE),
+        Usage(output=PROBE),
+    ]
+    amounts = [_listed(provider, model, probe, hour) for probe in probes]
+    if any(amount is None or amount % PROBE for amount in amounts):
+        return True
+    return Rates(*(amount // PROBE for amount in amounts if amount is not None))
+
+
+def _listed(provider: str, model: str, usage: Usage, hour: int) -> int | None:
+    """Returns what the price list itself computes."""
+    from genai_prices import Usage as Counts  # noqa: PLC0415 -- see _rates
+
+    found = _find(provider, model)
+    if found is None:
+        return None
+    owner, info = found
+    cached = (usage.cache_read or 0) + (usage.cache_write or 0)
+    counts = Counts(
+        input_tokens=(usage.input or 0) + cached,
+        cache_read_tokens=usage.cache_read or 0,
+        cache_write_tokens=usage.cache_write or 0,
+        output_tokens=(usage.output or 0) + (usage.reasoning or 0),
+    )
+    price = info.calc_price(counts, owner, genai_request_timestamp=_moment(hour))
+    return int((price.total_price * PICO_PER_USD).to_integral_value())
+
+
+def _find(provider: str, model: str) -> "tuple[types.Provider, types.ModelInfo] | None":
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 -- see _rates
+
+    by_url = "://" in provider
+    try:
+        return get_snapshot().find_provider_model(
+            model, None, None if by_url else provider, provider if by_url else None
+        )
+    except LookupError:
+        return None
+
+
+def _moment(hour: int) -> datetime:
+    return datetime.fromtimestamp(hour * 3600, UTC)

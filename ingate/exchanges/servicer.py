@@ -1,0 +1,103 @@
+"""ExchangeService: record, list, get."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import undefer
+
+from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
+from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
+from ingate import clock
+from ingate.db import Database
+from ingate.errors import NotFound
+from ingate.exchanges import rows
+from ingate.exchanges.tables import Exchange
+from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor
+from ingate.rpc.principal import principal
+
+EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
+PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_headers, Exchange.response_body)
+
+
+class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    """Exchanges in the database."""
+
+    def __init__(self, database: Database, touch: Callable[[str], None]) -> None:
+        self._database = database
+        self._touch = touch
+        dialect = sqlite if database.embedded else postgresql
+        self._insert = dialect.insert(Exchange.__table__).on_conflict_do_nothing(index_elements=["id"])
+        self._prices_loaded = False
+
+    async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordResponse:
+        """Inserts a batch in one statement; ids that are stored already stay as they are.
+
+        A record that cannot be stored refuses its batch with BadRequest, which names it.
+        """
+        if not request.records:
+            return pb.RecordResponse()
+        if self._prices_loaded:
+            values = _values(request)
+        else:
+            # The first batch loads the price list, which takes long enough to be felt by open streams.
+            values = await asyncio.to_thread(_values, request)
+            self._prices_loaded = True
+        async with self._database.write() as db:
+            connection = await db.connection()
+            await connection.execute(self._insert, values)
+        for key_id in {value["key_id"] for value in values}:
+            self._touch(key_id)
+        return pb.RecordResponse()
+
+    async def ListExchanges(self, request: pb.ListExchangesRequest, context: Any) -> pb.ListExchangesResponse:
+        """Returns a page, newest first; the cursor is the place after which the next one begins."""
+        limit = request.limit or DEFAULT_LIMIT
+        matching = _filters(request)
+        place = tuple_(Exchange.created_at, Exchange.id)
+        query = select(Exchange).where(*matching).order_by(Exchange.created_at.desc(), Exchange.id.desc())
+        if request.cursor:
+            query = query.where(place < tuple_(*decode_cursor(request.cursor)))
+        async with self._database.read() as db:
+            found = list(await db.scalars(query.limit(limit + 1)))
+            total = (
+                await db.scalar(select(func.count()).select_from(Exchange).where(*matching)) if request.count else None
+            )
+        shown = found[:limit]
+        more = len(found) > limit
+        return pb.ListExchangesResponse(
+            items=[rows.message(stored) for stored in shown],
+            total=total,
+            limit=limit,
+            next_cursor=encode_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        )
+
+    async def GetExchange(self, request: pb.GetExchangeRequest, context: Any) -> pb.GetExchangeResponse:
+        """Returns one exchange and its payload."""
+        query = select(Exchange).where(Exchange.id == request.request_id, Exchange.org_id == principal().org_id)
+        async with self._database.read() as db:
+            stored = await db.scalar(query.options(*(undefer(column) for column in PAYLOAD)))
+        if stored is None:
+            raise NotFound.of("exchange", request.request_id)
+        return pb.GetExchangeResponse(exchange=rows.message(stored), payload=rows.payload(stored))
+
+
+def _values(request: pb.RecordRequest) -> list[dict[str, Any]]:
+    values = [rows.row(record, f"records[{index}]") for index, record in enumerate(request.records)]
+    # In one order, so that two batches that overlap wait for each other instead of deadlocking.
+    return sorted(values, key=lambda value: str(value["id"]))
+
+
+def _filters(request: pb.ListExchangesRequest) -> list[ColumnElement[bool]]:
+    """Returns the conditions that a list request states, beginning with the caller's organisation."""
+    conditions = [Exchange.org_id == principal().org_id]
+    conditions += [getattr(Exchange, name) == getattr(request, name) for name in EQUAL if request.HasField(name)]
+    if request.HasField("provider"):
+        conditions.append(or_(Exchange.provider == request.provider, Exchange.served_by == request.provider))
+    if request.HasField("since"):
+        conditions.append(Exchange.created_at >= clock.from_proto(request.since))
+    if request.HasField("until"):
+        conditions.append(Exchange.created_at < clock.from_proto(request.until))
+    return conditions

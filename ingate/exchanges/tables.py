@@ -1,0 +1,67 @@
+"""The table of exchanges. Wide on purpose: one insert an exchange, and no join to list them."""
+
+from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ingate.db import Base
+
+
+def _where_present(column: str) -> Index:
+    """Returns an index for a column that most rows leave empty; such rows cost it nothing."""
+    present = text(f"{column} IS NOT NULL")
+    name = f"ix_exchanges_org_id_{column}_created_at"
+    return Index(name, "org_id", column, "created_at", sqlite_where=present, postgresql_where=present)
+
+
+class Exchange(Base):
+    """An exchange. Enumerations are stored by number, costs in picodollars (exact for every published price).
+
+    `attempts`, `meta`, `tags` and the headers hold JSON text. The payload stands last, so that reading the
+    columns before it does not read its pages.
+    """
+
+    __tablename__ = "exchanges"
+    __table_args__ = (
+        Index("ix_exchanges_org_id_created_at_id", "org_id", "created_at", "id"),
+        _where_present("session_id"),
+        _where_present("user_id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    org_id: Mapped[str] = mapped_column(String(36))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[int] = mapped_column(Integer)
+    provider: Mapped[str] = mapped_column(String(256))
+    served_by: Mapped[str] = mapped_column(String(256))
+    model: Mapped[str] = mapped_column(String(256))
+    method: Mapped[str] = mapped_column(String(32))
+    path: Mapped[str] = mapped_column(Text)
+    status_code: Mapped[int] = mapped_column(Integer)
+    level: Mapped[int] = mapped_column(Integer)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    stream: Mapped[bool] = mapped_column(Boolean)
+    latency_ms: Mapped[float] = mapped_column(Float)
+    ttft_ms: Mapped[float | None] = mapped_column(Float)
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cache_read_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    total_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cost_pico: Mapped[int | None] = mapped_column(BigInteger)
+    cache: Mapped[int] = mapped_column(Integer)
+    attempts: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[str | None] = mapped_column(String(256))
+    session_id: Mapped[str | None] = mapped_column(String(256))
+    key_id: Mapped[str] = mapped_column(String(36))
+    app_id: Mapped[str | None] = mapped_column(String(64))
+    team_id: Mapped[str | None] = mapped_column(String(64))
+    prompt: Mapped[str | None] = mapped_column(Text)
+    completion: Mapped[str | None] = mapped_column(Text)
+    meta: Mapped[str] = mapped_column(Text)
+    tags: Mapped[str] = mapped_column(Text)
+    truncated: Mapped[bool] = mapped_column(Boolean)
+    request_headers: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    request_body: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    response_headers: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    response_body: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

@@ -1,0 +1,1 @@
+"""What gateway processes ask the core: what a key may do, and when that changes."""

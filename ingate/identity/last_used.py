@@ -1,0 +1,51 @@
+"""When keys were last used, without a write per use."""
+
+import asyncio
+
+import structlog
+from sqlalchemy import update
+
+from ingate import clock
+from ingate.db import Database
+from ingate.identity.tables import Key
+
+CAPACITY = 100_000
+FLUSH_SECONDS = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class LastUsed:
+    """Remembers the last use of each key and writes what changed in one transaction every 30 seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[str, int] = {}
+
+    def touch(self, key_id: str) -> None:
+        """Notes that a key was used now. Past the capacity, keys not yet noted wait for the next flush."""
+        if key_id in self._seen or len(self._seen) < CAPACITY:
+            self._seen[key_id] = clock.now()
+
+    async def flush(self) -> None:
+        """Writes what was noted since the last flush."""
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        async with self._database.write() as db:
+            await db.connection()
+            await db.execute(
+                update(Key), [{"id": key_id, "last_used_at": moment} for key_id, moment in sorted(seen.items())]
+            )
+
+    async def run(self) -> None:
+        """Flushes until cancelled, and once more then."""
+        try:
+            while True:
+                await asyncio.sleep(FLUSH_SECONDS)
+                try:
+                    await self.flush()
+                except Exception:
+                    log.exception("last_used_flush_failed")
+        finally:
+            await self.flush()
