@@ -1,0 +1,145 @@
+"""Transcoding, compiled per route: path, query and body to a request message, a response message to JSON.
+
+Knows routes, dialects and descriptors; nothing of connections and of how rpcs travel.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ingate.errors import BadRequest
+from rest_facade import documents
+from rest_facade.bind import Argument, Binder, Slots
+from rest_facade.call import Rpc
+from rest_facade.dialects.base import Dialect
+from rest_facade.documents import Members
+from rest_facade.query import Pairs as Query
+from rest_facade.routes import Parameter, Route, segments
+from rest_facade.style import json_name
+from rest_facade.wire import Wire, encode
+
+_EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A route that an rpc answers. `render` makes the body of a success, empty where there is none."""
+
+    route: Route
+    rpc: Rpc
+    slots: Slots
+    render: Callable[[Any], bytes]
+
+
+def compile_endpoint(route: Route, rpc: Rpc, dialect: Dialect, binder: Binder, wire: Wire) -> Endpoint:
+    """Returns the endpoint, or raises ValueError when the route names what the rpc's messages do not have."""
+    slots = binder.slots(rpc.request_type)
+    unknown = {name for name in route.renames.values() if name not in slots.members}
+    if not unknown:
+        slots = slots.renamed(route.renames)
+    if route.accept is None:
+        unknown |= {
+            part.name
+            for part in segments(route.template)
+            if isinstance(part, Parameter) and part.name not in slots.arguments
+        }
+    if route.body not in {"", "*"}:
+        field = rpc.request_type.fields_by_name.get(route.body)
+        if field is None or field.message_type is None:
+            unknown.add(route.body)
+    if unknown:
+        raise ValueError(f"{route.title} names what {rpc.request_type.full_name} does not have: {sorted(unknown)}")
+    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire))
+
+
+def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any], bytes]:
+    if route.success == 204:
+        return lambda _message: b""
+    value = wire.valuer(rpc.response_type)
+    key = ""
+    if route.response_body:
+        field = rpc.response_type.fields_by_name.get(route.response_body)
+        if field is None:
+            raise ValueError(f"{route.title} answers with a field that is not there: {route.response_body}")
+        key = json_name(field, dialect.style)
+    shape, envelope = route.shape, dialect.envelope
+
+    def render(message: Any) -> bytes:
+        answer: Any = value(message)
+        if key:
+            answer = answer.get(key)
+        if shape is not None:
+            # A shape is a function on plain JSON, so the parts that are text already are parsed first.
+            answer = shape(msgspec.json.decode(encode(answer)))
+        if envelope is not None:
+            answer = envelope(answer, route)
+        return encode(answer)
+
+    return render
+
+
+def bind_request(
+    endpoint: Endpoint, dialect: Dialect, binder: Binder, *, values: Mapping[str, str], query: Query, body: bytes
+) -> Any:
+    """Returns the message for decoded path values, query and body. Raises `BadRequest` naming what does not fit."""
+    route, slots = endpoint.route, endpoint.slots
+    message = endpoint.rpc.new_request()
+    if route.accept is not None:
+        arguments = {**dict(reversed(query)), **_plain(body), **values}
+        binder.fill(message, slots, documents.body_members(encode(route.accept(arguments))))
+        return message
+    if route.body == "*":
+        _bind_query(message, {}, dialect, query)
+        found = documents.body_members(body) if body.strip() else ()
+        binder.fill(message, slots, _beside_path(found, values))
+    else:
+        taken = {route.body, *values}
+        arguments = {name: argument for name, argument in slots.arguments.items() if name not in taken}
+        _bind_query(message, arguments, dialect, query)
+        if route.body:
+            child = getattr(message, route.body)
+            child.SetInParent()
+            binder.fill(child, binder.slots(child.DESCRIPTOR), documents.body_members(body) if body.strip() else ())
+        elif dialect.inputs.fields and body.strip() not in _EMPTY_BODIES:
+            raise BadRequest("this route takes no body")
+    for name, text in values.items():
+        slots.arguments[name].set(message, text, name)
+    return message
+
+
+def _plain(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    documents.body_members(body)
+    plain: dict[str, Any] = documents.value(body, "body")
+    return plain
+
+
+def _beside_path(found: Members, values: Mapping[str, str]) -> Iterator[tuple[str, msgspec.Raw]]:
+    """Yields the members that the path does not state; one that it does state may only repeat it."""
+    for key, raw in found:
+        if key not in values:
+            yield key, raw
+        elif documents.value(bytes(raw), key) != values[key]:
+            raise BadRequest.field(key, "differs from the path")
+
+
+def _bind_query(message: Any, arguments: Mapping[str, Argument], dialect: Dialect, query: Query) -> None:
+    strict = dialect.inputs.query
+    seen: set[str] = set()
+    for name, given in query:
+        argument = arguments.get(name)
+        text = given if strict else given.strip()
+        if argument is None and strict:
+            raise BadRequest.field(name[:_SHOWN], "is not a query parameter of this route")
+        if argument is None or (not strict and not text):
+            continue
+        if name in seen and not argument.repeated:
+            if strict:
+                raise BadRequest.field(name, "must be given once")
+            continue
+        seen.add(name)
+        argument.set(message, text, name)

@@ -1,0 +1,26 @@
+"""Query strings to name and value pairs. Knows no fields and no dialect."""
+
+from rest_facade.router import decode
+
+Pairs = list[tuple[str, str]]
+
+
+class BadQuery(Exception):
+    """The query is malformed; the message says how."""
+
+
+def parse(query: str, *, strict: bool) -> Pairs:
+    """Returns the pairs in order, `+` as blank. What is malformed raises `BadQuery`, or is dropped when not strict."""
+    pairs: Pairs = []
+    if not query:
+        return pairs
+    for part in query.split("&"):
+        if not part:
+            continue
+        name, _, value = part.partition("=")
+        try:
+            pairs.append((decode(name.replace("+", " ")), decode(value.replace("+", " "))))
+        except ValueError:
+            if strict:
+                raise BadQuery("the query is not valid percent-encoded UTF-8") from None
+    return pairs

@@ -1,0 +1,56 @@
+"""What holds for every answer of the Ingate dialect, stated once."""
+
+import json
+import re
+
+from rest_facade.middleware import SECURITY
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+CODES = {
+    400: {"bad_request", "injection_detected"},
+    401: {"unauthorized"},
+    403: {"forbidden"},
+    404: {"not_found"},
+    405: {"method_not_allowed"},
+    408: {"bad_request"},
+    409: {"conflict"},
+    413: {"payload_too_large"},
+    414: {"bad_request"},
+    415: {"bad_request"},
+    422: {"validation_error"},
+    429: {"rate_limited", "budget_exceeded"},
+    431: {"bad_request"},
+    500: {"internal"},
+    502: {"provider_error"},
+    503: {"unavailable"},
+    504: {"provider_timeout"},
+}
+
+
+def check(status, headers, body, head=False):
+    """Holds an answer to the laws: security headers, request id, content type, error body, the headers errors owe."""
+    names = {name.lower(): value for name, value in headers.items()}
+    for name, value in SECURITY.items():
+        assert names[name.lower()] == value, name
+    assert UUID7.fullmatch(names["x-ingate-request-id"])
+    assert "aiohttp" not in names.get("server", "")
+    if body or head:
+        assert status == 204 or names.get("content-type") == "application/json; charset=utf-8"
+    if status >= 400 and not head:
+        error = json.loads(body)
+        assert error["code"] in CODES[status]
+        assert error["message"] == error["error"]
+        assert error["code"] == error["error_code"]
+        assert error["request_id"] == names["x-ingate-request-id"]
+    assert (status == 401) == ("www-authenticate" in names)
+    assert (status == 405) == ("allow" in names)
+    assert (status in {429, 503}) == ("retry-after" in names)
+    if status == 204 or head:
+        assert body == b""
+
+
+def lawful(response):
+    """Holds an httpx response to the laws and returns its JSON, None where there is no body."""
+    head = response.request.method == "HEAD"
+    check(response.status_code, response.headers, response.content, head)
+    return response.json() if response.content else None

@@ -1,0 +1,53 @@
+"""A stand-in for the core: every rpc of the real services, served over a socket by functions that tests give."""
+
+import grpc
+from google.protobuf.message_factory import GetMessageClass
+
+from ingate.errors import DomainError
+from ingate.rpc.status import DETAILS_KEY, code_of, to_status
+from rest_facade import services
+
+
+class StandIn:
+    """Answers each rpc with what `answers` has for its full name: a message, an error to raise, or a function.
+
+    Without one, with an empty response. Keeps the last call's rpc, request and metadata.
+    """
+
+    def __init__(self):
+        self.answers = {}
+        self.trailing = ()
+        self.rpc = ""
+        self.request = None
+        self.metadata = {}
+
+    def handlers(self):
+        """Returns generic handlers of all services."""
+        by_service = {}
+        for method in services.methods().values():
+            if not (method.client_streaming or method.server_streaming):
+                by_service.setdefault(method.containing_service.full_name, {})[method.name] = self._handler(method)
+        return [grpc.method_handlers_generic_handler(name, methods) for name, methods in by_service.items()]
+
+    def _handler(self, method):
+        request_class, response_class = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+
+        async def handle(request, context):
+            self.rpc, self.request = method.full_name, request
+            self.metadata = dict(context.invocation_metadata())
+            answer = self.answers.get(method.full_name, response_class())
+            if callable(answer) and not isinstance(answer, response_class):
+                answer = await answer(request, context)
+            if isinstance(answer, DomainError):
+                details = (DETAILS_KEY, to_status(answer).SerializeToString())
+                await context.abort(code_of(answer), answer.message, (*self.trailing, details))
+            if isinstance(answer, Exception):
+                raise answer
+            context.set_trailing_metadata(self.trailing)
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request_deserializer=request_class.FromString,
+            response_serializer=response_class.SerializeToString,
+        )
