@@ -38,6 +38,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_pool: Annotated[int, _setting("Database connections at most.", ge=1, le=500)] = 10
     demo: Annotated[bool, _setting("Offer the built-in model, and create the organisation `demo` with a key.")] = False
     default_plan: Annotated[Literal["free", "enterprise"], _setting("Plan of a new organisation.")] = "enterprise"
+    rate_limit_free: Annotated[
+        int, _setting("Requests a minute of a key on plan free that states no limit of its own.", ge=1)
+    ] = 600
+    rate_limit_enterprise: Annotated[
+        int, _setting("Requests a minute of a key on plan enterprise that states no limit of its own.", ge=1)
+    ] = 60_000
     master_key: Annotated[
         str, _setting("Key for secrets at rest, 32 bytes in base64; made in the data directory if empty.", secret=True)
     ] = ""
@@ -55,13 +61,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["drain", "cancel"],
         _setting("When a caller leaves early: read the provider's answer to its end for usage, or stop it."),
     ] = "drain"
-    drain_seconds: Annotated[float, _setting("Seconds an abandoned answer is read for usage at most.", gt=0)] = 60.0
+    drain_seconds: Annotated[
+        float, _setting("Seconds an abandoned answer is read for usage at most.", gt=0, le=86_400)
+    ] = 60.0
     drain_bytes: Annotated[int, _setting("Bytes an abandoned answer is read for usage at most.", ge=0)] = (
         8 * 1024 * 1024
     )
-    shutdown_seconds: Annotated[float, _setting("Seconds open requests get to finish after SIGTERM.", ge=0)] = 300.0
-    connect_timeout: Annotated[float, _setting("Seconds to connect to a provider.", gt=0)] = 10.0
-    idle_timeout: Annotated[float, _setting("Seconds between two reads of a provider's answer.", gt=0)] = 120.0
+    shutdown_seconds: Annotated[
+        float, _setting("Seconds open requests get to finish after SIGTERM.", ge=0, le=86_400)
+    ] = 300.0
+    connect_timeout: Annotated[float, _setting("Seconds to connect to a provider.", gt=0, le=86_400)] = 10.0
+    idle_timeout: Annotated[float, _setting("Seconds between two reads of a provider's answer.", gt=0, le=86_400)] = (
+        120.0
+    )
     journal_fsync: Annotated[bool, _setting("Flush the journal to disk with every exchange.")] = False
     journal_max_bytes: Annotated[int, _setting("Bytes the journal may hold.", ge=1024 * 1024)] = 1024**3
     grant_seconds: Annotated[

@@ -18,19 +18,27 @@ import grpc.aio
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
 from ingate import migrate, migrations
+from ingate.audit.servicer import AuditServicer
 from ingate.auth.passwords import Passwords
 from ingate.auth.servicer import AuthServicer
+from ingate.auth.throttle import Throttle
 from ingate.config import Settings
 from ingate.db import Database
-from ingate.epochs import Epochs
 from ingate.exchanges.servicer import ExchangeServicer
 from ingate.gateway.servicer import GatewayServicer
 from ingate.identity.authenticator import Authenticator
+from ingate.identity.changes import Changes
 from ingate.identity.last_used import LastUsed
+from ingate.identity.memberships import Memberships
 from ingate.identity.operator import owner_session
 from ingate.keys.servicer import KeyServicer
 from ingate.limits.attempts import Attempts
 from ingate.limits.window import FixedWindows
+from ingate.orgs.app_servicer import AppServicer
+from ingate.orgs.member_servicer import MemberServicer
+from ingate.orgs.org_servicer import OrgServicer
+from ingate.orgs.team_servicer import TeamServicer
+from ingate.plans import RateLimits
 from ingate.providers.demo import DemoTransport
 from ingate.providers.servicer import ProviderServicer
 from ingate.providers.shared import shared_routes
@@ -122,13 +130,20 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     key, made = load_master_key(settings.master_key, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
-    epochs, windows, last_used = Epochs(), FixedWindows(), LastUsed(database)
+    changes, windows, last_used = Changes(database), FixedWindows(), LastUsed(database)
+    await changes.start()
+    rate_limits = RateLimits(settings.rate_limit_free, settings.rate_limit_enterprise)
     passwords = Passwords()
     stack.callback(passwords.close)
     allow_private = private_upstreams_allowed(settings, database)
     interceptors = (
         chain(
-            stages(Authenticator(database, last_used), gateway_token=token, windows=windows),
+            stages(
+                Authenticator(database, last_used, rate_limits),
+                Memberships(database),
+                gateway_token=token,
+                windows=windows,
+            ),
             rpcs(),
         ),
     )
@@ -150,21 +165,31 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     engine = Engine(grants, windows, journal, transports, capture=settings.capture_bytes, disconnect=disconnect)
 
     system = SystemServicer(database)
+    exchanges = ExchangeServicer(database, last_used.touch)
     servicers: dict[str, Any] = {
         "ingate.auth.v1.AuthService": AuthServicer(
             database,
             passwords,
-            Attempts(),
+            Throttle(Attempts()),
             default_plan=settings.default_plan,
             session_hours=settings.session_hours,
         ),
-        "ingate.exchanges.v1.ExchangeService": ExchangeServicer(database, last_used.touch),
-        "ingate.gateway.v1.GatewayService": GatewayServicer(database, epochs, ProviderServiceStub(channel), as_gateway),
-        "ingate.keys.v1.KeyService": KeyServicer(database, epochs),
+        "ingate.audit.v1.AuditService": AuditServicer(database),
+        "ingate.exchanges.v1.ExchangeService": exchanges,
+        "ingate.gateway.v1.GatewayService": GatewayServicer(
+            database, changes, ProviderServiceStub(channel), as_gateway, rate_limits
+        ),
+        "ingate.keys.v1.KeyService": KeyServicer(database, changes),
+        "ingate.orgs.v1.AppService": AppServicer(database, changes),
+        "ingate.orgs.v1.MemberService": MemberServicer(database),
+        "ingate.orgs.v1.OrgService": OrgServicer(
+            database, changes, (exchanges.purge,), default_plan=settings.default_plan
+        ),
+        "ingate.orgs.v1.TeamService": TeamServicer(database, changes),
         "ingate.providers.v1.ProviderService": ProviderServicer(
             database,
             Vault(key),
-            epochs,
+            changes,
             transports,
             shared=shared_routes(settings),
             allow_private=allow_private,
@@ -175,7 +200,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     }
     for name, servicer in servicers.items():
         services()[name].add_to_server(servicer, server)
-    for job in (last_used.run, grants.watch):
+    for job in (changes.follow, last_used.run, grants.watch):
         stack.push_async_callback(_end, asyncio.create_task(job()))
     shipper.start()
     stack.push_async_callback(shipper.stop, FLUSH_SECONDS)

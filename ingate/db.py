@@ -10,9 +10,14 @@ from typing import Any
 
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from ingate.errors import BadRequest, Unavailable
+
+DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+RETRY_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 
 
@@ -31,10 +36,20 @@ class Base(DeclarativeBase):
 
 
 def normalise_url(url: str) -> str:
-    """Returns the URL with the driver this project uses: plain `postgresql://` means asyncpg, `sqlite://` aiosqlite."""
-    parsed = make_url(url)
-    driver = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
-    return parsed.set(drivername=driver.get(parsed.drivername, parsed.drivername)).render_as_string(hide_password=False)
+    """Returns the URL with the driver this project uses: plain `postgresql://` means asyncpg, `sqlite://` aiosqlite.
+
+    Raises BadRequest for the URL of another database, or of one that would end with its connection.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise BadRequest.field("database_url", "is not a URL") from None
+    driver = DRIVERS.get(parsed.drivername, parsed.drivername)
+    if driver not in DRIVERS.values():
+        raise BadRequest.field("database_url", "must begin with postgresql:// or sqlite://")
+    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise BadRequest.field("database_url", "must name a file")
+    return parsed.set(drivername=driver).render_as_string(hide_password=False)
 
 
 class Database:
@@ -55,19 +70,42 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Yields a session in a transaction that only reads."""
-        async with self._readers() as session, session.begin():
+        """Yields a session in a transaction that only reads. Raises Unavailable when the database does not answer."""
+        async with _transaction(self._readers) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Yields a session in a transaction that commits when the block ends and rolls back when it raises."""
-        async with self._writing or nullcontext(), self._writers() as session, session.begin():
+        """Yields a session in a transaction that commits when the block ends and rolls back when it raises.
+
+        Raises Unavailable when the database does not answer; then it may or may not have committed.
+        """
+        async with self._writing or nullcontext(), _transaction(self._writers) as session:
             yield session
 
     async def aclose(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _transaction(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    try:
+        async with sessions() as session, session.begin():
+            await _connect(session)
+            yield session
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable("the database went away", retry_after=RETRY_SECONDS) from error
+
+
+async def _connect(session: AsyncSession) -> None:
+    """Takes a connection now, where a failure can only mean that there is none to be had."""
+    try:
+        await session.connection()
+    except (SQLAlchemyError, OSError) as error:
+        raise Unavailable("the database does not answer", retry_after=RETRY_SECONDS) from error
 
 
 def _tune_sqlite(engine: Any) -> None:
@@ -78,10 +116,11 @@ def _tune_sqlite(engine: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
+            # First, for the switch to WAL needs the file to itself for a moment.
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
             "journal_mode = WAL",
             "synchronous = NORMAL",
             "foreign_keys = ON",
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -8,6 +8,7 @@ import time
 
 KEY_PREFIX = "sk-ingate-"
 SESSION_PREFIX = "ses-ingate-"
+INVITATION_PREFIX = "inv-ingate-"
 
 _RANDOM_BITS = 74
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -42,6 +43,11 @@ def new_key() -> str:
 def new_session_token() -> str:
     """Returns a fresh session token: the prefix and 43 base64url characters (256 bits)."""
     return SESSION_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_invitation_token() -> str:
+    """Returns a fresh invitation token: the prefix and 43 base64url characters (256 bits)."""
+    return INVITATION_PREFIX + secrets.token_urlsafe(32)
 
 
 def secret_hash(secret: str) -> bytes:

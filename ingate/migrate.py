@@ -32,7 +32,10 @@ async def require(database: Database) -> None:
 
 
 async def upgrade(database: Database, target: str = "head") -> None:
-    """Upgrades to a version, the newest by default, under a lock that a second migration waits for."""
+    """Upgrades to a version, the newest by default, under a lock that a second migration waits for.
+
+    Raises Unavailable when the database is at a version that this code does not know.
+    """
     await _run(database, lambda config: _command().upgrade(config, target))
 
 
@@ -49,6 +52,7 @@ def _command() -> Any:
 
 async def _run(database: Database, step: Callable[[Any], None]) -> None:
     from alembic.config import Config  # noqa: PLC0415 -- see _command
+    from alembic.util import CommandError  # noqa: PLC0415 -- the same
 
     def in_transaction(connection: Connection) -> None:
         if not database.embedded:
@@ -58,5 +62,8 @@ async def _run(database: Database, step: Callable[[Any], None]) -> None:
         config.attributes["connection"] = connection
         step(config)
 
-    async with database.write() as db:
-        await (await db.connection()).run_sync(in_transaction)
+    try:
+        async with database.write() as db:
+            await (await db.connection()).run_sync(in_transaction)
+    except CommandError as error:
+        raise Unavailable(f"cannot migrate the database: {error}") from None

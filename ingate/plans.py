@@ -1,4 +1,4 @@
-"""Plans: what an organisation may use, and how much by default.
+"""Plans: what an organisation may use, and how much.
 
 Proxying, recording, usage, keys and providers belong to every plan and are no feature. Knows neither organisations
 nor where the numbers are overridden.
@@ -47,14 +47,12 @@ class Plan:
 
     name: str
     features: frozenset[str]
-    requests_per_minute: int
-    """The rate limit of a key that states none."""
 
 
 PLANS: Mapping[str, Plan] = MappingProxyType(
     {
-        FREE: Plan(FREE, frozenset(), 600),
-        ENTERPRISE: Plan(ENTERPRISE, FEATURES, 60_000),
+        FREE: Plan(FREE, frozenset()),
+        ENTERPRISE: Plan(ENTERPRISE, FEATURES),
     }
 )
 
@@ -69,6 +67,13 @@ def features(name: str) -> frozenset[str]:
     return plan(name).features
 
 
-def rate_limit(name: str) -> int:
-    """Returns the requests a minute of a key that states no limit of its own."""
-    return plan(name).requests_per_minute
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Requests a minute of keys that state no limit of their own, by plan."""
+
+    free: int
+    enterprise: int
+
+    def of(self, plan_name: str, own: int | None) -> int:
+        """Returns a key's limit: its own, else that of the plan."""
+        return own or (self.enterprise if plan(plan_name).name == ENTERPRISE else self.free)

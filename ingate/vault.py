@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import fcntl
 import os
 from pathlib import Path
 
@@ -62,12 +63,14 @@ def load_master_key(setting: str, data_dir: Path) -> tuple[bytes, bool]:
     """
     if setting:
         return decode_master_key(setting), False
-    path = data_dir / MASTER_KEY_FILE
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return decode_master_key(path.read_text().strip()), False
-    key = os.urandom(KEY_BYTES)
-    with os.fdopen(descriptor, "w") as file:
+    descriptor = os.open(data_dir / MASTER_KEY_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+") as file:
+        # Two processes may start at once, and one must not read what the other has yet to write.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if text := file.read().strip():
+            return decode_master_key(text), False
+        key = os.urandom(KEY_BYTES)
         file.write(base64.b64encode(key).decode() + "\n")
+        file.flush()
+        os.fsync(descriptor)
     return key, True

@@ -98,10 +98,11 @@ class Connection(RequestHandler):
             self._refuse_large_heads()
         waiter = self._waiter
         if (waiter is not None and not waiter.done()) or self._request_count == 0:
-            self._head_bytes += len(data)
+            # Some clients end a body with a line end too many: that is no head yet.
+            self._head_bytes += len(data) if self._head_bytes else len(data.lstrip(b"\r\n"))
             if self._head_bytes > self._limits.head:
                 self._inject(HeadTooLarge())
-            elif self._head_timer is None and data:
+            elif self._head_timer is None and self._head_bytes:
                 self._head_timer = self._loop.call_later(self._limits.head_time, self._head_late)
         elif self._head_timer is not None or self._head_bytes:
             self._cancel_head_timer()
@@ -146,8 +147,9 @@ class Connection(RequestHandler):
         Closing while data comes in would reset the connection and take the answer away from the caller.
         """
         finished = await super().finish_response(request, resp, start_time)
-        if self._refused and not self._messages and self.transport is not None:
-            self.transport.write_eof()
+        transport = self.transport
+        if self._refused and not self._messages and transport is not None and not transport.is_closing():
+            transport.write_eof()
             self._lingering = self._loop.create_future()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER):

@@ -4,19 +4,18 @@ Knows the engine and aiohttp's requests; nothing of providers, formats or rpcs. 
 dialect that it is given.
 """
 
-from urllib.parse import parse_qsl, unquote
-
-import structlog
 from aiohttp import web
 
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.ids import KEY_PREFIX, SESSION_PREFIX
+from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
-from ingate.proxy.ports import Headers
+from ingate.proxy.ports import ClientGone, Headers
 from rest_facade.answers import failure_of, refuse
-from rest_facade.app import ProxyHandler
+from rest_facade.app import ProxyHandler, split_target
 from rest_facade.body import read_body
 from rest_facade.dialects.base import Dialect
+from rest_facade.failures import REQUEST_TIMEOUT, Refused
 from rest_facade.middleware import REQUEST_ID, common_lines
 from rest_facade.sink import HttpSink, Written
 
@@ -27,7 +26,11 @@ _BEARER = b"bearer "
 _ID_LINE = REQUEST_ID.encode() + b": "
 _common = common_lines()
 
-log = structlog.get_logger(__name__)
+
+class _Late(BadRequest):
+    """The body does not arrive; the facade's refusal as the engine can record it."""
+
+    reason = REQUEST_TIMEOUT
 
 
 def proxy_handler(engine: Engine, dialect: Dialect, *, max_body: int, patience: float) -> ProxyHandler:
@@ -53,11 +56,17 @@ def proxy_handler(engine: Engine, dialect: Dialect, *, max_body: int, patience: 
 
 
 def _inbound(request: web.BaseRequest, request_id: str, max_body: int, patience: float) -> Inbound:
-    path, _, query = request.raw_path.partition("?")
-    if "//" in path or "/." in path or "%" in path:
-        _refuse_tricks(path)
-    if "key=" in query:
-        _refuse_query_key(query)
+    path, query = split_target(request.raw_path)
+    request_target.check(request.method, path, query)
+
+    async def read() -> bytes:
+        try:
+            return await read_body(request, max_body, patience)
+        except ConnectionError:
+            raise ClientGone from None
+        except Refused as refusal:
+            raise _Late(refusal.failure.message) from None
+
     headers: Headers = [(name.lower(), value) for name, value in request.raw_headers]
     return Inbound(
         request_id,
@@ -66,7 +75,7 @@ def _inbound(request: web.BaseRequest, request_id: str, max_body: int, patience:
         query,
         headers,
         _credential(headers),
-        lambda: read_body(request, max_body, patience),
+        read,
     )
 
 
@@ -89,24 +98,3 @@ def _credential(headers: Headers) -> str:
     if len(stated) > 1:
         raise BadRequest("the request carries keys that contradict each other")
     return stated.pop().decode("latin-1")
-
-
-def _refuse_tricks(path: str) -> None:
-    """Refuses paths that a provider could read as another one."""
-    for segment in path[1:].split("/"):
-        if unquote(segment) in {".", ".."}:
-            raise BadRequest("the path must not contain . or .. segments")
-    if "//" in path:
-        raise BadRequest("the path must not contain empty segments")
-    try:
-        clean = "\0" not in unquote(path, errors="strict")
-    except UnicodeDecodeError:
-        clean = False
-    if not clean:
-        raise BadRequest("the path is not percent-encoded UTF-8")
-
-
-def _refuse_query_key(query: str) -> None:
-    for name, value in parse_qsl(query):
-        if name.endswith("key") and value.encode().startswith(_KEY_PREFIXES):
-            raise BadRequest("keys are not accepted in the query: send yours in the header X-Ingate-Key")

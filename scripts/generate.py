@@ -5,6 +5,7 @@ proto paths, which would give a package `ingate` beside ours; imports are rewrit
 that everything generated lives below `gen`.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -33,7 +34,10 @@ def vendor() -> None:
         target = THIRD_PARTY / "google" / source.parent.name / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or target.read_bytes() != source.read_bytes():
-            shutil.copyfile(source, target)
+            # Whole or not at all: another process may be reading it.
+            fresh = target.with_suffix(f".{os.getpid()}")
+            shutil.copyfile(source, fresh)
+            fresh.replace(target)
 
 
 def protoc(out: Path) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PICO_PER_USD = 10**12
 FREE_PROVIDER = "demo"
 PROBE = 1_000_000
+SLOT = 15 * clock.MINUTE
+"""Prices change on the quarter hour at most, so what was found once holds for the rest of it."""
+TOKEN_PRICES = frozenset({"input_mtok", "output_mtok"})
 CACHED_PRICES = 4096
 
 unpriced = Counter("ingate_unpriced_exchanges", "Exchanges with tokens whose price is unknown.")
@@ -33,6 +36,7 @@ class Rates:
     cache_read: int
     cache_write: int
     output: int
+    reasoning: int
 
 
 def cost(provider: str, model: str, usage: Usage, at: int) -> int | None:
@@ -44,7 +48,7 @@ def cost(provider: str, model: str, usage: Usage, at: int) -> int | None:
         return None
     if provider == FREE_PROVIDER:
         return 0
-    rates = _rates(provider, model, at // clock.HOUR)
+    rates = _rates(provider, model, at // SLOT)
     if rates is None:
         unpriced.inc()
         return None
@@ -53,9 +57,10 @@ def cost(provider: str, model: str, usage: Usage, at: int) -> int | None:
             rates.input * (usage.input or 0)
             + rates.cache_read * (usage.cache_read or 0)
             + rates.cache_write * (usage.cache_write or 0)
-            + rates.output * ((usage.output or 0) + (usage.reasoning or 0))
+            + rates.output * (usage.output or 0)
+            + rates.reasoning * (usage.reasoning or 0)
         )
-    return _listed(provider, model, usage, at // clock.HOUR)
+    return _listed(provider, model, usage, at // SLOT)
 
 
 def to_usd(pico: int | None) -> str | None:
@@ -66,28 +71,27 @@ def to_usd(pico: int | None) -> str | None:
 
 
 @lru_cache(CACHED_PRICES)
-def _rates(provider: str, model: str, hour: int) -> Rates | bool | None:
-    """Returns the rates in force, True where the price depends on the size of the prompt, None where it is unknown."""
+def _rates(provider: str, model: str, slot: int) -> Rates | bool | None:
+    """Returns the rates in force, True where tokens alone do not make the price, None where tokens have none."""
     from genai_prices.types import TieredPrices  # noqa: PLC0415 -- the list takes half a second to load
 
     found = _find(provider, model)
     if found is None:
         return None
-    if any(isinstance(price, TieredPrices) for price in vars(found[1].get_prices(_moment(hour))).values()):
+    prices = {name: price for name, price in vars(found[1].get_prices(_moment(slot))).items() if price is not None}
+    if not prices.keys() & TOKEN_PRICES:
+        return None
+    # A price that grows with the prompt, or a fee for each request.
+    if any(isinstance(price, TieredPrices) for price in prices.values()) or _listed(provider, model, Usage(), slot):
         return True
-    probes = [
-        Usage(input=PROBE),
-        Usage(cache_read=PROBE),
-        Usage(cache_write=PROBE),
-        Usage(output=PROBE),
-    ]
-    amounts = [_listed(provider, model, probe, hour) for probe in probes]
+    probes = [Usage(**{name: PROBE}) for name in Rates.__slots__]
+    amounts = [_listed(provider, model, probe, slot) for probe in probes]
     if any(amount is None or amount % PROBE for amount in amounts):
         return True
     return Rates(*(amount // PROBE for amount in amounts if amount is not None))
 
 
-def _listed(provider: str, model: str, usage: Usage, hour: int) -> int | None:
+def _listed(provider: str, model: str, usage: Usage, slot: int) -> int | None:
     """Returns what the price list itself computes."""
     from genai_prices import Usage as Counts  # noqa: PLC0415 -- see _rates
 
@@ -101,8 +105,9 @@ def _listed(provider: str, model: str, usage: Usage, hour: int) -> int | None:
         cache_read_tokens=usage.cache_read or 0,
         cache_write_tokens=usage.cache_write or 0,
         output_tokens=(usage.output or 0) + (usage.reasoning or 0),
+        output_reasoning_tokens=usage.reasoning or 0,
     )
-    price = info.calc_price(counts, owner, genai_request_timestamp=_moment(hour))
+    price = info.calc_price(counts, owner, genai_request_timestamp=_moment(slot))
     return int((price.total_price * PICO_PER_USD).to_integral_value())
 
 
@@ -118,5 +123,5 @@ def _find(provider: str, model: str) -> "tuple[types.Provider, types.ModelInfo] 
         return None
 
 
-def _moment(hour: int) -> datetime:
-    return datetime.fromtimestamp(hour * 3600, UTC)
+def _moment(slot: int) -> datetime:
+    return datetime.fromtimestamp(slot * SLOT // clock.SECOND, UTC)

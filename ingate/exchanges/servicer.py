@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import undefer
 
@@ -15,11 +15,14 @@ from ingate.db import Database
 from ingate.errors import NotFound
 from ingate.exchanges import rows
 from ingate.exchanges.tables import Exchange
+from ingate.identity.tables import Org
 from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor
 from ingate.rpc.principal import principal
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
 PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_headers, Exchange.response_body)
+
+PURGED_AT_ONCE = 1000
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -45,12 +48,25 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             # The first batch loads the price list, which takes long enough to be felt by open streams.
             values = await asyncio.to_thread(_values, request)
             self._prices_loaded = True
+        owners = {value["org_id"] for value in values}
         async with self._database.write() as db:
-            connection = await db.connection()
-            await connection.execute(self._insert, values)
+            # What an organisation did in the moment it was deleted is not kept.
+            known = set(await db.scalars(select(Org.id).where(Org.id.in_(owners))))
+            values = [value for value in values if value["org_id"] in known] if known != owners else values
+            if values:
+                await (await db.connection()).execute(self._insert, values)
         for key_id in {value["key_id"] for value in values}:
             self._touch(key_id)
         return pb.RecordResponse()
+
+    async def purge(self, org_id: str) -> None:
+        """Deletes all exchanges of an organisation, a thousand in a transaction."""
+        some = select(Exchange.id).where(Exchange.org_id == org_id).limit(PURGED_AT_ONCE)
+        while True:
+            async with self._database.write() as db:
+                batch = delete(Exchange).where(Exchange.id.in_(some.scalar_subquery()))
+                if not (await db.scalars(batch.returning(Exchange.id))).all():
+                    return
 
     async def ListExchanges(self, request: pb.ListExchangesRequest, context: Any) -> pb.ListExchangesResponse:
         """Returns a page, newest first; the cursor is the place after which the next one begins."""

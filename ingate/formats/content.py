@@ -28,7 +28,7 @@ _PARTS = Shape(_Parts)
 
 def text_of(raw: Raw) -> str | None:
     """Returns the text of a message's content, its text parts joined by newlines; `None` when there is none."""
-    if not raw or crowded(raw):
+    if not raw:
         return None
     try:
         content = _CONTENT.decode(raw)

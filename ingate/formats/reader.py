@@ -156,15 +156,12 @@ class ResponseReader:
         if self._framing is _Framing.UNKNOWN and body.startswith(_SSE_STARTS):
             parser = SSEParser()
             self._events(parser.feed(bytes(body)) + parser.close())
-        elif self._wire.whole is gemini.event and body.lstrip().startswith(b"["):
-            for item in items(body):
-                gemini.event(tally, item)
         elif self._wire.whole(tally, body):
             if tally.is_blank():
                 tally.error = describe_body(body)
             tally.complete = True
-        else:
-            self._give_up(Unreadable("the body is not JSON"))
+        elif not sum(self._wire.event(tally, item) for item in items(body)):
+            self._give_up(Unreadable("the body holds no JSON object"))
 
     def _give_up(self, problem: Unreadable) -> None:
         self._passive = True

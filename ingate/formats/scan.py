@@ -25,9 +25,11 @@ def value_pattern() -> bytes:
 
 def items(body: bytes | bytearray) -> Iterator[bytes]:
     """Yields the complete items of a JSON array that may be cut off anywhere."""
-    pattern = _item()
     opened = _OPEN_ARRAY.match(body)
-    match = opened and pattern.match(body, opened.end())
+    if not opened:
+        return
+    pattern = _item()
+    match = pattern.match(body, opened.end())
     while match:
         yield bytes(match[1])
         match = pattern.match(body, match.end())

@@ -7,12 +7,13 @@ from gen.ingate.gateway.v1 import gateway_service_pb2 as pb
 from gen.ingate.gateway.v1 import gateway_service_pb2_grpc
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from gen.ingate.providers.v1.provider_service_pb2 import ListRoutesRequest
-from ingate import clock, plans
+from ingate import clock
 from ingate.db import Database
-from ingate.epochs import Epochs
 from ingate.errors import Unauthenticated
 from ingate.identity.authenticator import REFUSED, live_key
+from ingate.identity.changes import Changes
 from ingate.identity.scopes import unpack
+from ingate.plans import RateLimits
 
 if TYPE_CHECKING:
     from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceAsyncStub
@@ -24,14 +25,16 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
     def __init__(
         self,
         database: Database,
-        epochs: Epochs,
+        changes: Changes,
         providers: "ProviderServiceAsyncStub",
         metadata: tuple[tuple[str, str], ...],
+        rate_limits: RateLimits,
     ) -> None:
         self._database = database
-        self._epochs = epochs
+        self._changes = changes
         self._providers = providers
         self._metadata = metadata
+        self._rate_limits = rate_limits
 
     async def Admit(self, request: pb.AdmitRequest, context: Any) -> pb.AdmitResponse:
         """Returns the grant of a key."""
@@ -49,7 +52,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                 role=key.role,
                 scopes=sorted(unpack(key.scopes)),
                 plan=plan,
-                rate_limit_per_minute=key.rate_limit or plans.rate_limit(plan),
+                rate_limit_per_minute=self._rate_limits.of(plan, key.rate_limit),
                 expires_at=clock.to_proto(min(ends, default=None)),
                 app_id=key.app_id,
                 team_id=key.team_id,
@@ -59,7 +62,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """Streams changes until the caller leaves."""
-        with self._epochs.listen() as changes:
-            yield pb.WatchResponse(epoch=self._epochs.epoch)
+        with self._changes.listen() as changes:
+            yield pb.WatchResponse(epoch=self._changes.epoch)
             async for epoch, org_id in changes:
                 yield pb.WatchResponse(epoch=epoch, org_ids=[org_id])

@@ -2,12 +2,13 @@
 
 from sqlalchemy import Select, select
 
-from ingate import clock, ids, plans
+from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import Unauthenticated
 from ingate.identity.last_used import LastUsed
 from ingate.identity.scopes import unpack
 from ingate.identity.tables import Key, Member, Org, Session
+from ingate.plans import RateLimits
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.principal import Principal
 
@@ -17,9 +18,10 @@ REFUSED = "the credential is unknown, expired or revoked"
 class Authenticator:
     """Answers who a caller is, from the database, for every call anew: what is revoked is refused at once."""
 
-    def __init__(self, database: Database, last_used: LastUsed) -> None:
+    def __init__(self, database: Database, last_used: LastUsed, rate_limits: RateLimits) -> None:
         self._database = database
         self._last_used = last_used
+        self._rate_limits = rate_limits
 
     async def authenticate(self, metadata: dict[str, str]) -> Principal:
         """Returns the principal of the session or key in the metadata. Raises Unauthenticated."""
@@ -31,8 +33,8 @@ class Authenticator:
     async def _session(self, token: str) -> Principal:
         query = (
             select(Session, Member.role, Org.plan)
-            .join(Member, (Member.user_id == Session.user_id) & (Member.org_id == Session.org_id))
-            .join(Org, Org.id == Session.org_id)
+            .outerjoin(Member, (Member.user_id == Session.user_id) & (Member.org_id == Session.org_id))
+            .outerjoin(Org, Org.id == Member.org_id)
             .where(Session.token_hash == ids.secret_hash(token), Session.expires_at > clock.now())
         )
         async with self._database.read() as db:
@@ -42,11 +44,11 @@ class Authenticator:
         session, role, plan = row
         return Principal(
             kind="user",
-            org_id=session.org_id,
+            org_id=(session.org_id or "") if role else "",
             user_id=session.user_id,
             session_id=session.id,
-            role=role,
-            plan=plan,
+            role=role or 0,
+            plan=plan or "",
         )
 
     async def _key(self, secret: str) -> Principal:
@@ -65,7 +67,7 @@ class Authenticator:
             role=key.role,
             scopes=unpack(key.scopes),
             plan=plan,
-            rate_limit=key.rate_limit or plans.rate_limit(plan),
+            rate_limit=self._rate_limits.of(plan, key.rate_limit),
         )
 
 

@@ -43,9 +43,12 @@ class LastUsed:
         try:
             while True:
                 await asyncio.sleep(FLUSH_SECONDS)
-                try:
-                    await self.flush()
-                except Exception:
-                    log.exception("last_used_flush_failed")
+                await self._try_flush()
         finally:
+            await self._try_flush()
+
+    async def _try_flush(self) -> None:
+        try:
             await self.flush()
+        except Exception:
+            log.exception("last_used_flush_failed")

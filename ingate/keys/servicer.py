@@ -1,5 +1,6 @@
-"""KeyService: create, list, get, revoke."""
+"""KeyService: create, list, get, update, rotate, revoke."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,25 +11,27 @@ from gen.ingate.keys.v1 import key_service_pb2 as pb
 from gen.ingate.keys.v1 import key_service_pb2_grpc
 from ingate import clock, ids
 from ingate.db import Database
-from ingate.epochs import Epochs
-from ingate.errors import BadRequest, Forbidden, NotFound
-from ingate.identity import messages, scopes
+from ingate.errors import BadRequest, Conflict, Forbidden, NotFound
+from ingate.identity import audit, lookups, messages, scopes
+from ingate.identity.changes import Changes
 from ingate.identity.tables import Key
 from ingate.page import page
 from ingate.rpc.principal import principal
+
+DEFAULT_OVERLAP_HOURS = 24
 
 
 class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
     """Keys on the identity tables; every change is announced to the gateways."""
 
-    def __init__(self, database: Database, epochs: Epochs) -> None:
+    def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
-        self._epochs = epochs
+        self._changes = changes
 
     async def CreateKey(self, request: pb.CreateKeyRequest, context: Any) -> pb.CreateKeyResponse:
         """Stores the hash of a new secret and answers the secret once."""
         caller = principal()
-        role, allowed = _standing(request, caller.role)
+        role = request.role if request.HasField("role") else ROLE_MEMBER
         secret = ids.new_key()
         row = Key(
             id=ids.uuid7(),
@@ -36,7 +39,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             name=request.name,
             secret_hash=ids.secret_hash(secret),
             role=role,
-            scopes=scopes.pack(allowed),
+            scopes=scopes.pack(_standing(role, request.scopes)),
             app_id=request.app_id or None,
             team_id=request.team_id or None,
             rate_limit=request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
@@ -44,9 +47,11 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             created_at=clock.now(),
             expires_at=_expiry(request),
         )
-        async with self._database.write() as db:
+        async with self._changes.write(caller.org_id) as db:
+            await lookups.require_app(db, row.org_id, row.app_id)
+            await lookups.require_team(db, row.org_id, row.team_id)
             db.add(row)
-        self._epochs.bump(caller.org_id)
+            audit.record(db, "key.create", row.id, name=row.name)
         return pb.CreateKeyResponse(description=messages.key(row), key=secret)
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Any) -> pb.ListKeysResponse:
@@ -63,12 +68,62 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         async with self._database.read() as db:
             return pb.GetKeyResponse(key=messages.key(await _find(db, request.key_id)))
 
+    async def UpdateKey(self, request: pb.UpdateKeyRequest, context: Any) -> pb.UpdateKeyResponse:
+        """Changes what the request states. A new role without scopes brings all that the role allows."""
+        async with self._changes.write(principal().org_id) as db:
+            row = await _find_to_change(db, request.key_id)
+            if request.HasField("name"):
+                row.name = request.name
+            if request.HasField("role") or request.scopes:
+                role = request.role if request.HasField("role") else row.role
+                row.role, row.scopes = role, scopes.pack(_standing(role, request.scopes))
+            if request.HasField("rate_limit_per_minute"):
+                row.rate_limit = request.rate_limit_per_minute or None
+            if request.HasField("expires_at"):
+                row.expires_at = _expiry(request)
+            audit.record(db, "key.update", row.id, name=row.name)
+        return pb.UpdateKeyResponse(key=messages.key(row))
+
+    async def RotateKey(self, request: pb.RotateKeyRequest, context: Any) -> pb.RotateKeyResponse:
+        """Copies the key under a new id and secret, and dates the end of the old one."""
+        hours = request.overlap_hours if request.HasField("overlap_hours") else DEFAULT_OVERLAP_HOURS
+        secret, now = ids.new_key(), clock.now()
+        async with self._changes.write(principal().org_id) as db:
+            old = await _find_to_change(db, request.key_id)
+            if old.revoked_at is not None:
+                raise Conflict("the key has been rotated or revoked already")
+            old.revoked_at = now + hours * clock.HOUR
+            new = Key(
+                id=ids.uuid7(),
+                org_id=old.org_id,
+                name=old.name,
+                secret_hash=ids.secret_hash(secret),
+                role=old.role,
+                scopes=old.scopes,
+                app_id=old.app_id,
+                team_id=old.team_id,
+                rate_limit=old.rate_limit,
+                created_by=principal().user_id or None,
+                created_at=now,
+                expires_at=old.expires_at,
+            )
+            db.add(new)
+            audit.record(db, "key.rotate", old.id, new_key_id=new.id, overlap_hours=str(hours))
+        return pb.RotateKeyResponse(
+            description=messages.key(new),
+            key=secret,
+            replaces=old.id,
+            replaced_valid_until=clock.to_proto(old.revoked_at),
+        )
+
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Any) -> pb.RevokeKeyResponse:
         """Ends a key for good. Revoking it again changes nothing."""
-        async with self._database.write() as db:
+        async with self._changes.write(principal().org_id) as db:
             row = await _find(db, request.key_id, lock=True)
-            row.revoked_at = min(row.revoked_at or clock.now(), clock.now())
-        self._epochs.bump(row.org_id)
+            now = clock.now()
+            if row.revoked_at is None or row.revoked_at > now:
+                row.revoked_at = now
+                audit.record(db, "key.revoke", row.id, name=row.name)
         return pb.RevokeKeyResponse()
 
 
@@ -80,21 +135,31 @@ async def _find(db: AsyncSession, key_id: str, *, lock: bool = False) -> Key:
     return row
 
 
-def _standing(request: pb.CreateKeyRequest, caller_role: int) -> tuple[int, frozenset[int]]:
-    """Returns the role and scopes of the key to create; at most what the caller's own role allows."""
-    role = request.role if request.HasField("role") else ROLE_MEMBER
+async def _find_to_change(db: AsyncSession, key_id: str) -> Key:
+    """Returns a key, locked, that the caller may change: one that stands above them is out of reach."""
+    row = await _find(db, key_id, lock=True)
+    _within(row.role)
+    return row
+
+
+def _within(role: int) -> None:
+    if role > principal().role:
+        raise Forbidden(f"role {Role.Name(role).removeprefix('ROLE_').lower()} is above your own")
+
+
+def _standing(role: int, asked: Iterable[int]) -> frozenset[int]:
+    """Returns the scopes of a key with this role: those asked for, or all that the role allows."""
     if not role:
         raise BadRequest.field("role", "must be one of viewer, member, admin, owner")
-    if role > caller_role:
-        raise Forbidden(f"role {Role.Name(role)[5:].lower()} is above your own")
-    allowed = scopes.BY_ROLE[role]
-    asked = frozenset(request.scopes)
+    _within(role)
+    allowed, asked = scopes.BY_ROLE[role], frozenset(asked)
     for scope in sorted(asked - allowed):
-        raise BadRequest.field("scopes", f"may not hold {Scope.Name(scope)[6:].lower()} with this role")
-    return role, asked or allowed
+        word = Scope.Name(scope).removeprefix("SCOPE_").lower()
+        raise BadRequest.field("scopes", f"may not hold {word or 'nothing'} with this role")
+    return asked or allowed
 
 
-def _expiry(request: pb.CreateKeyRequest) -> int | None:
+def _expiry(request: pb.CreateKeyRequest | pb.UpdateKeyRequest) -> int | None:
     if not request.HasField("expires_at"):
         return None
     expires_at = clock.from_proto(request.expires_at)

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,8 +14,10 @@ from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_API_KEY, PROVIDER_TYP
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate import clock
 from ingate.db import Database
-from ingate.epochs import Epochs
 from ingate.errors import BadRequest, Conflict, NotFound
+from ingate.identity import audit
+from ingate.identity.changes import Changes
+from ingate.identity.tables import Org
 from ingate.page import page
 from ingate.providers import addresses, messages
 from ingate.providers.catalogue import KINDS
@@ -28,6 +31,8 @@ from ingate.vault import Vault
 DEFAULT_TIMEOUT_MS = 300_000
 MAX_TEXT = 1024
 
+log = structlog.get_logger(__name__)
+
 
 class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
     """Providers in the database; every change is announced to the gateways."""
@@ -36,7 +41,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         self,
         database: Database,
         vault: Vault,
-        epochs: Epochs,
+        changes: Changes,
         transports: dict[bool, Transport],
         *,
         shared: list[Route],
@@ -45,7 +50,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
     ) -> None:
         self._database = database
         self._vault = vault
-        self._epochs = epochs
+        self._changes = changes
         self._transports = transports
         self._shared = shared
         self._allow_private = allow_private
@@ -76,13 +81,13 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         )
         self._apply(row, request)
         try:
-            async with self._database.write() as db:
+            async with self._changes.write(row.org_id) as db:
                 if row.is_default:
                     await _clear_default(db, row.org_id)
                 db.add(row)
+                audit.record(db, "provider.create", row.name)
         except IntegrityError:
             raise Conflict(f"name {row.name} is taken", fields={"name": "is taken"}) from None
-        self._epochs.bump(row.org_id)
         return pb.CreateProviderResponse(provider=messages.provider(row))
 
     async def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
@@ -103,22 +108,22 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def UpdateProvider(self, request: pb.UpdateProviderRequest, context: Any) -> pb.UpdateProviderResponse:
         """Changes what the request states."""
-        async with self._database.write() as db:
-            row = await _find(db, request.name)
-            if request.is_default and not row.is_default:
-                await _clear_default(db, row.org_id)
+        async with self._changes.write(principal().org_id) as db:
+            if request.is_default:
+                await _clear_default(db, principal().org_id)
+            row = await _find(db, request.name, lock=True)
             if request.HasField("type"):
                 row.type = request.type
             self._apply(row, request)
             row.updated_at = clock.now()
-        self._epochs.bump(row.org_id)
+            audit.record(db, "provider.update", row.name)
         return pb.UpdateProviderResponse(provider=messages.provider(row))
 
     async def DeleteProvider(self, request: pb.DeleteProviderRequest, context: Any) -> pb.DeleteProviderResponse:
         """Deletes one provider."""
-        async with self._database.write() as db:
-            await db.delete(await _find(db, request.name))
-        self._epochs.bump(principal().org_id)
+        async with self._changes.write(principal().org_id) as db:
+            await db.delete(await _find(db, request.name, lock=True))
+            audit.record(db, "provider.delete", request.name)
         return pb.DeleteProviderResponse()
 
     async def TestProvider(self, request: pb.TestProviderRequest, context: Any) -> pb.TestProviderResponse:
@@ -142,16 +147,24 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         async with self._database.read() as db:
             rows = list(await db.scalars(own))
         names = {row.name for row in rows}
-        routes = [messages.route(row, self._vault) for row in rows if row.enabled]
+        routes = [route for row in rows if row.enabled and (route := self._route(row)) is not None]
         return pb.ListRoutesResponse(routes=[*routes, *(route for route in self._shared if route.name not in names)])
+
+    def _route(self, row: Provider) -> Route | None:
+        try:
+            return messages.route(row, self._vault)
+        except BadRequest as error:
+            # The others go on. Nothing takes its name, so its requests are refused rather than sent elsewhere.
+            log.warning("provider_key_unreadable", org_id=row.org_id, provider=row.name, problem=error.message)
+            return None
 
     def _apply(self, row: Provider, request: pb.CreateProviderRequest | pb.UpdateProviderRequest) -> None:
         """Copies what the request states onto the row and judges the result."""
         for name in ("auth_mode", "auth_header", "auth_format", "is_default", "enabled", "timeout_ms"):
             if request.HasField(name):
                 setattr(row, name, getattr(request, name))
-        if request.base_url:
-            row.base_url = request.base_url
+        if request.HasField("base_url") and row.type in KINDS:
+            row.base_url = request.base_url or KINDS[row.type].base_url
         if request.models:
             row.models = [_short("models", model) for model in request.models]
         if request.headers:
@@ -176,14 +189,16 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             raise BadRequest.field("auth_format", "must contain {key}")
 
 
-async def _find(db: AsyncSession, name: str) -> Provider:
-    row = await db.get(Provider, (principal().org_id, name))
+async def _find(db: AsyncSession, name: str, *, lock: bool = False) -> Provider:
+    row = await db.get(Provider, (principal().org_id, name), with_for_update=lock or None)
     if row is None:
         raise NotFound.of("provider", name)
     return row
 
 
 async def _clear_default(db: AsyncSession, org_id: str) -> None:
+    """Makes room for another default. Whoever does so waits at the organisation's row, or two would find room."""
+    await db.execute(select(Org.id).where(Org.id == org_id).with_for_update(key_share=True))
     await db.execute(update(Provider).where(Provider.org_id == org_id, Provider.is_default).values(is_default=False))
 
 

@@ -19,13 +19,14 @@ from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.headers import outbound
 from ingate.proxy.journal import Journal
 from ingate.proxy.plan import Plan, plan
-from ingate.proxy.ports import Headers, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
+from ingate.proxy.ports import ClientGone, Headers, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.relay import Disconnect, Relay, failure
 
 MAX_ATTRIBUTION = 256
 STATUS = {
     "BAD_REQUEST": 400,
     "FORBIDDEN": 403,
+    "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
     "PROVIDER_ERROR": 502,
     "UNAVAILABLE": 503,
@@ -41,8 +42,8 @@ class Inbound:
     """A request as a host received it.
 
     `path` is the raw path, `query` what follows `?` (empty for none), `headers` have lower-case names, `credential` is
-    the key's secret. `read` returns the body, or raises a DomainError. `metered` tells that the rate window has
-    counted the call already.
+    the key's secret. `read` returns the body, or raises a DomainError, or ClientGone. `metered` tells that the rate
+    window has counted the call already. Hosts let `request_target.check` see what they received first.
     """
 
     request_id: str
@@ -93,6 +94,9 @@ class Engine:
         self.in_flight += 1
         try:
             await self._exchange(request, exchange, sink)
+        except ClientGone:
+            # Before anything was sent: nobody is left to be told.
+            exchange.client_gone = True
         except DomainError as error:
             exchange.status = STATUS.get(error.reason, 500)
             exchange.error_code = error.reason.lower()
@@ -102,10 +106,12 @@ class Engine:
             exchange.error_code = "internal"
             raise
         finally:
-            self._settle(exchange)
-            self.in_flight -= 1
-            if not self.in_flight:
-                self._idle.set()
+            try:
+                self._settle(exchange)
+            finally:
+                self.in_flight -= 1
+                if not self.in_flight:
+                    self._idle.set()
 
     async def drained(self, seconds: float) -> bool:
         """Waits until no exchange is under way, for `seconds` at most; tells whether that is so."""
@@ -130,7 +136,7 @@ class Engine:
         format = detect(request.path)
         exchange.request_facts = facts = _facts(format, request, body)
         exchange.model = facts.model
-        chosen = plan(grant.targets, format, request.path, body, facts, named=named)
+        chosen = plan(grant.targets, format, request.path, body, facts, headers=request.headers, named=named)
         exchange.target, exchange.model = chosen.target, chosen.model
         response = await self._attempt(request, exchange, chosen)
         relay = Relay(exchange, format, response, sink, capture=self._capture, disconnect=self._disconnect)
@@ -191,12 +197,17 @@ def _attribute(exchange: Exchange, headers: Headers) -> str | None:
 
 
 def _facts(format: Format, request: Inbound, body: bytes) -> RequestFacts:
-    if request.method != "POST":
+    if request.method != "POST" or _compressed(request.headers):
         return RequestFacts(None, False, None)
     try:
         return read_request(format, request.path, body)
     except MalformedBody as error:
         raise BadRequest(str(error), fields={"body": str(error)}) from None
+
+
+def _compressed(headers: Headers) -> bool:
+    """Tells whether the body is for the provider alone to read."""
+    return any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers)
 
 
 def _snake(name: str) -> str:

@@ -4,9 +4,10 @@ Towards a provider only what is on a list goes, and never a gateway credential. 
 everything goes but what belongs to a connection, to a site, or to the gateway itself.
 """
 
+import re
 from collections.abc import Iterable
 
-from ingate.ids import KEY_PREFIX, SESSION_PREFIX
+from ingate.ids import INVITATION_PREFIX, KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
 
@@ -30,6 +31,8 @@ OUTBOUND = frozenset(
 )
 OUTBOUND_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-", b"x-goog-api-client", b"x-goog-user-project")
 CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie"})
+"""What a caller shows a provider; crosses only to one that takes the caller's own."""
+RECORD_MASKED = CREDENTIALS | {b"proxy-authorization", b"set-cookie"}
 CUSTOM_REFUSED = (b"x-ingate-", b"x-forwarded-", b"x-real-ip")
 
 INBOUND_REFUSED = frozenset(
@@ -64,8 +67,12 @@ INBOUND_REFUSED = frozenset(
     }
 )
 
-_GATEWAY_SECRETS = (KEY_PREFIX.encode(), SESSION_PREFIX.encode(), b"ing_")
 MASK = "***"
+
+_PREFIXES = f"{KEY_PREFIX}|{SESSION_PREFIX}|{INVITATION_PREFIX}|ing_"
+_GATEWAY_SECRET = re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIXES})[\w-]{{6}}".encode(), re.ASCII)
+_SECRET = re.compile(_GATEWAY_SECRET.pattern + rb"|(?<![A-Za-z0-9])(?:sk-|AIza)[\w-]{6}|\b[Bb]earer\s", re.ASCII)
+_SECRET_NAME = re.compile(rb"key|token|secret|password|credential|signature")
 
 
 def outbound(headers: Headers, target: Target) -> Headers:
@@ -95,15 +102,15 @@ def inbound(headers: Headers) -> Headers:
 
 def carries_gateway_secret(value: bytes) -> bool:
     """Tells whether a header value holds a credential of this gateway."""
-    return any(value.startswith(secret) or b" " + secret in value for secret in _GATEWAY_SECRETS)
+    return _GATEWAY_SECRET.search(value) is not None
 
 
 def recorded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Returns headers for the record: credentials masked, repeated names joined by a comma."""
+    """Returns headers for the record: what may be a credential masked, repeated names joined by a comma."""
     record: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1")
-        secret = raw_name in CREDENTIALS or "key" in name or "token" in name or "secret" in name
-        value = MASK if secret or carries_gateway_secret(raw_value) else raw_value.decode("utf-8", "replace")
+        secret = raw_name in RECORD_MASKED or _SECRET_NAME.search(raw_name) or _SECRET.search(raw_value)
+        value = MASK if secret else raw_value.decode("utf-8", "replace")
         record[name] = f"{record[name]}, {value}" if name in record else value
     return record

@@ -1,22 +1,49 @@
 """Where a request goes: which of the key's providers, which path, which model. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gen.ingate.providers.v1.provider_pb2 import (
+    PROVIDER_TYPE_ANTHROPIC,
+    PROVIDER_TYPE_GEMINI,
+    PROVIDER_TYPE_HTTP,
+    PROVIDER_TYPE_OPENAI,
+    PROVIDER_TYPE_UNSPECIFIED,
+)
 from ingate.errors import BadRequest
 from ingate.formats import Format, RequestFacts, rewrite_model
+from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
 
-OPENAI_FORMATS = frozenset(
-    {Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS, Format.OPENAI_RESPONSES, Format.OPENAI_EMBEDDINGS}
-)
 VERSION = "/v1"
-VERSIONED = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models")
-"""Paths that SDKs call with and without `/v1`, as their base URL has it or not."""
 GEMINI_VERSION = "/v1beta"
+ANTHROPIC_ROOTS = ("/messages",)
+OPENAI_ROOTS = (
+    "/assistants",
+    "/audio",
+    "/batches",
+    "/chat/completions",
+    "/completions",
+    "/conversations",
+    "/embeddings",
+    "/files",
+    "/fine_tuning",
+    "/images",
+    "/models",
+    "/moderations",
+    "/responses",
+    "/threads",
+    "/uploads",
+    "/vector_stores",
+    "/videos",
+)
+"""Paths below `/v1`, which SDKs leave out when their base URL does."""
 MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
+
+_VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +63,7 @@ def plan(
     body: bytes,
     facts: RequestFacts,
     *,
+    headers: Headers,
     named: str | None,
 ) -> Plan:
     """Returns the plan of a request: the provider of the header, of the model's prefix, of the path, or the default.
@@ -55,53 +83,87 @@ def plan(
         if by_prefix is not None:
             target, model = by_prefix, rest
             body, path = _with_model(format, body, path, rest)
-    target = target or by_format(targets, format, model) or default(targets)
+    if target is None:
+        by_path = (
+            by_vendor(targets, vendor(path, headers)) if format is Format.OTHER else by_format(targets, format, model)
+        )
+        target = by_path or default(targets, format)
     if target is None:
         raise BadRequest(MISSING)
     return Plan(target, join(target.prefix, canonical(path, format, target)), body, model)
 
 
 def by_format(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
-    """Returns the provider that a path means.
+    """Returns the provider that a path with a wire format means.
 
-    Of the providers that speak its format: one that lists the model; else one whose type is the format's own: the
-    one named after it, the default, the first.
+    Of the providers that speak the format: one that lists the model; else the best whose type is the format's own.
     """
     speaking = [target for target in targets if format in target.speaks]
     for target in speaking:
         if model is not None and model in target.models:
             return target
-    natural = [target for target in speaking if format in target.natural]
-    for target in natural:
-        if target.name == target.type_name:
-            return target
-    return default(natural) or (natural[0] if natural else None)
+    return _best([target for target in speaking if format in target.natural])
 
 
-def default(targets: Sequence[Target]) -> Target | None:
-    """Returns the provider marked as default, or the only one there is."""
+def vendor(path: str, headers: Headers) -> int:
+    """Returns the type of provider that a path without a wire format means, unspecified where it means none.
+
+    Vendors share paths such as `/v1/models`: a header that only one vendor's callers send tells whose is meant.
+    """
+    names = {name for name, _ in headers}
+    bare = path.removeprefix(VERSION)
+    if b"anthropic-version" in names or _below(bare, ANTHROPIC_ROOTS):
+        return PROVIDER_TYPE_ANTHROPIC
+    if b"x-goog-api-key" in names or path.startswith(GEMINI_VERSION + "/"):
+        return PROVIDER_TYPE_GEMINI
+    return PROVIDER_TYPE_OPENAI if _below(bare, OPENAI_ROOTS) else PROVIDER_TYPE_UNSPECIFIED
+
+
+def by_vendor(targets: Sequence[Target], type: int) -> Target | None:
+    """Returns the best provider of a type."""
+    return _best([target for target in targets if target.type == type])
+
+
+def _best(targets: Sequence[Target]) -> Target | None:
+    """Returns, of providers that would all do, the one named after its type, the default, or the first."""
+    named = (target for target in targets if target.name == target.type_name)
+    marked = (target for target in targets if target.is_default)
+    return next(named, None) or next(marked, None) or next(iter(targets), None)
+
+
+def default(targets: Sequence[Target], format: Format) -> Target | None:
+    """Returns the provider marked as default, or else the only one that speaks the format, or the only one at all.
+
+    Beside others, the demo model does not count.
+    """
     for target in targets:
         if target.is_default:
             return target
-    return targets[0] if len(targets) == 1 else None
+    others = [target for target in targets if not target.demo]
+    for group in ([target for target in others if format in target.speaks], others, targets):
+        if len(group) == 1:
+            return group[0]
+    return None
 
 
 def canonical(path: str, format: Format, target: Target) -> str:
-    """Returns the path as the provider documents it: SDKs leave `/v1` out when their base URL does."""
-    if format is Format.GEMINI:
-        return GEMINI_VERSION + path if path.startswith("/models/") else path
-    bare = path.removeprefix(VERSION)
-    if bare.startswith(VERSIONED) and (format in target.speaks or bare.startswith("/models")):
-        return VERSION + bare
-    return path
+    """Returns the path as the provider documents it: SDKs leave the version out when their base URL does."""
+    if target.type == PROVIDER_TYPE_HTTP or not _below(path, OPENAI_ROOTS + ANTHROPIC_ROOTS):
+        return path
+    return (GEMINI_VERSION if format is Format.GEMINI or target.type == PROVIDER_TYPE_GEMINI else VERSION) + path
 
 
 def join(prefix: str, path: str) -> str:
-    """Returns the path below a base URL's prefix; a version that both state is stated once."""
-    for version in (VERSION, GEMINI_VERSION):
-        if prefix.endswith(version) and path.startswith(version + "/"):
-            return prefix + path.removeprefix(version)
+    """Returns the path below a base URL's prefix; a prefix that ends in a version has the say over the path's own."""
+    if _VERSIONED.search(prefix):
+        for version in (VERSION, GEMINI_VERSION):
+            if path.startswith(version + "/"):
+                return prefix + path.removeprefix(version)
     return prefix + path
+
+
+def _below(path: str, roots: tuple[str, ...]) -> bool:
+    return path.startswith(roots) and any(path == root or path.startswith(root + "/") for root in roots)
 
 
 def _with_model(format: Format, body: bytes, path: str, model: str) -> tuple[bytes, str]:

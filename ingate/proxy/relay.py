@@ -4,6 +4,8 @@ Knows no HTTP server. Nothing is changed on the way, nothing is held back but th
 first byte, so that a provider that fails before it says anything is still answered as a failure.
 """
 
+import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from ingate.proxy.ports import ClientGone, Headers, Sink, UpstreamError, Upstrea
 from ingate.proxy.stream_errors import error_event
 
 WHOLE_LIMIT = 1024 * 1024
+BODILESS = frozenset({204, 304})
 STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/json-seq")
 
 
@@ -56,6 +59,7 @@ class Relay:
             elif name == b"content-length":
                 self._length = int(value)
         self._streamed = content_type.startswith(STREAM_TYPES)
+        self._bodiless = exchange.method == "HEAD" or response.status in BODILESS
         self._encoding = content_encoding
         self._reader = ResponseReader(format, content_type, content_encoding)
 
@@ -68,7 +72,7 @@ class Relay:
         exchange.stream = self._streamed
         headers = inbound(response.headers) + extra
         try:
-            if not self._streamed and self._length is not None and self._length <= WHOLE_LIMIT:
+            if self._length is not None and self._length <= WHOLE_LIMIT and not (self._streamed or self._bodiless):
                 await self._whole(headers)
             else:
                 await self._pieces(headers)
@@ -94,7 +98,8 @@ class Relay:
             chunk = await self._next()
         except UpstreamError as error:
             raise failure(error) from error
-        if self._length is not None:
+        # A stream goes without: where it breaks, an event more than was announced says so.
+        if self._length is not None and self._response.status != 204 and (self._bodiless or not self._streamed):
             headers = [*headers, (b"content-length", str(self._length).encode())]
         try:
             await self._sink.start(self._response.status, headers)
@@ -126,14 +131,12 @@ class Relay:
         """Reads on for the usage at the end, as far as the policy goes."""
         if not self._disconnect.drain:
             return
-        deadline = time.perf_counter() + self._disconnect.seconds
         left = self._disconnect.bytes
-        try:
-            while left > 0 and time.perf_counter() < deadline and (chunk := await self._next()):
-                left -= len(chunk)
-        except UpstreamError:
-            # The provider gave up too; what was learned until now is recorded.
-            return
+        # A provider that gives up too, or takes too long, leaves what was learned until then.
+        with contextlib.suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(self._disconnect.seconds):
+                while left > 0 and (chunk := await self._next()):
+                    left -= len(chunk)
 
     async def _broken(self, error: UpstreamError) -> None:
         """Tells a caller who has part of the answer that there will be no more."""

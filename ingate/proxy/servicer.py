@@ -1,6 +1,7 @@
 """ProxyService: the engine for callers that speak gRPC."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,12 +9,15 @@ from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
 from gen.ingate.proxy.v1 import proxy_service_pb2_grpc
 from ingate.errors import BadRequest, Forbidden
 from ingate.limits.window import Decision
+from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
 from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.principal import principal
 
 QUEUED_EVENTS = 16
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
@@ -32,7 +36,7 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
         metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         task = asyncio.create_task(self._run(_inbound(request, metadata, caller.request_id), sink))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         try:
             while (event := await sink.next()) is not None:
                 yield event
@@ -45,6 +49,12 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
             await self._engine.forward(inbound, sink)
         finally:
             await sink.finish()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        # Where the caller has left, nobody awaits the failure; it is on record.
+        if not task.cancelled():
+            task.exception()
 
     async def drained(self) -> None:
         """Returns when no exchange is under way."""
@@ -104,19 +114,14 @@ class _EventSink:
 
 def _inbound(request: pb.ForwardRequest, metadata: dict[str, str], request_id: str) -> Inbound:
     path, _, query = request.target.partition("?")
-    if (
-        not path.startswith("/")
-        or not request.target.isascii()
-        or any(character <= " " for character in request.target)
-    ):
-        raise BadRequest.field("target", "must be a path, percent-encoded, that begins with /")
+    request_target.check(request.method, path, query)
     headers = []
     for index, header in enumerate(request.headers):
         try:
             pair = (header.name.lower().encode("ascii"), header.value.encode("latin-1"))
         except UnicodeEncodeError:
             pair = (b"", b"")
-        if not pair[0] or any(byte < 32 or byte == 127 for byte in pair[0] + pair[1]):
+        if not _NAME.fullmatch(pair[0]) or not _VALUE.fullmatch(pair[1]):
             raise BadRequest.field(f"headers[{index}]", "is not an HTTP header")
         headers.append(pair)
 

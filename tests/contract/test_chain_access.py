@@ -64,6 +64,10 @@ def expected(access, name):
         return {"anonymous": UNAUTHENTICATED, "gateway": OK}.get(name, DENIED)
     if caller is None:
         return UNAUTHENTICATED
+    if access.authenticated:
+        return OK
+    if access.person:
+        return OK if caller.kind == "user" else DENIED
     enough = caller.role >= access.role > 0
     scoped = caller.kind == "user" or not access.scope or access.scope in caller.scopes
     planned = not access.feature or caller.plan == "enterprise"

@@ -89,6 +89,18 @@ async def test_a_slow_head_is_408(facade):
     writer.close()
 
 
+async def test_a_stray_line_end_is_no_head(core, facade):
+    """A line end after a body does not start the clock of the next head."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)
+    writer.write(POST + b"Content-Length: 2\r\n\r\n{}")
+    assert (await one_answer(reader))[0] == 201
+    writer.write(b"\r\n")
+    await asyncio.sleep(0.7)
+    writer.write(GET + b"\r\n")
+    assert (await one_answer(reader))[0] == 200
+    writer.close()
+
+
 async def test_an_idle_connection_is_closed(serve):
     """A connection without requests ends after its time, without a word."""
     facade = await serve(limits=Limits(idle=0.2))

@@ -59,10 +59,7 @@ header = st.sampled_from(
 @st.composite
 def hostile(draw):
     """Returns the bytes of one request on, beside or near a route."""
-    path = draw(template)
-    while "{" in path:
-        start, end = path.index("{"), path.index("}")
-        path = path[:start] + draw(segment).replace("{", "(") + path[end + 1 :]
+    path = "/".join(draw(segment) if part.startswith("{") else part for part in draw(template).split("/"))
     path += draw(st.sampled_from(["", "", "", "/", "//", "/.", "%20"]))
     query = "&".join(
         f"{name}={value}"

@@ -128,7 +128,7 @@ async def test_what_is_no_route_is_404(core, client, path, verb):
     [
         ("PATCH", "/api/v1/keys", "GET, HEAD, POST"),
         ("OPTIONS", "/api/v1/keys", "GET, HEAD, POST"),
-        ("POST", "/api/v1/keys/x", "DELETE, GET, HEAD"),
+        ("DELETE", "/api/v1/logs/x", "GET, HEAD"),
         ("POST", "/healthz", "GET, HEAD"),
         ("GET", "/api/v1/auth/login", "POST"),
         ("HEAD", "/api/v1/auth/login", "POST"),

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -16,6 +16,7 @@ from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.interceptors.chain import chain
 from ingate.rpc.interceptors.stages import stages
+from ingate.rpc.interceptors.tenancy import Standing
 from ingate.rpc.principal import Principal
 from ingate.rpc.server import start
 from ingate.rpc.services import Rpc, rpcs, services
@@ -39,13 +40,15 @@ KEY = Principal(
     rate_limit=1_000_000,
 )
 AS_KEY = (("x-ingate-key", "good"),)
+PERSON = replace(KEY, kind="user", key_id="", user_id="user-1")
+AS_PERSON = (("authorization", "Bearer person"),)
 
 
 @dataclass
 class Callers:
-    """An Authenticator that knows callers by their secret; a caller that is an exception is raised."""
+    """Knows callers by their secret, as an Authenticator; a caller that is an exception is raised."""
 
-    known: dict[str, Principal | Exception] = field(default_factory=lambda: {"good": KEY})
+    known: dict[str, Principal | Exception] = field(default_factory=lambda: {"good": KEY, "person": PERSON})
 
     async def authenticate(self, metadata: dict[str, str]) -> Principal:
         caller = self.known.get(credential(metadata) or "")
@@ -54,6 +57,10 @@ class Callers:
         if isinstance(caller, Exception):
             raise caller
         return caller
+
+    async def standing(self, user_id: str, org_id: str) -> Standing | None:
+        """As Memberships: people belong to the organisation of their session alone."""
+        return None
 
 
 def scripted(service: str, **behaviours: Any) -> Any:
@@ -89,9 +96,11 @@ async def serving(
     table: Mapping[str, Rpc] | None = None,
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Yields a channel to a server of the servicers, and the RpcServer where it is one."""
+    callers = callers or Callers()
     interceptor = chain(
         stages(
-            callers or Callers(),
+            callers,
+            callers,
             gateway_token=GATEWAY_TOKEN,
             windows=FixedWindows() if windows is None else windows,
             now=lambda: NOW,

@@ -10,10 +10,12 @@ def test_the_free_plan_has_no_features_and_enterprise_has_all():
     assert plans.features("enterprise") == plans.FEATURES
 
 
-def test_default_rate_limits():
-    """What a key may do in a minute where it states nothing."""
-    assert plans.rate_limit("free") == 600
-    assert plans.rate_limit("enterprise") == 60_000
+def test_rate_limits():
+    """A key's own number wins over that of its plan."""
+    limits = plans.RateLimits(free=600, enterprise=60_000)
+    assert limits.of("free", None) == 600
+    assert limits.of("enterprise", None) == 60_000
+    assert limits.of("enterprise", 7) == 7
 
 
 @pytest.mark.parametrize("name", ["", "FREE", "platinum", "enterprise "])

@@ -33,18 +33,15 @@ _HEADERS_LIMIT = 1000
 class Owner(Protocol):
     """Who is told what becomes of a connection."""
 
-    def joined(self, connection: "Connection") -> None:
-        """The connection is established."""
-
     def released(self, connection: "Connection", *, reusable: bool) -> None:
         """An exchange has ended. Called once for each."""
 
     def lost(self, connection: "Connection") -> None:
-        """The connection is closed."""
+        """The connection is closed, one that never was handed out included."""
 
 
 class Connection(asyncio.Protocol):
-    """An established connection to one origin. `transport` is set before the owner hears `joined`."""
+    """A connection to one origin. `transport` is set once it is established."""
 
     __slots__ = (
         "_bodiless",
@@ -217,7 +214,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop when the connection, TLS included, is up."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclass
-        self._owner.joined(self)
 
     def data_received(self, data: bytes) -> None:
         """Parses what came. Anything that comes while no response is expected ends the connection."""

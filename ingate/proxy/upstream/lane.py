@@ -66,7 +66,7 @@ class Lane:
         proxy: Proxy | None,
         context: ssl.SSLContext | None,
         limits: Limits,
-        forget: Callable[[], object],
+        forget: Callable[["Lane"], None],
     ) -> None:
         self._origin = origin
         self._proxy = proxy
@@ -109,6 +109,9 @@ class Lane:
         if self._closed or connection.transport.is_closing():
             connection.transport.abort()
             raise ConnectFailed("the connection was closed as soon as it was made")
+        # Counted only now: uvloop, cancelled while dialling, closes a connection it has made and never says so.
+        self.connections.add(connection)
+        self._empty.clear()
         return connection
 
     def _pop(self) -> Connection | None:
@@ -145,12 +148,7 @@ class Lane:
     def tidy(self) -> None:
         """Lets the pool forget the lane when nothing is left of it."""
         if not self.in_use and not self.connections:
-            self._forget()
-
-    def joined(self, connection: Connection) -> None:
-        """A connection is up."""
-        self.connections.add(connection)
-        self._empty.clear()
+            self._forget(self)
 
     def released(self, connection: Connection, *, reusable: bool) -> None:
         """An exchange is over: its connection is kept if there is room, its turn goes to the next."""

@@ -66,7 +66,12 @@ class UpstreamPool(Transport):
             raise ValueError("the origin's scheme is neither http nor https")
         context = self._ssl_context if origin.scheme == "https" else None
         key = (origin.scheme, origin.host, origin.port)
-        lane = Lane(origin, proxy_for(origin, self._environ), context, self._limits, lambda: self._lanes.pop(key, None))
+
+        def forget(lane: Lane) -> None:
+            if self._lanes.get(key) is lane:  # a late farewell must not take the lane that came after
+                del self._lanes[key]
+
+        lane = Lane(origin, proxy_for(origin, self._environ), context, self._limits, forget)
         self._lanes[key] = lane
         return lane
 

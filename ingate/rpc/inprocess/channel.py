@@ -95,7 +95,7 @@ class InProcessChannel(grpc.aio.Channel):
         )
         if invalid:
             exchange.conclude(UNSENDABLE_REQUEST)
-        if terms.timeout is not None:
+        elif terms.timeout is not None:
             exchange.expire_after(terms.timeout)
         if exchange.outcome is None:
             self._accept(exchange, loop)

@@ -38,11 +38,10 @@ def outgoing(pairs: Iterable[Any] | None) -> Metadata:
     if not pairs:
         return ()
     received = [_metadatum(key, value) for key, value in pairs]
-    positions: dict[str, int] = {}
-    for pair in received:
-        positions.setdefault(pair.key, len(positions))
-    if len(positions) != len(received):
-        received.sort(key=lambda pair: positions[pair.key])
+    keys = [pair[0] for pair in received]
+    if len(set(keys)) != len(keys):
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        received.sort(key=lambda pair: places[pair[0]])
     return tuple(received)
 
 

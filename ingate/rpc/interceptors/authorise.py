@@ -20,6 +20,11 @@ def permit(access: options_pb2.Access, caller: Principal) -> None:
         return
     if access.gateway:
         _permit_gateway(caller)
+    elif access.person:
+        _permit_person(caller)
+    elif access.authenticated:
+        if caller.kind not in ("user", "key"):
+            raise Unauthenticated("a credential is required")
     elif access.role:
         _permit_member(access, caller)
     else:
@@ -31,6 +36,13 @@ def _permit_gateway(caller: Principal) -> None:
         raise Unauthenticated("the gateway token is required")
     if caller.kind != "gateway":
         raise Forbidden("only gateways may call this")
+
+
+def _permit_person(caller: Principal) -> None:
+    if caller.kind not in ("user", "key"):
+        raise Unauthenticated("a session is required")
+    if caller.kind != "user":
+        raise Forbidden("only a person who signed in may call this")
 
 
 def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
@@ -60,4 +72,4 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
     return authorised
 
 
-AUTHORISE = Stage("authorise", _wrap, after=("authenticate",))
+AUTHORISE = Stage("authorise", _wrap, after=("authenticate", "tenancy"))

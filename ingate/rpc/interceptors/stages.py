@@ -11,10 +11,12 @@ from ingate.rpc.interceptors.chain import Stage
 from ingate.rpc.interceptors.failures import FAILURES
 from ingate.rpc.interceptors.quota import quota
 from ingate.rpc.interceptors.required import REQUIRED
+from ingate.rpc.interceptors.tenancy import Memberships, tenancy
 
 
 def stages(
     authenticator: Authenticator,
+    memberships: Memberships,
     *,
     gateway_token: str,
     windows: FixedWindows,
@@ -32,6 +34,8 @@ def stages(
         # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
         # malformed use up the minute too.
         quota(windows, now, uncounted=uncounted),
+        # A role is a role in an organisation, so which one comes before what it allows.
+        tenancy(memberships),
         # Before the request is looked at: who may not call learns nothing of what it should look like.
         AUTHORISE,
         # Last, so that servicers find requests as the protos promise.

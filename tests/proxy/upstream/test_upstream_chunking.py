@@ -35,9 +35,6 @@ class Wire:
     def resume_reading(self):
         pass
 
-    def joined(self, connection):
-        pass
-
     def released(self, _, *, reusable):
         self.outcomes.append(reusable)
 

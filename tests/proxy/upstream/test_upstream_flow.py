@@ -1,4 +1,5 @@
 import asyncio
+import ssl
 
 import pytest
 
@@ -196,22 +197,24 @@ async def test_cancellation_leaves_no_connection(pool, phase):
             await asyncio.wait_for(closed.wait(), 5)
 
 
-async def test_cancellation_at_every_loop_turn(pool):
-    """However many turns of the loop a request has had, cancelling it leaks nothing, and the pool serves the next."""
+@pytest.mark.parametrize("kept", [False, True])
+async def test_cancellation_at_every_loop_turn(make_pool, kept):
+    """However many turns of the loop a request has had, cancelling it leaks nothing, connecting or kept alive."""
+    context = ssl.create_default_context()
     async with scripted(answering(OK)) as server:
-        for turns in range(40):
+        for turns in range(50):
+            pool = make_pool(ssl_context=context)
+            if kept:
+                await fetch(pool, server.origin)
             task = asyncio.create_task(fetch(pool, server.origin))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             assert pool.in_use == 0
-            if turns % 4 == 0:
-                await eventually(lambda: pool.open == pool.idle)
-                for lane in tuple(pool._lanes.values()):
-                    await lane.aclose()  # so that the next one connects again
-                    lane._closed = False
-        assert (await fetch(pool, server.origin))[2] == b"ok"
+            await eventually(lambda current=pool: current.open == current.idle)
+            await asyncio.wait_for(pool.aclose(), 5)
+            assert not pool._lanes
 
 
 async def test_cancelled_after_the_answer_came(pool):

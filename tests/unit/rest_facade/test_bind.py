@@ -1,6 +1,8 @@
+import contextlib
 import json
 
 import pytest
+from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,7 +159,7 @@ def test_arguments():
         ("limit", "5.0"),
         ("limit", "+5"),
         ("limit", " 5"),
-        ("limit", "٥"),
+        ("limit", "\u0665"),
         ("limit", "9" * 5000),
         ("stream", "yes"),
         ("stream", "True"),
@@ -204,11 +206,6 @@ def test_nothing_but_bad_request(data):
     method = data.draw(st.sampled_from(list(services.methods().values())))
     names = [field.name for field in method.input_type.fields] or ["x"]
     body = data.draw(st.dictionaries(st.sampled_from(names) | st.text(max_size=3), document, max_size=4))
-    made = binder.slots(method.input_type)
-    assert made is binder.slots(method.input_type)
-    try:
-        from google.protobuf.message_factory import GetMessageClass
-
-        binder.fill(GetMessageClass(method.input_type)(), made, body_members(json.dumps(body).encode()))
-    except BadRequest as refused:
-        assert refused.message
+    slots = binder.slots(method.input_type)
+    with contextlib.suppress(BadRequest):
+        binder.fill(GetMessageClass(method.input_type)(), slots, body_members(json.dumps(body).encode()))

@@ -1,3 +1,4 @@
+import contextlib
 from urllib.parse import urlencode
 
 import pytest
@@ -31,8 +32,6 @@ def test_small_print():
 @given(st.text(alphabet="a=&%+;0f", max_size=40))
 def test_never_anything_but_pairs_or_bad_query(query):
     """No text makes the parser fail in another way."""
-    try:
+    with contextlib.suppress(BadQuery):
         parse(query, strict=True)
-    except BadQuery:
-        pass
     assert isinstance(parse(query, strict=False), list)

@@ -108,7 +108,7 @@ def test_overlaps_are_errors_that_name_both(one, other):
 @pytest.mark.parametrize("template", ["a", "/a/{b", "/a/*", "/a/{b=*}", "/{r=**}/a", "/a//b", "/{B}"])
 def test_malformed_templates_are_errors(template):
     """A template that is not one is refused, not taken literally."""
-    with pytest.raises(ValueError, match="segment|slash|goes on"):
+    with pytest.raises(ValueError, match=r"segment|slash|goes on"):
         segments(template)
 
 

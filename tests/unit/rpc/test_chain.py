@@ -21,22 +21,23 @@ def named(*names, after=()):
 
 def test_the_stages_are_in_the_order_that_they_ask_for():
     """The standard tuple satisfies its own constraints."""
-    standard = stages(Callers(), gateway_token="t", windows=FixedWindows())
+    standard = stages(Callers(), Callers(), gateway_token="t", windows=FixedWindows())
     assert [stage.name for stage in standard] == [
         "failures",
         "access_log",
         "authenticate",
         "quota",
+        "tenancy",
         "authorise",
         "required",
     ]
     chain(standard, {})
 
 
-@pytest.mark.parametrize("moved", range(1, 6))
+@pytest.mark.parametrize("moved", range(1, 7))
 def test_no_stage_of_the_standard_can_come_first_but_the_first(moved):
     """Order is checked, not only written down."""
-    standard = list(stages(Callers(), gateway_token="t", windows=FixedWindows()))
+    standard = list(stages(Callers(), Callers(), gateway_token="t", windows=FixedWindows()))
     standard.insert(0, standard.pop(moved))
     with pytest.raises(ValueError, match="must come after"):
         chain(standard, {})

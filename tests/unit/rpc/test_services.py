@@ -33,9 +33,10 @@ def all_messages():
 
 @pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.path)
 def test_every_rpc_states_exactly_one_kind_of_access(rpc):
-    """Public, gateway or a role; scope and feature only refine a role."""
+    """Public, gateway, a person, any credential or a role; scope and feature only refine a role."""
     access_option = rpc.access
-    assert [access_option.public, access_option.gateway, access_option.role != 0].count(True) == 1
+    kinds = ("public", "gateway", "person", "authenticated", "role")
+    assert sum(bool(getattr(access_option, kind)) for kind in kinds) == 1
     if access_option.scope or access_option.feature:
         assert access_option.role
 

@@ -55,6 +55,26 @@ class AuthServiceStub(object):
                 request_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.MeRequest.SerializeToString,
                 response_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.MeResponse.FromString,
                 _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/ingate.auth.v1.AuthService/ChangePassword',
+                request_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/ingate.auth.v1.AuthService/ListSessions',
+                request_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSession = channel.unary_unary(
+                '/ingate.auth.v1.AuthService/RevokeSession',
+                request_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.RevokeSessionRequest.SerializeToString,
+                response_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.RevokeSessionResponse.FromString,
+                _registered_method=True)
+        self.AcceptInvitation = channel.unary_unary(
+                '/ingate.auth.v1.AuthService/AcceptInvitation',
+                request_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationRequest.SerializeToString,
+                response_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer(object):
@@ -93,6 +113,37 @@ class AuthServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangePassword(self, request, context):
+        """Changes the calling person's password and ends all of their other sessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the calling person's sessions, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSession(self, request, context):
+        """Ends one of the calling person's sessions, at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptInvitation(self, request, context):
+        """Accepts an invitation by its token, and opens a session in the organisation.
+
+        The password is that of the account with the invited address, which is created where there is none.
+        Attempts are limited as those of Login are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +166,26 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.Me,
                     request_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.MeRequest.FromString,
                     response_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.MeResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ChangePasswordResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSession,
+                    request_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.RevokeSessionRequest.FromString,
+                    response_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.RevokeSessionResponse.SerializeToString,
+            ),
+            'AcceptInvitation': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptInvitation,
+                    request_deserializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationRequest.FromString,
+                    response_serializer=ingate_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +297,114 @@ class AuthService(object):
             '/ingate.auth.v1.AuthService/Me',
             ingate_dot_auth_dot_v1_dot_auth__service__pb2.MeRequest.SerializeToString,
             ingate_dot_auth_dot_v1_dot_auth__service__pb2.MeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.auth.v1.AuthService/ChangePassword',
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.ChangePasswordRequest.SerializeToString,
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.auth.v1.AuthService/ListSessions',
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsRequest.SerializeToString,
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.auth.v1.AuthService/RevokeSession',
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.RevokeSessionRequest.SerializeToString,
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.RevokeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptInvitation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.auth.v1.AuthService/AcceptInvitation',
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationRequest.SerializeToString,
+            ingate_dot_auth_dot_v1_dot_auth__service__pb2.AcceptInvitationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,18 @@ class AuthServiceStub:
     """Ends the session that makes the call, at once."""
     Me: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.MeRequest, _auth_service_pb2.MeResponse]
     """Tells who is calling: the person of a session, or the key."""
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ChangePasswordRequest, _auth_service_pb2.ChangePasswordResponse]
+    """Changes the calling person's password and ends all of their other sessions."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ListSessionsRequest, _auth_service_pb2.ListSessionsResponse]
+    """Lists the calling person's sessions, newest first."""
+    RevokeSession: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RevokeSessionRequest, _auth_service_pb2.RevokeSessionResponse]
+    """Ends one of the calling person's sessions, at once."""
+    AcceptInvitation: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.AcceptInvitationRequest, _auth_service_pb2.AcceptInvitationResponse]
+    """Accepts an invitation by its token, and opens a session in the organisation.
+
+    The password is that of the account with the invited address, which is created where there is none.
+    Attempts are limited as those of Login are.
+    """
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -67,6 +79,18 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """Ends the session that makes the call, at once."""
     Me: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.MeRequest, _auth_service_pb2.MeResponse]  # type: ignore[assignment]
     """Tells who is calling: the person of a session, or the key."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ChangePasswordRequest, _auth_service_pb2.ChangePasswordResponse]  # type: ignore[assignment]
+    """Changes the calling person's password and ends all of their other sessions."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ListSessionsRequest, _auth_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists the calling person's sessions, newest first."""
+    RevokeSession: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RevokeSessionRequest, _auth_service_pb2.RevokeSessionResponse]  # type: ignore[assignment]
+    """Ends one of the calling person's sessions, at once."""
+    AcceptInvitation: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.AcceptInvitationRequest, _auth_service_pb2.AcceptInvitationResponse]  # type: ignore[assignment]
+    """Accepts an invitation by its token, and opens a session in the organisation.
+
+    The password is that of the account with the invited address, which is created where there is none.
+    Attempts are limited as those of Login are.
+    """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts and sign-in."""
@@ -108,5 +132,41 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.MeResponse, _abc.Awaitable[_auth_service_pb2.MeResponse]]:
         """Tells who is calling: the person of a session, or the key."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _auth_service_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.ChangePasswordResponse, _abc.Awaitable[_auth_service_pb2.ChangePasswordResponse]]:
+        """Changes the calling person's password and ends all of their other sessions."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _auth_service_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.ListSessionsResponse, _abc.Awaitable[_auth_service_pb2.ListSessionsResponse]]:
+        """Lists the calling person's sessions, newest first."""
+
+    @_abc_1.abstractmethod
+    def RevokeSession(
+        self,
+        request: _auth_service_pb2.RevokeSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.RevokeSessionResponse, _abc.Awaitable[_auth_service_pb2.RevokeSessionResponse]]:
+        """Ends one of the calling person's sessions, at once."""
+
+    @_abc_1.abstractmethod
+    def AcceptInvitation(
+        self,
+        request: _auth_service_pb2.AcceptInvitationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.AcceptInvitationResponse, _abc.Awaitable[_auth_service_pb2.AcceptInvitationResponse]]:
+        """Accepts an invitation by its token, and opens a session in the organisation.
+
+        The password is that of the account with the invited address, which is created where there is none.
+        Attempts are limited as those of Login are.
+        """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

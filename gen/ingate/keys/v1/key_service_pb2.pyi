@@ -267,3 +267,150 @@ class RevokeKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeKeyResponse: _TypeAlias = RevokeKeyResponse  # noqa: Y015
+
+@_typing.final
+class UpdateKeyRequest(_message.Message):
+    """What to change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """The id."""
+    name: _builtins.str
+    """The display name."""
+    role: _access_pb2.Role.ValueType
+    """The role it acts with, at most the caller's own."""
+    rate_limit_per_minute: _builtins.int
+    """Requests a minute; 0 for the plan's number."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
+        """What it may be used for; left as it is where empty."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it stops working by itself; must be in the future."""
+
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        role: _access_pb2.Role.ValueType | None = ...,
+        scopes: _abc.Iterable[_access_pb2.Scope.ValueType] | None = ...,
+        rate_limit_per_minute: _builtins.int | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "expires_at", b"expires_at", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "expires_at", b"expires_at", "key_id", b"key_id", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "scopes", b"scopes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
+    _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
+
+Global___UpdateKeyRequest: _TypeAlias = UpdateKeyRequest  # noqa: Y015
+
+@_typing.final
+class UpdateKeyResponse(_message.Message):
+    """The key as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key(self) -> _key_pb2.Key:
+        """The key."""
+
+    def __init__(
+        self,
+        *,
+        key: _key_pb2.Key | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateKeyResponse: _TypeAlias = UpdateKeyResponse  # noqa: Y015
+
+@_typing.final
+class RotateKeyRequest(_message.Message):
+    """How to rotate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    OVERLAP_HOURS_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """The id."""
+    overlap_hours: _builtins.int
+    """Hours that the old key goes on working, 0 to 168; 24 where unset."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        overlap_hours: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "overlap_hours", b"overlap_hours"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "key_id", b"key_id", "overlap_hours", b"overlap_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__overlap_hours: _TypeAlias = _typing.Literal["overlap_hours"]  # noqa: Y015
+    _WhichOneofArgType__overlap_hours: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_hours) -> _WhichOneofReturnType__overlap_hours | None: ...
+
+Global___RotateKeyRequest: _TypeAlias = RotateKeyRequest  # noqa: Y015
+
+@_typing.final
+class RotateKeyResponse(_message.Message):
+    """The new key and its secret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    REPLACED_VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The secret, shown only now."""
+    replaces: _builtins.str
+    """The key that it replaces."""
+    @_builtins.property
+    def description(self) -> _key_pb2.Key:
+        """The description of the new key."""
+
+    @_builtins.property
+    def replaced_valid_until(self) -> _timestamp_pb2.Timestamp:
+        """When that one stops working."""
+
+    def __init__(
+        self,
+        *,
+        description: _key_pb2.Key | None = ...,
+        key: _builtins.str = ...,
+        replaces: _builtins.str = ...,
+        replaced_valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "replaced_valid_until", b"replaced_valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "key", b"key", "replaced_valid_until", b"replaced_valid_until", "replaces", b"replaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateKeyResponse: _TypeAlias = RotateKeyResponse  # noqa: Y015

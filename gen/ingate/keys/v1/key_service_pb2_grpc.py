@@ -55,6 +55,16 @@ class KeyServiceStub(object):
                 request_serializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RevokeKeyRequest.SerializeToString,
                 response_deserializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RevokeKeyResponse.FromString,
                 _registered_method=True)
+        self.UpdateKey = channel.unary_unary(
+                '/ingate.keys.v1.KeyService/UpdateKey',
+                request_serializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.UpdateKeyRequest.SerializeToString,
+                response_deserializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.UpdateKeyResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/ingate.keys.v1.KeyService/RotateKey',
+                request_serializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
 
 
 class KeyServiceServicer(object):
@@ -89,6 +99,22 @@ class KeyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateKey(self, request, context):
+        """Changes a key's name, standing or bounds and leaves the rest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Issues a new key in a key's place and answers its secret, this once.
+
+        The old key works until the overlap ends, then never again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KeyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +137,16 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     servicer.RevokeKey,
                     request_deserializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RevokeKeyRequest.FromString,
                     response_serializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'UpdateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateKey,
+                    request_deserializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.UpdateKeyRequest.FromString,
+                    response_serializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.UpdateKeyResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RotateKeyRequest.FromString,
+                    response_serializer=ingate_dot_keys_dot_v1_dot_key__service__pb2.RotateKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +258,60 @@ class KeyService(object):
             '/ingate.keys.v1.KeyService/RevokeKey',
             ingate_dot_keys_dot_v1_dot_key__service__pb2.RevokeKeyRequest.SerializeToString,
             ingate_dot_keys_dot_v1_dot_key__service__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.keys.v1.KeyService/UpdateKey',
+            ingate_dot_keys_dot_v1_dot_key__service__pb2.UpdateKeyRequest.SerializeToString,
+            ingate_dot_keys_dot_v1_dot_key__service__pb2.UpdateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.keys.v1.KeyService/RotateKey',
+            ingate_dot_keys_dot_v1_dot_key__service__pb2.RotateKeyRequest.SerializeToString,
+            ingate_dot_keys_dot_v1_dot_key__service__pb2.RotateKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

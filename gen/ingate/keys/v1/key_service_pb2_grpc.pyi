@@ -41,6 +41,13 @@ class KeyServiceStub:
     """Gets a key's description, never its secret."""
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]
     """Revokes a key: every gateway refuses it in under a second."""
+    UpdateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]
+    """Changes a key's name, standing or bounds and leaves the rest."""
+    RotateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RotateKeyRequest, _key_service_pb2.RotateKeyResponse]
+    """Issues a new key in a key's place and answers its secret, this once.
+
+    The old key works until the overlap ends, then never again.
+    """
 
 @_typing.type_check_only
 class KeyServiceAsyncStub(KeyServiceStub):
@@ -55,6 +62,13 @@ class KeyServiceAsyncStub(KeyServiceStub):
     """Gets a key's description, never its secret."""
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
     """Revokes a key: every gateway refuses it in under a second."""
+    UpdateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]  # type: ignore[assignment]
+    """Changes a key's name, standing or bounds and leaves the rest."""
+    RotateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RotateKeyRequest, _key_service_pb2.RotateKeyResponse]  # type: ignore[assignment]
+    """Issues a new key in a key's place and answers its secret, this once.
+
+    The old key works until the overlap ends, then never again.
+    """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keys of the calling organisation."""
@@ -90,5 +104,24 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_key_service_pb2.RevokeKeyResponse, _abc.Awaitable[_key_service_pb2.RevokeKeyResponse]]:
         """Revokes a key: every gateway refuses it in under a second."""
+
+    @_abc_1.abstractmethod
+    def UpdateKey(
+        self,
+        request: _key_service_pb2.UpdateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_service_pb2.UpdateKeyResponse, _abc.Awaitable[_key_service_pb2.UpdateKeyResponse]]:
+        """Changes a key's name, standing or bounds and leaves the rest."""
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _key_service_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_key_service_pb2.RotateKeyResponse, _abc.Awaitable[_key_service_pb2.RotateKeyResponse]]:
+        """Issues a new key in a key's place and answers its secret, this once.
+
+        The old key works until the overlap ends, then never again.
+        """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,6 +60,8 @@ class Access(_message.Message):
 
     PUBLIC_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    AUTHENTICATED_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     FEATURE_FIELD_NUMBER: _builtins.int
@@ -67,6 +69,10 @@ class Access(_message.Message):
     """Anyone, without credentials."""
     gateway: _builtins.bool
     """Only gateway processes, by the token that they share with the core."""
+    person: _builtins.bool
+    """Anyone with a session, whatever their role, even in no organisation; no key."""
+    authenticated: _builtins.bool
+    """Anyone with a session or a key, whatever their role."""
     role: _access_pb2.Role.ValueType
     """The least role a person or key must hold."""
     scope: _access_pb2.Scope.ValueType
@@ -78,13 +84,15 @@ class Access(_message.Message):
         *,
         public: _builtins.bool = ...,
         gateway: _builtins.bool = ...,
+        person: _builtins.bool = ...,
+        authenticated: _builtins.bool = ...,
         role: _access_pb2.Role.ValueType = ...,
         scope: _access_pb2.Scope.ValueType = ...,
         feature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "gateway", b"gateway", "public", b"public", "role", b"role", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authenticated", b"authenticated", "feature", b"feature", "gateway", b"gateway", "person", b"person", "public", b"public", "role", b"role", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

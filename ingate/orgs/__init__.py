@@ -1,0 +1,1 @@
+"""Organisations, their people, teams and applications."""

@@ -1,0 +1,167 @@
+"""MemberService: people of an organisation and open invitations."""
+
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN, ROLE_MEMBER, ROLE_OWNER, Role
+from gen.ingate.orgs.v1 import member_pb2, member_service_pb2_grpc
+from gen.ingate.orgs.v1 import member_service_pb2 as pb
+from ingate import clock, ids
+from ingate.db import Database
+from ingate.errors import BadRequest, Conflict, Forbidden, NotFound
+from ingate.identity import audit
+from ingate.identity.emails import email_key
+from ingate.identity.tables import Invitation, Member, Session, Team, TeamMember, User
+from ingate.page import page
+from ingate.rpc.principal import principal
+
+DEFAULT_HOURS = 168
+
+
+class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
+    """Memberships and invitations on the identity tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ListMembers(self, request: pb.ListMembersRequest, context: Any) -> pb.ListMembersResponse:
+        """Returns a page, first joined first."""
+        limit, offset = page(request)
+        mine = Member.org_id == principal().org_id
+        query = select(Member, User).join(User, User.id == Member.user_id).where(mine)
+        async with self._database.read() as db:
+            rows = await db.execute(query.order_by(Member.created_at, Member.user_id).limit(limit).offset(offset))
+            total = await db.scalar(select(func.count()).select_from(Member).where(mine))
+        items = [_member(member, user) for member, user in rows]
+        return pb.ListMembersResponse(items=items, total=total, limit=limit, offset=offset)
+
+    async def InviteMember(self, request: pb.InviteMemberRequest, context: Any) -> pb.InviteMemberResponse:
+        """Stores the hash of a new token in place of any earlier one for the address."""
+        caller = principal()
+        role = request.role if request.HasField("role") else ROLE_MEMBER
+        _may_grant(role)
+        token, now = ids.new_invitation_token(), clock.now()
+        key = email_key(request.email)
+        row = Invitation(
+            id=ids.uuid7(),
+            org_id=caller.org_id,
+            email=request.email,
+            email_key=key,
+            role=role,
+            token_hash=ids.secret_hash(token),
+            created_at=now,
+            expires_at=now + (request.expires_in_hours or DEFAULT_HOURS) * clock.HOUR,
+        )
+        joined = select(Member).join(User, User.id == Member.user_id)
+        async with self._database.write() as db:
+            if await db.scalar(joined.where(Member.org_id == caller.org_id, User.email_key == key)):
+                raise Conflict("email belongs to a member already", fields={"email": "belongs to a member already"})
+            same = (Invitation.org_id == caller.org_id, Invitation.email_key == key)
+            await db.execute(delete(Invitation).where(*same))
+            db.add(row)
+            audit.record(db, "user.invite", row.id, email=row.email, role=_word(role))
+        return pb.InviteMemberResponse(invitation=_invitation(row), token=token)
+
+    async def UpdateMember(self, request: pb.UpdateMemberRequest, context: Any) -> pb.UpdateMemberResponse:
+        """Changes a role, unless that would leave no owner."""
+        async with self._database.write() as db:
+            member, user = await _find(db, request.user_id)
+            _may_grant(request.role)
+            before = member.role
+            if before == ROLE_OWNER and request.role != ROLE_OWNER:
+                _may_grant(ROLE_OWNER)
+                await _keep_an_owner(db)
+            member.role = request.role
+            audit.record(db, "user.role_change", user.id, before=_word(before), after=_word(request.role))
+        return pb.UpdateMemberResponse(member=_member(member, user))
+
+    async def RemoveMember(self, request: pb.RemoveMemberRequest, context: Any) -> pb.RemoveMemberResponse:
+        """Removes a membership, its seats in teams, and the organisation from the person's sessions."""
+        caller = principal()
+        leaving = caller.user_id == request.user_id
+        if not leaving and caller.role < ROLE_ADMIN:
+            raise Forbidden("this takes the role admin", metadata={"role": "admin"})
+        async with self._database.write() as db:
+            member, user = await _find(db, request.user_id)
+            if member.role == ROLE_OWNER:
+                if not leaving:
+                    _may_grant(ROLE_OWNER)
+                await _keep_an_owner(db)
+            teams = select(Team.id).where(Team.org_id == caller.org_id)
+            seats = (TeamMember.user_id == user.id, TeamMember.team_id.in_(teams))
+            await db.execute(delete(TeamMember).where(*seats))
+            theirs = (Session.user_id == user.id, Session.org_id == caller.org_id)
+            await db.execute(update(Session).where(*theirs).values(org_id=None))
+            await db.delete(member)
+            audit.record(db, "user.remove", user.id, email=user.email)
+        return pb.RemoveMemberResponse()
+
+    async def ListInvitations(self, request: pb.ListInvitationsRequest, context: Any) -> pb.ListInvitationsResponse:
+        """Returns a page of those that have not expired, newest first."""
+        limit, offset = page(request)
+        open_ones = (Invitation.org_id == principal().org_id, Invitation.expires_at > clock.now())
+        query = select(Invitation).where(*open_ones).order_by(Invitation.id.desc())
+        async with self._database.read() as db:
+            rows = await db.scalars(query.limit(limit).offset(offset))
+            total = await db.scalar(select(func.count()).select_from(Invitation).where(*open_ones))
+        items = [_invitation(row) for row in rows]
+        return pb.ListInvitationsResponse(items=items, total=total, limit=limit, offset=offset)
+
+    async def RevokeInvitation(self, request: pb.RevokeInvitationRequest, context: Any) -> pb.RevokeInvitationResponse:
+        """Deletes the invitation, and with it what its token is good for."""
+        mine = (Invitation.id == request.invitation_id, Invitation.org_id == principal().org_id)
+        async with self._database.write() as db:
+            row = await db.scalar(select(Invitation).where(*mine))
+            if row is None:
+                raise NotFound.of("invitation", request.invitation_id)
+            await db.delete(row)
+            audit.record(db, "user.uninvite", row.id, email=row.email)
+        return pb.RevokeInvitationResponse()
+
+
+async def _find(db: AsyncSession, user_id: str) -> tuple[Member, User]:
+    query = select(Member, User).join(User, User.id == Member.user_id)
+    row = (await db.execute(query.where(Member.org_id == principal().org_id, User.id == user_id))).one_or_none()
+    if row is None:
+        raise NotFound.of("member", user_id)
+    return row[0], row[1]
+
+
+async def _keep_an_owner(db: AsyncSession) -> None:
+    """Raises Conflict when there is one owner only. The rows are locked, so two last owners cannot both go."""
+    owners = select(Member.user_id).where(Member.org_id == principal().org_id, Member.role == ROLE_OWNER)
+    if len(list(await db.scalars(owners.with_for_update()))) < 2:
+        raise Conflict("the organisation must keep an owner")
+
+
+def _may_grant(role: int) -> None:
+    if not role:
+        raise BadRequest.field("role", "must be one of viewer, member, admin, owner")
+    if role == ROLE_OWNER and principal().role < ROLE_OWNER:
+        raise Forbidden("only an owner makes or changes owners", metadata={"role": "owner"})
+
+
+def _word(role: int) -> str:
+    return Role.Name(role).removeprefix("ROLE_").lower()
+
+
+def _member(member: Member, user: User) -> member_pb2.Member:
+    return member_pb2.Member(
+        user_id=user.id,
+        email=user.email,
+        display_name=user.display_name,
+        role=member.role,
+        created_at=clock.to_proto(member.created_at),
+    )
+
+
+def _invitation(row: Invitation) -> member_pb2.Invitation:
+    return member_pb2.Invitation(
+        id=row.id,
+        email=row.email,
+        role=row.role,
+        created_at=clock.to_proto(row.created_at),
+        expires_at=clock.to_proto(row.expires_at),
+    )

@@ -1,0 +1,98 @@
+"""OrgService: organisations themselves."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gen.ingate.access.v1.access_pb2 import ROLE_OWNER
+from gen.ingate.orgs.v1 import org_service_pb2 as pb
+from gen.ingate.orgs.v1 import org_service_pb2_grpc
+from ingate import clock, ids
+from ingate.db import Database
+from ingate.errors import Conflict
+from ingate.identity import audit, messages
+from ingate.identity.changes import Changes
+from ingate.identity.tables import Member, Org, Session
+from ingate.page import page
+from ingate.rpc.principal import principal
+
+Purge = Callable[[str], Awaitable[None]]
+"""Deletes what another feature keeps of an organisation, given its id; called again after a failure."""
+
+
+class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
+    """Organisations on the identity tables. `purges` delete what is not tied to them by a foreign key."""
+
+    def __init__(self, database: Database, changes: Changes, purges: tuple[Purge, ...], *, default_plan: str) -> None:
+        self._database = database
+        self._changes = changes
+        self._purges = purges
+        self._default_plan = default_plan
+
+    async def CreateOrg(self, request: pb.CreateOrgRequest, context: Any) -> pb.CreateOrgResponse:
+        """Creates an organisation with the caller as owner; a session that acts in none acts in it from now on."""
+        caller = principal()
+        now = clock.now()
+        row = Org(
+            id=ids.uuid7(),
+            slug=request.slug,
+            name=request.name.strip() or request.slug,
+            plan=self._default_plan,
+            created_at=now,
+        )
+        try:
+            async with self._database.write() as db:
+                db.add(row)
+                await db.flush()
+                db.add(Member(org_id=row.id, user_id=caller.user_id, role=ROLE_OWNER, created_at=now))
+                homeless = (Session.id == caller.session_id, Session.org_id.is_(None))
+                await db.execute(update(Session).where(*homeless).values(org_id=row.id))
+                audit.record(db, "org.create", row.id, org_id=row.id, slug=row.slug)
+        except IntegrityError:
+            raise _taken(request.slug) from None
+        return pb.CreateOrgResponse(org=messages.organization(row))
+
+    async def ListOrgs(self, request: pb.ListOrgsRequest, context: Any) -> pb.ListOrgsResponse:
+        """Returns a page of the caller's organisations."""
+        limit, offset = page(request)
+        mine = Member.user_id == principal().user_id
+        query = select(Org).join(Member, Member.org_id == Org.id).where(mine).order_by(Member.created_at, Org.id)
+        async with self._database.read() as db:
+            rows = await db.scalars(query.limit(limit).offset(offset))
+            total = await db.scalar(select(func.count()).select_from(Member).where(mine))
+        return pb.ListOrgsResponse(
+            items=[messages.organization(row) for row in rows], total=total, limit=limit, offset=offset
+        )
+
+    async def GetOrg(self, request: pb.GetOrgRequest, context: Any) -> pb.GetOrgResponse:
+        """Returns the organisation that the call acts in."""
+        async with self._database.read() as db:
+            return pb.GetOrgResponse(org=messages.organization(await db.get_one(Org, principal().org_id)))
+
+    async def UpdateOrg(self, request: pb.UpdateOrgRequest, context: Any) -> pb.UpdateOrgResponse:
+        """Changes name and slug."""
+        stated = {name: getattr(request, name) for name in ("name", "slug") if request.HasField(name)}
+        try:
+            async with self._database.write() as db:
+                row = await db.get_one(Org, principal().org_id)
+                for name, value in stated.items():
+                    setattr(row, name, value)
+                audit.record(db, "org.settings_update", row.id, **stated)
+        except IntegrityError:
+            raise _taken(request.slug) from None
+        return pb.UpdateOrgResponse(org=messages.organization(row))
+
+    async def DeleteOrg(self, request: pb.DeleteOrgRequest, context: Any) -> pb.DeleteOrgResponse:
+        """Deletes the organisation, then what other features keep of it."""
+        org_id = principal().org_id
+        async with self._changes.write(org_id) as db:
+            await db.delete(await db.get_one(Org, org_id))
+        for purge in self._purges:
+            await purge(org_id)
+        return pb.DeleteOrgResponse()
+
+
+def _taken(slug: str) -> Conflict:
+    return Conflict(f"slug {slug} is taken", fields={"slug": "is taken"})

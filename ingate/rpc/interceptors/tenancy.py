@@ -1,0 +1,60 @@
+"""Decides which organisation a call acts in, where the request names one.
+
+An rpc whose request has a field `org_id` acts in that organisation, with the standing that the caller has there; one
+that the caller does not belong to does not exist, as far as they can tell. Does not know what standings allow.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ingate.errors import NotFound
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.principal import Principal, principal, set_principal
+from ingate.rpc.services import Rpc
+
+FIELD = "org_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A person's role in an organisation, and its plan."""
+
+    role: int
+    plan: str
+
+
+class Memberships(Protocol):
+    """Says where people belong."""
+
+    async def standing(self, user_id: str, org_id: str) -> Standing | None:
+        """Returns a person's standing in an organisation, None where they are no member."""
+        ...
+
+
+def tenancy(memberships: Memberships) -> Stage:
+    """Returns the stage."""
+
+    async def seated(caller: Principal, org_id: str) -> Principal:
+        if org_id == caller.org_id:
+            return caller
+        standing = await memberships.standing(caller.user_id, org_id) if caller.kind == "user" else None
+        if standing is None:
+            raise NotFound.of("organization", org_id)
+        return dataclasses.replace(caller, org_id=org_id, role=standing.role, plan=standing.plan)
+
+    def wrap(rpc: Rpc, step: Step) -> Step:
+        if FIELD not in rpc.request.DESCRIPTOR.fields_by_name or not rpc.access.role:
+            return step
+
+        async def placed(request: Any, call: Call) -> Any:
+            caller = principal()
+            # Bytes that are no message name no organisation; they are refused in their turn.
+            org_id = getattr(request, FIELD, "")
+            if org_id and caller.kind in {"user", "key"}:
+                set_principal(await seated(caller, org_id))
+            return await step(request, call)
+
+        return placed
+
+    return Stage("tenancy", wrap, after=("authenticate",))

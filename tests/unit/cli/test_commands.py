@@ -1,0 +1,77 @@
+"""The command line, as its users type it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ingate.cli import COMMANDS, group, main
+from ingate.config import catalogue
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for setting in catalogue():
+        monkeypatch.delenv(setting.env, raising=False)
+
+    def call(*words, code=0):
+        result = CliRunner().invoke(group, [str(word) for word in words])
+        assert result.exit_code == code, result.output + str(result.exception)
+        return result.output
+
+    return call
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help(run, command):
+    """Each command explains itself."""
+    assert "Usage" in run(command, "--help")
+
+
+def test_config_prints_flags_over_environment_and_masks(run, monkeypatch):
+    """The effective settings, with secrets shown as set or not."""
+    monkeypatch.setenv("INGATE_PORT", "1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    shown = json.loads(run("config", "--host", "::1"))
+    assert (shown["host"], shown["port"], shown["openai_api_key"]) == ("::1", 1, "***")
+
+
+def test_keys_from_creation_to_revocation(run):
+    """Keys can be managed where no gateway runs."""
+    run("migrate")
+    with pytest.raises(SystemExit):
+        main(["keys", "create", "--org", "nobody", "a"])
+
+
+def test_migrate_there_and_back(run):
+    """A database can be emptied and brought up again."""
+    assert "0002" in run("migrate")
+    assert "none" in run("migrate", "--to", "base")
+    assert "0002" in run("migrate")
+
+
+def test_doctor_is_content_with_a_fresh_directory(run):
+    """Nothing is wrong before the first start, and nothing fails."""
+    output = run("doctor", "--port", "0")
+    assert "FAIL" not in output
+
+
+def test_doctor_finds_a_broken_master_key(run):
+    """What would stop a start is said, and the status says it too."""
+    output = run("doctor", "--port", "0", "--master-key", "short", code=1)
+    assert "FAIL  master key" in output
+
+
+def test_openapi_is_valid(run):
+    """The printed document is OpenAPI 3.1."""
+    from openapi_spec_validator import validate
+
+    validate(json.loads(run("openapi")))
+
+
+def test_a_bad_setting_is_one_sentence(capsys):
+    """A setting out of bounds ends the command with its name, not a traceback."""
+    with pytest.raises(SystemExit):
+        main(["config", "--port", "70000"])
+    assert "port" in capsys.readouterr().err
