@@ -16,7 +16,19 @@ from ingate.clock import MINUTE, SECOND
 from ingate.limits.window import FixedWindows
 from ingate.rpc.services import rpcs, services
 from ingate.rpc.status import DETAILS_KEY, from_rpc_error
-from tests.support.chain import AS_GATEWAY, AS_KEY, KEY, NOW, TRANSPORTS, Callers, answering, call, scripted, serving
+from tests.support.chain import (
+    AS_GATEWAY,
+    AS_KEY,
+    AS_PERSON,
+    KEY,
+    NOW,
+    TRANSPORTS,
+    Callers,
+    answering,
+    call,
+    scripted,
+    serving,
+)
 
 KEYS = "ingate.keys.v1.KeyService"
 GATEWAY = "ingate.gateway.v1.GatewayService"
@@ -90,7 +102,7 @@ async def test_a_stranger_learns_nothing_of_the_rules():
 async def test_every_rpc_refuses_noise(rpc):
     """Bytes of every value are a bad request, or a message that can be judged: never a failure of ours."""
     access = rpc.access
-    metadata = () if access.public else AS_GATEWAY if access.gateway else AS_KEY
+    metadata = () if access.public else AS_GATEWAY if access.gateway else AS_PERSON if access.person else AS_KEY
     make = "unary_stream" if rpc.server_streaming else "unary_unary"
     async with serving({rpc.service: answering(rpc.service)}) as (channel, _):
         for raw in (bytes(range(256)), b"\x08\x96\x01" * 50, b"\x1a" * 64, b"\xff" * 64):
