@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter
+import structlog
 
 from ingate import clock
 from ingate.formats import Usage
@@ -25,7 +25,7 @@ SLOT = 15 * clock.MINUTE
 TOKEN_PRICES = frozenset({"input_mtok", "output_mtok"})
 CACHED_PRICES = 4096
 
-unpriced = Counter("ingate_unpriced_exchanges", "Exchanges with tokens whose price is unknown.")
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,6 @@ def cost(provider: str, model: str, usage: Usage, at: int) -> int | None:
         return 0
     rates = _rates(provider, model, at // SLOT)
     if rates is None:
-        unpriced.inc()
         return None
     if isinstance(rates, Rates):
         return (
@@ -77,6 +76,8 @@ def _rates(provider: str, model: str, slot: int) -> Rates | bool | None:
 
     found = _find(provider, model)
     if found is None:
+        # Once a slot for each model, since the answer is remembered; callers see a cost of null.
+        log.warning("price_unknown", provider=provider, model=model)
         return None
     prices = {name: price for name, price in vars(found[1].get_prices(_moment(slot))).items() if price is not None}
     if not prices.keys() & TOKEN_PRICES:

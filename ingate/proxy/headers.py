@@ -72,7 +72,7 @@ MASK = "***"
 _PREFIXES = f"{KEY_PREFIX}|{SESSION_PREFIX}|{INVITATION_PREFIX}|ing_"
 _GATEWAY_SECRET = re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIXES})[\w-]{{6}}".encode(), re.ASCII)
 _SECRET = re.compile(_GATEWAY_SECRET.pattern + rb"|(?<![A-Za-z0-9])(?:sk-|AIza)[\w-]{6}|\b[Bb]earer\s", re.ASCII)
-_SECRET_NAME = re.compile(rb"key|token|secret|password|credential|signature")
+_SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature")
 
 
 def outbound(headers: Headers, target: Target) -> Headers:

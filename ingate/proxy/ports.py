@@ -16,11 +16,15 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a provider answers: scheme (`http` or `https`), host name or address, TCP port."""
+    """Where a provider answers: scheme (`http` or `https`), host name or address, TCP port.
+
+    To a `public` origin no connection is made but to public addresses, whatever its name resolves to.
+    """
 
     scheme: str
     host: str
     port: int
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

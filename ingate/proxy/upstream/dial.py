@@ -12,6 +12,7 @@ from aiohappyeyeballs import start_connection
 
 from ingate.proxy.ports import ConnectFailed, ConnectTimeout, Origin
 from ingate.proxy.upstream.outward import Proxy
+from ingate.proxy.upstream.private import is_private
 from ingate.proxy.upstream.request import authority
 from ingate.proxy.upstream.tls import failure_reason
 
@@ -24,7 +25,7 @@ async def dial(origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | No
     """Connects `protocol`, through TLS if there is a context. Raises ConnectFailed or the kernel's ConnectTimeout."""
     via = proxy or origin
     try:
-        sock = await _open(via.host, via.port)
+        sock = await _open(via.host, via.port, public=proxy is None and origin.public)
         if proxy is not None and context is not None:
             await _tunnel(sock, origin, proxy)
         server_hostname = origin.host if context is not None else None
@@ -41,9 +42,14 @@ async def dial(origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | No
         raise ConnectFailed(f"cannot connect: {getattr(error, 'strerror', None) or error}") from error
 
 
-async def _open(host: str, port: int) -> socket.socket:
+async def _open(host: str, port: int, *, public: bool) -> socket.socket:
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if public:
+        # Judged here, and connected to here: a name cannot resolve to something else in between.
+        addresses = [address for address in addresses if not is_private(str(address[4][0]))]
+        if not addresses:
+            raise ConnectFailed("the host has no public address")
     sock = await start_connection(addresses, happy_eyeballs_delay=_RACE_DELAY)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

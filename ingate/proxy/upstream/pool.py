@@ -40,7 +40,7 @@ class UpstreamPool(Transport):
         self._limits = Limits(max_idle_per_origin, idle_ttl, max_connections_per_origin)
         self._ssl_context = ssl_context or client_context()
         self._environ = environ
-        self._lanes: dict[tuple[str, str, int], Lane] = {}
+        self._lanes: dict[tuple[str, str, int, bool], Lane] = {}
         self._closed = False
 
     async def send(self, request: OutboundRequest) -> UpstreamResponse:
@@ -50,7 +50,7 @@ class UpstreamPool(Transport):
         ConnectTimeout, FirstByteTimeout, ConnectionLost, or BadResponse. Cancelled, it leaves no connection behind.
         """
         origin = request.origin
-        lane = self._lanes.get((origin.scheme, origin.host, origin.port)) or self._add_lane(origin)
+        lane = self._lanes.get((origin.scheme, origin.host, origin.port, origin.public)) or self._add_lane(origin)
         try:
             payload = encode(request, lane.prefix, lane.fixed, JOIN_LIMIT)
         except ValueError:
@@ -65,7 +65,7 @@ class UpstreamPool(Transport):
         if origin.scheme not in {"http", "https"}:
             raise ValueError("the origin's scheme is neither http nor https")
         context = self._ssl_context if origin.scheme == "https" else None
-        key = (origin.scheme, origin.host, origin.port)
+        key = (origin.scheme, origin.host, origin.port, origin.public)
 
         def forget(lane: Lane) -> None:
             if self._lanes.get(key) is lane:  # a late farewell must not take the lane that came after
