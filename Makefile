@@ -21,6 +21,7 @@ setup: $(VENV)/.installed ## Make .venv with the ingate command.
 $(VENV)/.installed: requirements/runtime.txt pyproject.toml
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q ingate rest_facade gen
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed requirements/dev.txt

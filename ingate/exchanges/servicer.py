@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import undefer
 
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
@@ -31,8 +30,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     def __init__(self, database: Database, touch: Callable[[str], None]) -> None:
         self._database = database
         self._touch = touch
-        dialect = sqlite if database.embedded else postgresql
-        self._insert = dialect.insert(Exchange.__table__).on_conflict_do_nothing(index_elements=["id"])
+        self._insert = _insert_new(embedded=database.embedded)
         self._prices_loaded = False
 
     async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordResponse:
@@ -104,6 +102,17 @@ def _values(request: pb.RecordRequest) -> list[dict[str, Any]]:
     values = [rows.row(record, f"records[{index}]") for index, record in enumerate(request.records)]
     # In one order, so that two batches that overlap wait for each other instead of deadlocking.
     return sorted(values, key=lambda value: str(value["id"]))
+
+
+def _insert_new(*, embedded: bool) -> Any:
+    """Returns the statement that inserts rows whose id is new; the dialects spell it alike, and only one is loaded."""
+    if embedded:
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415 -- see above
+
+        return sqlite.insert(Exchange.__table__).on_conflict_do_nothing(index_elements=["id"])
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 -- see above
+
+    return postgresql.insert(Exchange.__table__).on_conflict_do_nothing(index_elements=["id"])
 
 
 def _filters(request: pb.ListExchangesRequest) -> list[ColumnElement[bool]]:
