@@ -39,10 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     demo: Annotated[bool, _setting("Offer the built-in model, and create the organisation `demo` with a key.")] = False
     default_plan: Annotated[Literal["free", "enterprise"], _setting("Plan of a new organisation.")] = "enterprise"
     rate_limit_free: Annotated[
-        int, _setting("Requests a minute of a key on plan free that states no limit of its own.", ge=1)
+        int, _setting("Requests a minute of a key on plan free that states no limit of its own.", ge=1, le=10_000_000)
     ] = 600
     rate_limit_enterprise: Annotated[
-        int, _setting("Requests a minute of a key on plan enterprise that states no limit of its own.", ge=1)
+        int,
+        _setting("Requests a minute of a key on plan enterprise that states no limit of its own.", ge=1, le=10_000_000),
     ] = 60_000
     master_key: Annotated[
         str, _setting("Key for secrets at rest, 32 bytes in base64; made in the data directory if empty.", secret=True)

@@ -7,13 +7,15 @@ engine that facade and ProxyService share, and the interceptors that a socket se
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
+from sqlalchemy.engine import make_url
 
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
@@ -24,6 +26,7 @@ from ingate.auth.servicer import AuthServicer
 from ingate.auth.throttle import Throttle
 from ingate.config import Settings
 from ingate.db import Database
+from ingate.errors import DomainError, Unavailable
 from ingate.exchanges.servicer import ExchangeServicer
 from ingate.gateway.servicer import GatewayServicer
 from ingate.identity.authenticator import Authenticator
@@ -60,6 +63,9 @@ from ingate.vault import Vault, load_master_key
 
 EMBEDDED_FILE = "ingate.db"
 FLUSH_SECONDS = 5.0
+CUT_SECONDS = 1.0
+LAST_WORDS_SECONDS = 2.0
+REACH_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +94,52 @@ class Core:
 
 
 def data_dir(settings: Settings) -> Path:
-    """Returns the data directory, made with mode 0700 if missing."""
+    """Returns the data directory, made with mode 0700 if missing. Raises Unavailable when that is not possible."""
     path = Path(settings.data_dir).absolute()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _inside(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def _inside(directory: Path) -> Iterator[None]:
+    """Raises Unavailable, naming the data directory, for an OSError in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"cannot use the data directory {directory}: {error.strerror or error}") from None
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Yields the database of the settings, whatever version it is at."""
+    """Yields the database of the settings, whatever version it is at.
+
+    Raises Unavailable, saying where it was looked for, when it does not answer.
+    """
     url = settings.database_url or f"sqlite+aiosqlite:///{data_dir(settings) / EMBEDDED_FILE}"
     database = Database(url, pool_size=settings.database_pool)
     try:
+        await _reach(database)
         yield database
     finally:
         await database.aclose()
+
+
+async def _reach(database: Database) -> None:
+    url = make_url(database.url)
+    try:
+        if database.embedded:
+            # The driver's thread outlives a failure to open the file, and then complains about it.
+            sqlite3.connect(str(url.database)).close()
+        async with asyncio.timeout(REACH_SECONDS), database.read():
+            return
+    except DomainError as error:
+        problem = error.__cause__ or error
+    except Exception as error:  # noqa: BLE001 -- drivers raise their own types for refused passwords and the like
+        problem = error
+    where = url.database if database.embedded else f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
+    reason = type(getattr(problem, "orig", None) or problem).__name__
+    raise Unavailable(f"cannot use the database {where} ({reason}): check database_url, and that it is up") from None
 
 
 def private_upstreams_allowed(settings: Settings, database: Database) -> bool:
@@ -127,7 +164,8 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 
 async def _build(settings: Settings, database: Database, stack: AsyncExitStack) -> Core:
     directory = data_dir(settings)
-    key, made = load_master_key(settings.master_key, directory)
+    with _inside(directory):
+        key, made = load_master_key(settings.master_key, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
     changes, windows, last_used = Changes(database), FixedWindows(), LastUsed(database)
@@ -153,7 +191,8 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     stack.push_async_callback(pool.aclose)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
 
-    journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
+    with _inside(directory):
+        journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
     stack.callback(journal.close)
     shipper = Shipper(journal, ship_over(channel, as_gateway), max_batch_bytes=MAX_MESSAGE_BYTES // 8)
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
@@ -204,10 +243,16 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         stack.push_async_callback(_end, asyncio.create_task(job()))
     shipper.start()
     stack.push_async_callback(shipper.stop, FLUSH_SECONDS)
+    # What is still under way now is cut, and recorded while the journal is there to record it.
+    stack.push_async_callback(engine.drained, CUT_SECONDS)
+    stack.push_async_callback(pool.aclose)
     return Core(channel, interceptors, servicers, engine, system, shipper, database, token, made)
 
 
 async def _end(job: "asyncio.Task[None]") -> None:
+    """Cancels a job, and once more when its last words take too long, as with a database that is away."""
     job.cancel()
+    if not (await asyncio.wait({job}, timeout=LAST_WORDS_SECONDS))[0]:
+        job.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await job

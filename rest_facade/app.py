@@ -4,6 +4,7 @@ Takes a channel, dialects and a proxy handler, and learns of none where it leads
 """
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +27,7 @@ _log = structlog.get_logger(__name__)
 ProxyHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 """Answers a request that no dialect claims, given its id. Raises only while nothing is sent."""
 
+_CUT_SECONDS = 0.5
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
@@ -53,6 +55,9 @@ class Facade:
         self._server: Server | None = None
         self._listeners: list[asyncio.Server] = []
         self._draining = False
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.port = 0
         """The port bound last, 0 before `start`."""
 
@@ -73,12 +78,36 @@ class Facade:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        if self._server is not None:
-            self._server.pre_shutdown()
-            await self._server.shutdown(grace)
-            self._server = None
+        server, self._server = self._server, None
+        if server is None:
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace
+        # A connection that aiohttp closes hears no more, not even the rest of a body: idle ones alone go now.
+        for connection in server.connections:
+            if connection._waiter is not None:
+                connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._idle.wait()
+        server.pre_shutdown()
+        # It takes this time twice: for answers to be written, and for what is cancelled to end.
+        await server.shutdown(max(_CUT_SECONDS, (deadline - loop.time()) / 2))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._running += 1
+        self._idle.clear()
+        try:
+            response = await self._answer(request)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+        if self._draining:
+            response.force_close()
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         request_id = uuid7()
         path, query = split_target(request.raw_path)
@@ -98,8 +127,6 @@ class Facade:
                 break
         else:
             response = await self._unclaimed(request, request_id, path)
-        if self._draining:
-            response.force_close()
         return response
 
     async def _unclaimed(self, request: web.BaseRequest, request_id: str, path: str) -> web.StreamResponse:

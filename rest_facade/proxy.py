@@ -47,10 +47,7 @@ def proxy_handler(engine: Engine, dialect: Dialect, *, max_body: int, patience: 
             if not sink.started:
                 return refuse(dialect, request, request_id, failure, more=sink.rate_pairs())
             sink.abort()
-        written = Written()
-        if not sink.keep_alive or not request.content.is_eof():
-            written.force_close()
-        return written
+        return Written(keep_alive=sink.keep_alive and request.content.is_eof())
 
     return handle
 

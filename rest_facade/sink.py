@@ -19,7 +19,12 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Written(web.StreamResponse):
-    """Tells aiohttp that the answer is on the wire already."""
+    """Tells aiohttp that the answer is on the wire already, and whether the connection takes another request."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        # What `prepare` would decide; left undecided, aiohttp closes the connection.
+        self._keep_alive = keep_alive
 
     async def prepare(self, request: web.BaseRequest) -> Any:
         """Writes nothing."""
@@ -43,6 +48,12 @@ class HttpSink:
         self.rate_headers: Headers = []
         self.started = False
         self.keep_alive = request.keep_alive
+
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is closed or closing."""
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
 
     def metered(self, decision: Decision) -> None:
         """Notes the counters for the head."""

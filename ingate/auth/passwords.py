@@ -38,7 +38,7 @@ class Passwords:
         from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 -- see _hasher
 
         try:
-            self._hasher.verify(stored or self._decoy, password)
+            self._hasher.verify(self._decoy if stored is None else stored, password)
         except (InvalidHashError, VerificationError):
             return False
         return stored is not None

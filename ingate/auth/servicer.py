@@ -142,7 +142,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
         """Describes the caller."""
         caller = principal()
         async with self._database.read() as db:
-            org = await db.get_one(Org, caller.org_id) if caller.org_id else None
+            org = await db.get(Org, caller.org_id) if caller.org_id else None
             user = await db.get_one(User, caller.user_id) if caller.user_id else None
         return pb.MeResponse(
             user=messages.user(user) if user else None,
@@ -182,7 +182,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
         """Deletes one of the caller's sessions."""
         mine = (Session.id == request.session_id, Session.user_id == principal().user_id)
         async with self._database.write() as db:
-            row = await db.scalar(select(Session).where(*mine))
+            row = await db.scalar(select(Session).where(*mine).with_for_update())
             if row is None:
                 raise NotFound.of("session", request.session_id)
             await db.delete(row)

@@ -1,6 +1,7 @@
 """The command line: one small module a command, each imported only when it is called."""
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -41,6 +42,8 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Runs the command line. Domain errors end it with their sentence and status 1, without a traceback."""
+    # gRPC's own lines on stderr are no JSON; what matters in them is raised as well.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from ingate.errors import DomainError
     from ingate.logs import configure
 

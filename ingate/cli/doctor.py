@@ -42,13 +42,14 @@ def command(settings: Settings) -> None:
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Yields what each check found."""
     from ingate.core import data_dir
+    from ingate.errors import Unavailable
 
     try:
         directory = data_dir(settings)
-        writable = os.access(directory, os.R_OK | os.W_OK | os.X_OK)
-    except OSError as error:
-        yield Finding("fail", f"data directory: {error}")
+    except Unavailable as error:
+        yield Finding("fail", error.message)
         return
+    writable = os.access(directory, os.R_OK | os.W_OK | os.X_OK)
     yield Finding("ok" if writable else "fail", f"data directory {directory} is {'' if writable else 'not '}writable")
     disk = os.statvfs(directory)
     free = disk.f_bavail * disk.f_frsize
@@ -79,20 +80,16 @@ def _master_key(settings: Settings) -> Finding:
 
 
 async def _database(settings: Settings) -> Finding:
-    from sqlalchemy import text
-    from sqlalchemy.exc import SQLAlchemyError
-
     from ingate import migrate, migrations
     from ingate.core import open_database
+    from ingate.errors import DomainError
 
-    async with open_database(settings) as database:
-        kind = "SQLite" if database.embedded else "PostgreSQL"
-        try:
-            async with database.read() as db:
-                await db.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError) as error:
-            return Finding("fail", f"database: {kind} does not answer ({type(error).__name__})")
-        version = await migrate.version(database)
+    try:
+        async with open_database(settings) as database:
+            kind = "SQLite" if database.embedded else "PostgreSQL"
+            version = await migrate.version(database)
+    except DomainError as error:
+        return Finding("fail", error.message)
     if version == migrations.HEAD:
         return Finding("ok", f"database: {kind} at version {version}")
     if database.embedded:

@@ -5,11 +5,23 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import click
 
 from ingate.cli.options import Settings, settings_options
+from ingate.errors import Unavailable
+
+if TYPE_CHECKING:
+    from ingate.core import Core
+    from ingate.rpc.server import RpcServer
+    from rest_facade.app import Facade
+
+CALL_SECONDS = 2.0
+"""How long calls over gRPC may take that are still running when everything else has ended."""
 
 
 @click.command(help="Run the gateway.")
@@ -42,13 +54,15 @@ async def serve(settings: Settings) -> None:
     from rest_facade.serving import Calls
 
     stop = _on_signals()
-    async with open_core(settings) as core:
+    async with open_core(settings) as core, AsyncExitStack() as stack:
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
             click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
-        grpc = await rpc_server.start(
-            f"{settings.host}:{settings.grpc_port}", core.servicers, interceptors=core.interceptors
-        )
+        with _listening(settings.host, settings.grpc_port):
+            grpc = await rpc_server.start(
+                f"{settings.host}:{settings.grpc_port}", core.servicers, interceptors=core.interceptors
+            )
+        stack.push_async_callback(grpc.stop, 0.0)
         calls = Calls(max_body=settings.max_body_bytes, gateway_token=core.gateway_token)
         native = dialect()
         facade = Facade(
@@ -58,7 +72,8 @@ async def serve(settings: Settings) -> None:
             calls=calls,
             limits=Limits(head=settings.max_header_bytes),
         )
-        await facade.start(settings.host, settings.port)
+        with _listening(settings.host, settings.port):
+            await facade.start(settings.host, settings.port)
         url = f"http://{_shown(settings.host)}:{facade.port}"
         click.echo(f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})")
         if settings.demo:
@@ -67,11 +82,31 @@ async def serve(settings: Settings) -> None:
         sys.stdout.flush()
         await stop.wait()
         click.echo("draining", err=True)
-        core.drain()
-        deadline = time.monotonic() + settings.shutdown_seconds
-        await facade.drain(settings.shutdown_seconds)
-        await grpc.stop(max(0.0, deadline - time.monotonic()))
-        await core.engine.drained(max(0.0, deadline - time.monotonic()))
+        await _drain(core, grpc, facade, settings.shutdown_seconds)
+
+
+async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: float) -> None:
+    """Takes nothing new on any port, and returns when everything open has ended or been cut, after `seconds` at most.
+
+    Streams that only end with their clients, such as Watch, do not count as open.
+    """
+    core.drain()
+    deadline = time.monotonic() + seconds
+    refusing = asyncio.create_task(grpc.stop(seconds))
+    await facade.drain(seconds)
+    await core.engine.drained(max(0.0, deadline - time.monotonic()))
+    await grpc.stop(min(CALL_SECONDS, max(0.0, deadline - time.monotonic())))
+    await refusing
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[None]:
+    """Raises Unavailable, naming the address, when the block cannot have it."""
+    try:
+        yield
+    except OSError as error:
+        problem = os.strerror(error.errno) if error.errno else "it is taken, or no address of this machine"
+        raise Unavailable(f"cannot listen on {host}:{port}: {problem}") from None
 
 
 def _on_signals() -> asyncio.Event:

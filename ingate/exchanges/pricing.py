@@ -75,12 +75,11 @@ def _rates(provider: str, model: str, slot: int) -> Rates | bool | None:
     from genai_prices.types import TieredPrices  # noqa: PLC0415 -- the list takes half a second to load
 
     found = _find(provider, model)
-    if found is None:
+    prices = {} if found is None else vars(found[1].get_prices(_moment(slot)))
+    prices = {name: price for name, price in prices.items() if price is not None}
+    if not prices.keys() & TOKEN_PRICES:
         # Once a slot for each model, since the answer is remembered; callers see a cost of null.
         log.warning("price_unknown", provider=provider, model=model)
-        return None
-    prices = {name: price for name, price in vars(found[1].get_prices(_moment(slot))).items() if price is not None}
-    if not prices.keys() & TOKEN_PRICES:
         return None
     # A price that grows with the prompt, or a fee for each request.
     if any(isinstance(price, TieredPrices) for price in prices.values()) or _listed(provider, model, Usage(), slot):

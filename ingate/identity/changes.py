@@ -11,12 +11,10 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from sqlalchemy import delete, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingate import clock
 from ingate.db import Database
-from ingate.errors import Unavailable
 from ingate.identity.tables import Change
 
 LOCK = 0x1A6A7F
@@ -81,7 +79,7 @@ class Changes:
             self._wake.clear()
             try:
                 await self._poll()
-            except (Unavailable, SQLAlchemyError) as error:
+            except Exception as error:  # noqa: BLE001 -- whatever went wrong, what comes later must still be heard
                 log.warning("changes_unreadable", error=type(error).__name__)
 
     async def _poll(self) -> None:

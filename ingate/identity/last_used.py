@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 
 from ingate import clock
 from ingate.db import Database
@@ -11,6 +11,8 @@ from ingate.identity.tables import Key
 
 CAPACITY = 100_000
 FLUSH_SECONDS = 30.0
+
+_USED = update(Key).where(Key.id == bindparam("key_id")).values(last_used_at=bindparam("moment"))
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +34,15 @@ class LastUsed:
         seen, self._seen = self._seen, {}
         if not seen:
             return
-        async with self._database.write() as db:
-            await db.connection()
-            await db.execute(
-                update(Key), [{"id": key_id, "last_used_at": moment} for key_id, moment in sorted(seen.items())]
-            )
+        try:
+            async with self._database.write() as db:
+                # On the connection, which takes no offence at keys that were deleted meanwhile.
+                await (await db.connection()).execute(
+                    _USED, [{"key_id": key_id, "moment": moment} for key_id, moment in sorted(seen.items())]
+                )
+        except Exception:
+            self._seen = seen | self._seen
+            raise
 
     async def run(self) -> None:
         """Flushes until cancelled, and once more then."""

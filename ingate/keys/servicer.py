@@ -69,14 +69,14 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             return pb.GetKeyResponse(key=messages.key(await _find(db, request.key_id)))
 
     async def UpdateKey(self, request: pb.UpdateKeyRequest, context: Any) -> pb.UpdateKeyResponse:
-        """Changes what the request states. A new role without scopes brings all that the role allows."""
+        """Changes what the request states. Without new scopes, those that the role allows are left."""
         async with self._changes.write(principal().org_id) as db:
             row = await _find_to_change(db, request.key_id)
             if request.HasField("name"):
                 row.name = request.name
             if request.HasField("role") or request.scopes:
                 role = request.role if request.HasField("role") else row.role
-                row.role, row.scopes = role, scopes.pack(_standing(role, request.scopes))
+                row.role, row.scopes = role, scopes.pack(_standing(role, request.scopes or _kept(row, role)))
             if request.HasField("rate_limit_per_minute"):
                 row.rate_limit = request.rate_limit_per_minute or None
             if request.HasField("expires_at"):
@@ -157,6 +157,14 @@ def _standing(role: int, asked: Iterable[int]) -> frozenset[int]:
         word = Scope.Name(scope).removeprefix("SCOPE_").lower()
         raise BadRequest.field("scopes", f"may not hold {word or 'nothing'} with this role")
     return asked or allowed
+
+
+def _kept(row: Key, role: int) -> frozenset[int]:
+    """Returns the scopes of a key that a new role allows, so that a change of role never adds any."""
+    kept = scopes.unpack(row.scopes) & scopes.BY_ROLE.get(role, frozenset())
+    if role and not kept:
+        raise BadRequest.field("scopes", "must be stated, for the role allows none of those that the key holds")
+    return kept
 
 
 def _expiry(request: pb.CreateKeyRequest | pb.UpdateKeyRequest) -> int | None:

@@ -58,12 +58,13 @@ class AppServicer(app_service_pb2_grpc.AppServiceServicer):
         try:
             async with self._database.write() as db:
                 row = await _find(db, request.app_id)
+                # Before the row changes: what asks the database sends it the changes first.
+                await lookups.require_team(db, row.org_id, request.team_id)
                 for name in ("name", "description"):
                     if request.HasField(name):
                         setattr(row, name, getattr(request, name))
                 if request.HasField("team_id"):
                     row.team_id = request.team_id or None
-                    await lookups.require_team(db, row.org_id, row.team_id)
                 audit.record(db, "app.update", row.id, name=row.name)
         except IntegrityError:
             raise _taken(request.name) from None
@@ -83,7 +84,7 @@ class AppServicer(app_service_pb2_grpc.AppServiceServicer):
 
 
 async def _find(db: AsyncSession, app_id: str) -> App:
-    row = await db.scalar(select(App).where(App.id == app_id, App.org_id == principal().org_id))
+    row = await db.scalar(select(App).where(App.id == app_id, App.org_id == principal().org_id).with_for_update())
     if row is None:
         raise NotFound.of("application", app_id)
     return row

@@ -13,7 +13,7 @@ from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, Forbidden, NotFound
 from ingate.identity import audit
 from ingate.identity.emails import email_key
-from ingate.identity.tables import Invitation, Member, Session, Team, TeamMember, User
+from ingate.identity.tables import Invitation, Member, Org, Session, Team, TeamMember, User
 from ingate.page import page
 from ingate.rpc.principal import principal
 
@@ -56,6 +56,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         )
         joined = select(Member).join(User, User.id == Member.user_id)
         async with self._database.write() as db:
+            await _alone(db)
             if await db.scalar(joined.where(Member.org_id == caller.org_id, User.email_key == key)):
                 raise Conflict("email belongs to a member already", fields={"email": "belongs to a member already"})
             same = (Invitation.org_id == caller.org_id, Invitation.email_key == key)
@@ -67,6 +68,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     async def UpdateMember(self, request: pb.UpdateMemberRequest, context: Any) -> pb.UpdateMemberResponse:
         """Changes a role, unless that would leave no owner."""
         async with self._database.write() as db:
+            await _alone(db)
             member, user = await _find(db, request.user_id)
             _may_grant(request.role)
             before = member.role
@@ -84,6 +86,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         if not leaving and caller.role < ROLE_ADMIN:
             raise Forbidden("this takes the role admin", metadata={"role": "admin"})
         async with self._database.write() as db:
+            await _alone(db)
             member, user = await _find(db, request.user_id)
             if member.role == ROLE_OWNER:
                 if not leaving:
@@ -113,7 +116,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         """Deletes the invitation, and with it what its token is good for."""
         mine = (Invitation.id == request.invitation_id, Invitation.org_id == principal().org_id)
         async with self._database.write() as db:
-            row = await db.scalar(select(Invitation).where(*mine))
+            row = await db.scalar(select(Invitation).where(*mine).with_for_update())
             if row is None:
                 raise NotFound.of("invitation", request.invitation_id)
             await db.delete(row)
@@ -121,8 +124,13 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         return pb.RevokeInvitationResponse()
 
 
+async def _alone(db: AsyncSession) -> None:
+    """Waits until nobody else changes who belongs to the organisation, and keeps others waiting until the commit."""
+    await db.execute(select(Org.id).where(Org.id == principal().org_id).with_for_update(key_share=True))
+
+
 async def _find(db: AsyncSession, user_id: str) -> tuple[Member, User]:
-    query = select(Member, User).join(User, User.id == Member.user_id)
+    query = select(Member, User).join(User, User.id == Member.user_id).with_for_update(of=Member)
     row = (await db.execute(query.where(Member.org_id == principal().org_id, User.id == user_id))).one_or_none()
     if row is None:
         raise NotFound.of("member", user_id)
@@ -130,9 +138,9 @@ async def _find(db: AsyncSession, user_id: str) -> tuple[Member, User]:
 
 
 async def _keep_an_owner(db: AsyncSession) -> None:
-    """Raises Conflict when there is one owner only. The rows are locked, so two last owners cannot both go."""
-    owners = select(Member.user_id).where(Member.org_id == principal().org_id, Member.role == ROLE_OWNER)
-    if len(list(await db.scalars(owners.with_for_update()))) < 2:
+    """Raises Conflict when there is one owner only."""
+    owners = (Member.org_id == principal().org_id, Member.role == ROLE_OWNER)
+    if (await db.scalar(select(func.count()).select_from(Member).where(*owners)) or 0) < 2:
         raise Conflict("the organisation must keep an owner")
 
 

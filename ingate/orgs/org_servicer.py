@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gen.ingate.access.v1.access_pb2 import ROLE_OWNER
 from gen.ingate.orgs.v1 import org_service_pb2 as pb
 from gen.ingate.orgs.v1 import org_service_pb2_grpc
 from ingate import clock, ids
 from ingate.db import Database
-from ingate.errors import Conflict
+from ingate.errors import Conflict, NotFound
 from ingate.identity import audit, messages
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Member, Org, Session
@@ -19,7 +20,7 @@ from ingate.page import page
 from ingate.rpc.principal import principal
 
 Purge = Callable[[str], Awaitable[None]]
-"""Deletes what another feature keeps of an organisation, given its id; called again after a failure."""
+"""Deletes what another feature keeps of an organisation, given its id; called again whenever there may be more."""
 
 
 class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
@@ -69,14 +70,14 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
     async def GetOrg(self, request: pb.GetOrgRequest, context: Any) -> pb.GetOrgResponse:
         """Returns the organisation that the call acts in."""
         async with self._database.read() as db:
-            return pb.GetOrgResponse(org=messages.organization(await db.get_one(Org, principal().org_id)))
+            return pb.GetOrgResponse(org=messages.organization(await _find(db)))
 
     async def UpdateOrg(self, request: pb.UpdateOrgRequest, context: Any) -> pb.UpdateOrgResponse:
         """Changes name and slug."""
         stated = {name: getattr(request, name) for name in ("name", "slug") if request.HasField(name)}
         try:
             async with self._database.write() as db:
-                row = await db.get_one(Org, principal().org_id)
+                row = await _find(db, lock=True)
                 for name, value in stated.items():
                     setattr(row, name, value)
                 audit.record(db, "org.settings_update", row.id, **stated)
@@ -85,13 +86,28 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
         return pb.UpdateOrgResponse(org=messages.organization(row))
 
     async def DeleteOrg(self, request: pb.DeleteOrgRequest, context: Any) -> pb.DeleteOrgResponse:
-        """Deletes the organisation, then what other features keep of it."""
+        """Deletes what other features keep of the organisation, then it, then what was added meanwhile.
+
+        Until it is gone, a call that failed in the middle can be made again.
+        """
         org_id = principal().org_id
+        await self._purge(org_id)
         async with self._changes.write(org_id) as db:
-            await db.delete(await db.get_one(Org, org_id))
+            await db.delete(await _find(db, lock=True))
+        await self._purge(org_id)
+        return pb.DeleteOrgResponse()
+
+    async def _purge(self, org_id: str) -> None:
         for purge in self._purges:
             await purge(org_id)
-        return pb.DeleteOrgResponse()
+
+
+async def _find(db: AsyncSession, *, lock: bool = False) -> Org:
+    """Returns the organisation that the call acts in, unless somebody deleted it since the call began."""
+    row = await db.get(Org, principal().org_id, with_for_update=lock or None)
+    if row is None:
+        raise NotFound.of("organization", principal().org_id)
+    return row
 
 
 def _taken(slug: str) -> Conflict:

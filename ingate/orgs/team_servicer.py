@@ -79,7 +79,7 @@ class TeamServicer(team_service_pb2_grpc.TeamServiceServicer):
 
 
 async def _find(db: AsyncSession, team_id: str) -> Team:
-    row = await db.scalar(select(Team).where(Team.id == team_id, Team.org_id == principal().org_id))
+    row = await db.scalar(select(Team).where(Team.id == team_id, Team.org_id == principal().org_id).with_for_update())
     if row is None:
         raise NotFound.of("team", team_id)
     return row
@@ -88,9 +88,9 @@ async def _find(db: AsyncSession, team_id: str) -> Team:
 async def _seat(db: AsyncSession, team: Team, member_ids: Iterable[str]) -> list[str]:
     """Puts people into a team, and returns their ids. Raises BadRequest for one who is not of the organisation."""
     wanted = sorted(set(member_ids))
-    known = set(
-        await db.scalars(select(Member.user_id).where(Member.org_id == team.org_id, Member.user_id.in_(wanted)))
-    )
+    # Held until the commit, so that none of them leaves and keeps a seat.
+    people = select(Member.user_id).where(Member.org_id == team.org_id, Member.user_id.in_(wanted))
+    known = set(await db.scalars(people.with_for_update(read=True, key_share=True)))
     if len(known) < len(wanted):
         raise BadRequest.field("member_ids", "must be members of the organisation")
     db.add_all(TeamMember(team_id=team.id, user_id=user_id) for user_id in wanted)

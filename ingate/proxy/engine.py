@@ -20,6 +20,7 @@ from ingate.proxy.headers import outbound
 from ingate.proxy.journal import Journal
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import ClientGone, Headers, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
+from ingate.proxy.presence import while_present
 from ingate.proxy.relay import Disconnect, Relay, failure
 
 MAX_ATTRIBUTION = 256
@@ -95,7 +96,7 @@ class Engine:
         try:
             await self._exchange(request, exchange, sink)
         except ClientGone:
-            # Before anything was sent: nobody is left to be told.
+            # Nobody is left to be told.
             exchange.client_gone = True
         except DomainError as error:
             exchange.status = STATUS.get(error.reason, 500)
@@ -138,6 +139,10 @@ class Engine:
         exchange.model = facts.model
         chosen = plan(grant.targets, format, request.path, body, facts, headers=request.headers, named=named)
         exchange.target, exchange.model = chosen.target, chosen.model
+        async with while_present(sink, self._disconnect.grace):
+            await self._answer(request, exchange, format, chosen, sink)
+
+    async def _answer(self, request: Inbound, exchange: Exchange, format: Format, chosen: Plan, sink: Sink) -> None:
         response = await self._attempt(request, exchange, chosen)
         relay = Relay(exchange, format, response, sink, capture=self._capture, disconnect=self._disconnect)
         await relay.run([(b"x-ingate-served-by", chosen.target.name.encode())])

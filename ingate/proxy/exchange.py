@@ -9,6 +9,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
 from ingate.formats import RequestFacts, ResponseFacts, unpacked
+from ingate.logs import mask
 from ingate.proxy.grants import Grant
 from ingate.proxy.headers import recorded
 from ingate.proxy.ports import Headers
@@ -69,7 +70,7 @@ class Exchange:
             served_by=target.name if target and self.attempts and self.attempts[-1].status is not None else "",
             model=(facts.model if facts else None) or self.model or "",
             method=self.method,
-            path=self.path,
+            path=mask(self.path),
             status_code=status,
             level=_level(status, self.error_code),
             error_code="client_closed" if self.client_gone else self.error_code,
@@ -77,8 +78,8 @@ class Exchange:
             latency_ms=round((now - self.started) * 1000, 3),
             ttft_ms=None if self.first_byte is None else round((self.first_byte - self.started) * 1000, 3),
             cache=pb.CACHE_BYPASS,
-            user_id=self.user_id,
-            session_id=self.session_id,
+            user_id=self.user_id and mask(self.user_id),
+            session_id=self.session_id and mask(self.session_id),
             key_id=grant.key_id,
             app_id=grant.app_id,
             team_id=grant.team_id,

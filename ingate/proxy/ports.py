@@ -128,6 +128,10 @@ class ClientGone(Exception):
 class Sink(Protocol):
     """The caller's side of one exchange. Each method returns when the bytes are accepted (back-pressure)."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether the caller is known to have left."""
+
     def metered(self, decision: Decision) -> None:
         """Notes what the rate window said, to be told with whatever answer follows."""
 

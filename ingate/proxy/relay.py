@@ -4,7 +4,6 @@ Knows no HTTP server. Nothing is changed on the way, nothing is held back but th
 first byte, so that a provider that fails before it says anything is still answered as a failure.
 """
 
-import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from ingate.formats import Format, ResponseReader
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import inbound
 from ingate.proxy.ports import ClientGone, Headers, Sink, UpstreamError, UpstreamResponse
-from ingate.proxy.stream_errors import error_event
+from ingate.proxy.stream_errors import error_event, may_follow
 
 WHOLE_LIMIT = 1024 * 1024
 BODILESS = frozenset({204, 304})
@@ -28,6 +27,11 @@ class Disconnect:
     drain: bool
     seconds: float
     bytes: int
+
+    @property
+    def grace(self) -> float:
+        """Seconds that an exchange may go on without its caller."""
+        return self.seconds if self.drain else 0.0
 
 
 class Relay:
@@ -48,6 +52,7 @@ class Relay:
         self._response = response
         self._sink = sink
         self._room = capture
+        self._tail = b""
         self._disconnect = disconnect
         content_type = content_encoding = ""
         self._length: int | None = None
@@ -105,6 +110,7 @@ class Relay:
             await self._sink.start(self._response.status, headers)
             while chunk:
                 await self._sink.write(chunk)
+                self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
                 chunk = await self._next()
             await self._sink.end()
         except ClientGone:
@@ -128,23 +134,23 @@ class Relay:
         return chunk
 
     async def _abandoned(self) -> None:
-        """Reads on for the usage at the end, as far as the policy goes."""
+        """Reads on for the usage at the end, as far as the policy goes; its time is the engine's to watch."""
         if not self._disconnect.drain:
             return
         left = self._disconnect.bytes
-        # A provider that gives up too, or takes too long, leaves what was learned until then.
-        with contextlib.suppress(UpstreamError, TimeoutError):
-            async with asyncio.timeout(self._disconnect.seconds):
-                while left > 0 and (chunk := await self._next()):
-                    left -= len(chunk)
+        # A provider that gives up too leaves what was learned until then.
+        with contextlib.suppress(UpstreamError):
+            while left > 0 and (chunk := await self._next()):
+                left -= len(chunk)
 
     async def _broken(self, error: UpstreamError) -> None:
         """Tells a caller who has part of the answer that there will be no more."""
         exchange = self._exchange
         exchange.error_code = failure(error).reason.lower()
-        event = error_event(self._format, error.timeout) if self._streamed else None
+        whole = self._streamed and not self._encoding and may_follow(self._tail, self._format)
+        event = error_event(self._format, error.timeout) if whole else None
         try:
-            if event is not None and not self._encoding:
+            if event is not None:
                 await self._sink.write(event)
                 await self._sink.end()
             else:

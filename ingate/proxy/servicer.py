@@ -79,6 +79,11 @@ class _EventSink:
         while not self._events.empty():
             self._events.get_nowait()
 
+    @property
+    def gone(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._left.is_set()
+
     async def finish(self) -> None:
         """Marks the end of the events."""
         if not self._left.is_set():

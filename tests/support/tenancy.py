@@ -1,6 +1,6 @@
-"""A core with organisations and people in it, over either transport and either database. Knows no REST.
+"""Organisations and people in a running core, whatever the transport and the database. Knows no REST.
 
-    site = site_fixture()                              # in a test module, with `pytestmark = module_loop`
+    site = tenancy.site                                # in a test module under tests/contract
 
     async def test_something(site):
         acme = await site.found()                      # an organisation and its owner
@@ -12,10 +12,7 @@ An rpc is named by its request; a caller is whatever has call metadata.
 """
 
 import itertools
-import sqlite3
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import grpc
 import pytest
@@ -26,22 +23,15 @@ from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER
 from gen.ingate.auth.v1.auth_service_pb2 import AcceptInvitationRequest, LoginRequest, SignupRequest
 from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
 from gen.ingate.orgs.v1.member_service_pb2 import InviteMemberRequest
-from ingate import migrate
-from ingate.config import Settings
-from ingate.core import EMBEDDED_FILE, Core, open_core, open_database
+from ingate.core import Core
 from ingate.rpc import server as rpc_server
 from ingate.rpc.connect import connect
 from ingate.rpc.services import rpcs
-from tests.support.postgres import create_database, drop_database, ensure_template
 
 PASSWORD = "correct horse battery"
-KINDS = ("sqlite-inprocess", "postgres-socket")
 BY_REQUEST = {rpc.request: rpc for rpc in rpcs().values()}
 PATIENCE = 30.0
-_embedded = []
-
-module_loop = pytest.mark.asyncio(loop_scope="module")
-"""The mark of modules whose tests share a site, and with it a loop."""
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +78,21 @@ class Site:
 
     core: Core
     channel: grpc.aio.Channel
-    data_dir: Path
-    _numbers: itertools.count = field(default_factory=itertools.count)
 
-    async def call(self, request, who=None, *, address="", more=()):
+    async def call(self, request, who=None, *, address="", direct=False):
         """Returns the response, a list of them for a stream. Raises AioRpcError.
 
-        `address` is where the call seems to come from; a new one each time where it is not stated.
+        The call comes through a gateway unless it is `direct`, and seems to come from `address`, a new one each time
+        where it is not stated.
         """
         rpc = BY_REQUEST[type(request)]
         make = self.channel.unary_stream if rpc.server_streaming else self.channel.unary_unary
         method = make(
             rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.response.FromString
         )
-        metadata = [("x-ingate-gateway", self.core.gateway_token), ("x-ingate-address", address or self.address())]
-        running = method(request, metadata=(*metadata, *(who.metadata if who else ()), *more), timeout=PATIENCE)
+        via = (("x-ingate-gateway", self.core.gateway_token), ("x-ingate-address", address or self.address()))
+        metadata = (*(() if direct else via), *(who.metadata if who else ()))
+        running = method(request, metadata=metadata, timeout=PATIENCE)
         return [message async for message in running] if rpc.server_streaming else await running
 
     async def code(self, request, who=None, **options):
@@ -117,8 +107,8 @@ class Site:
             return error.code(), error
 
     def number(self):
-        """Returns a number that this site has not given out before."""
-        return next(self._numbers)
+        """Returns a number that no site has given out before."""
+        return next(_numbers)
 
     def address(self):
         """Returns a client address that nobody has called from."""
@@ -160,57 +150,30 @@ class Site:
         async with self.core.database.write() as db:
             await db.execute(text(statement), values)
 
+    async def value(self, column, *conditions):
+        """Returns a column of some row that meets the conditions, None where none does."""
+        async with self.core.database.read() as db:
+            return await db.scalar(select(column).where(*conditions).limit(1))
+
     async def count(self, table, *conditions):
         """Returns how many rows of a table meet the conditions."""
         async with self.core.database.read() as db:
             return await db.scalar(select(func.count()).select_from(table).where(*conditions))
 
 
-@asynccontextmanager
-async def open_site(kind, postgres_server, data_dir, **settings):
-    """Yields a `Site` of a kind, `<database>-<transport>`; `postgres_server` is a function that returns the server."""
-    database, _, transport = kind.partition("-")
-    async with AsyncExitStack() as stack:
-        chosen = Settings(**{"allow_private_upstreams": "yes", "data_dir": str(data_dir), "demo": True, **settings})
-        if database == "postgres":
-            server = postgres_server()
-            url = await create_database(server, await ensure_template(server, _migrate, "tenancy"))
-            stack.push_async_callback(drop_database, server, url)
-            chosen = Settings(
-                **{field: getattr(chosen, field) for field in chosen.__struct_fields__} | {"database_url": url}
-            )
-        elif _embedded:
-            (Path(data_dir) / EMBEDDED_FILE).write_bytes(_embedded[0])
-        core = await stack.enter_async_context(open_core(chosen))
-        if database == "sqlite" and not _embedded:
-            _embedded.append(_copy(Path(data_dir) / EMBEDDED_FILE))
-        channel = core.channel
-        if transport == "socket":
-            listening = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)
-            stack.push_async_callback(listening.stop, 0.0)
-            channel = await stack.enter_async_context(connect(listening.target))
-        yield Site(core, channel, Path(data_dir))
+@pytest.fixture
+def site(core, grpc_channel):
+    """A `Site` on the module's core."""
+    return Site(core, grpc_channel)
 
 
-def site_fixture(*kinds, **settings):
-    """Returns a module's fixture that opens a `Site` of each kind in turn, for all its tests."""
-
-    @pytest_asyncio.fixture(scope="module", loop_scope="module", params=kinds or KINDS)
-    async def site(request, tmp_path_factory):
-        def server():
-            return request.getfixturevalue("postgres_server")
-
-        async with open_site(request.param, server, tmp_path_factory.mktemp("site"), **settings) as opened:
-            yield opened
-
-    return site
-
-
-async def _migrate(url):
-    async with open_database(Settings(database_url=url)) as database:
-        await migrate.upgrade(database)
-
-
-def _copy(path):
-    with sqlite3.connect(path) as source:
-        return source.serialize()
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def grpc_channel(core, database_kind):
+    """For modules that take long: one transport for each database instead of both."""
+    if database_kind == "sqlite":
+        yield core.channel
+        return
+    server = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)
+    async with connect(server.target) as channel:
+        yield channel
+    await server.stop(0)

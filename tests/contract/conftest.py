@@ -1,0 +1,157 @@
+"""pytest-grpc's fixtures, asynchronous, over a real core: the same tests run on each transport and each database.
+
+A test module names its stub by a fixture `grpc_stub_cls` and asks for `grpc_stub`. Its tests share one core for each
+database and keep apart by organisation: `tenant` is a fresh one.
+"""
+
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from ingate import migrate
+from ingate.config import Settings
+from ingate.core import open_core
+from ingate.db import Database
+from ingate.rpc import server as rpc_server
+from ingate.rpc.connect import connect
+from ingate.rpc.services import services
+from tests.support.postgres import create_database, drop_database, ensure_template
+from tests.support.tenants import sign_up, via_gateway
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    # A core serves all tests of a module, so they share its loop; and one loop for all modules, since grpc.aio has
+    # one completion queue per process, where an event for a loop that is closed by now takes later ones with it.
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if {"core", "migrated_postgres"}.intersection(names) and "_grpc_server" not in names:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+async def _migrate(url):
+    database = Database(url)
+    try:
+        await migrate.upgrade(database)
+    finally:
+        await database.aclose()
+
+
+@asynccontextmanager
+async def _migrated(server):
+    url = await create_database(server, await ensure_template(server, _migrate, "migrated"))
+    try:
+        yield url
+    finally:
+        await drop_database(server, url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def migrated_postgres(postgres_server):
+    """The URL of a migrated database of this test's own."""
+    async with _migrated(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database_kind(request):
+    return request.param
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def database_url(database_kind, request):
+    """The URL of a migrated database, or "" for the embedded one, which the core migrates itself."""
+    if database_kind == "sqlite":
+        yield ""
+        return
+    async with _migrated(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def settings(request, database_url, tmp_path_factory):
+    """The settings of the module's core; a module changes them by `core_settings`."""
+    plain = Settings(data_dir=str(tmp_path_factory.mktemp("core")), database_url=database_url, database_pool=4)
+    return msgspec.structs.replace(plain, **getattr(request.module, "core_settings", {}))
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def core(settings):
+    async with open_core(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def grpc_servicer(core):
+    """The core's servicers by full service name."""
+    return core.servicers
+
+
+@pytest.fixture(scope="module")
+def grpc_interceptors(core):
+    return core.interceptors
+
+
+@pytest.fixture(scope="module")
+def grpc_add_to_server():
+    """Adds servicers to any server that generated code knows."""
+
+    def add(servicers, server):
+        for name, servicer in servicers.items():
+            services()[name].add_to_server(servicer, server)
+
+    return add
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module", params=["inprocess", "socket"])
+async def grpc_channel(request, core, grpc_servicer, grpc_interceptors):
+    """A channel to every servicer behind the interceptors."""
+    if request.param == "inprocess":
+        yield core.channel
+        return
+    server = await rpc_server.start("127.0.0.1:0", grpc_servicer, interceptors=grpc_interceptors)
+    try:
+        async with connect(server.target) as channel:
+            yield channel
+    finally:
+        await server.stop(0)
+
+
+@pytest.fixture(scope="module")
+def gateway(core):
+    """The metadata of a gateway that speaks for nobody."""
+    return (("x-ingate-gateway", core.gateway_token),)
+
+
+@pytest.fixture
+def via(core):
+    """The metadata of a gateway that speaks for an address of this test's own."""
+    return via_gateway(core.gateway_token)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tenant(grpc_channel, core):
+    """A fresh organisation."""
+    return await sign_up(grpc_channel, core.gateway_token)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(grpc_channel, core):
+    """Another fresh organisation."""
+    return await sign_up(grpc_channel, core.gateway_token)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def bystander(grpc_channel, core):
+    """An organisation of the module's, for the many tests of calls that change nothing."""
+    return await sign_up(grpc_channel, core.gateway_token)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def second_core(core, settings, tmp_path):
+    """Another core on the same database, with a data directory of its own and so another master key."""
+    url = settings.database_url or core.database.url
+    async with open_core(msgspec.structs.replace(settings, data_dir=str(tmp_path), database_url=url)) as opened:
+        yield opened

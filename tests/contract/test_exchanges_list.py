@@ -1,0 +1,221 @@
+import asyncio
+import base64
+import itertools
+import random
+
+import pytest
+import pytest_asyncio
+from grpc import StatusCode
+
+from gen.ingate.exchanges.v1 import exchange_pb2
+from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
+from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from ingate import clock, ids
+from tests.support.records import MOMENT, record
+from tests.support.tenants import refusal
+
+INFO, WARN = exchange_pb2.LEVEL_INFO, exchange_pb2.LEVEL_WARN
+KEYS = ("0198c0de-0000-7000-8000-000000000001", "0198c0de-0000-7000-8000-000000000002")
+# Two values of each field that lists are filtered by.
+VALUES = {
+    "level": (INFO, WARN),
+    "model": ("gpt-4o", "GPT-4o"),
+    "status_code": (200, 499),
+    "source": (exchange_pb2.SOURCE_PROXY, exchange_pb2.SOURCE_INGEST),
+    "user_id": ("ann", "böb 🤖"),
+    "session_id": ("s1", "s2"),
+    "key_id": KEYS,
+    "app_id": ("a1", "a2"),
+    "team_id": ("t1", "t2"),
+    "stream": (False, True),
+}
+PAIRS = list(itertools.combinations(VALUES, 2))
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls():
+    return ExchangeServiceStub
+
+
+def varied():
+    """Returns fields for 40 exchanges, each value by the toss of a coin, the same in every run."""
+    coin = random.Random(1)
+    return [{name: coin.choice(pair) for name, pair in VALUES.items()} for _ in range(40)]
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def stored(grpc_stub, bystander, gateway):
+    """The 40 records of an organisation, and as many of the same of another."""
+    records = [record(bystander.org_id, at=MOMENT + n, **fields) for n, fields in enumerate(varied())]
+    theirs = [record(ids.uuid7(), at=MOMENT + n, **fields) for n, fields in enumerate(varied())]
+    await grpc_stub.Record(pb.RecordRequest(records=[*records, *theirs]), metadata=gateway)
+    return records
+
+
+async def listed(stub, tenant, **fields):
+    return await stub.ListExchanges(pb.ListExchangesRequest(**fields), metadata=tenant.owner)
+
+
+def ids_of(answer):
+    return [item.request_id for item in answer.items]
+
+
+def expected(stored, **fields):
+    """Returns the ids of the records with these fields, newest first."""
+    found = [
+        it.exchange.request_id
+        for it in stored
+        if all(getattr(it.exchange, name) == value for name, value in fields.items())
+    ]
+    return found[::-1]
+
+
+async def walk(stub, tenant, **fields):
+    """Returns the ids of every page."""
+    found, cursor = [], None
+    while True:
+        answer = await listed(stub, tenant, cursor=cursor, **fields)
+        found += ids_of(answer)
+        if not answer.HasField("next_cursor"):
+            return found
+        cursor = answer.next_cursor
+
+
+@pytest.mark.parametrize("name", VALUES)
+async def test_a_filter_finds_what_has_the_value(grpc_stub, bystander, stored, name):
+    """Each value of each field, case and all; a value that nobody has finds nothing."""
+    for value in VALUES[name]:
+        answer = await listed(grpc_stub, bystander, limit=200, count=True, **{name: value})
+        assert ids_of(answer) == expected(stored, **{name: value})
+        assert answer.total == len(answer.items) > 0
+
+
+async def test_filters_narrow_each_other(grpc_stub, bystander, stored):
+    """Any two together, and all together, find what has every value."""
+    for number, (one, other) in enumerate(PAIRS):
+        fields = {one: VALUES[one][number & 1], other: VALUES[other][number >> 1 & 1]}
+        assert ids_of(await listed(grpc_stub, bystander, limit=200, **fields)) == expected(stored, **fields)
+    everything = {name: getattr(stored[7].exchange, name) for name in VALUES}
+    assert stored[7].exchange.request_id in ids_of(await listed(grpc_stub, bystander, **everything))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": ""},
+        {"model": "gpt-4%"},
+        {"user_id": "ann' --"},
+        {"status_code": -1},
+        {"key_id": "x"},
+        {"app_id": "🤖"},
+    ],
+)
+async def test_a_value_that_nobody_has_finds_nothing(grpc_stub, bystander, stored, fields):
+    """Values are compared as they are: no wildcards, no quoting, and empty is a value."""
+    assert expected(stored, **fields) == []
+    answer = await listed(grpc_stub, bystander, count=True, **fields)
+    assert (len(answer.items), answer.total, answer.HasField("next_cursor")) == (0, 0, False)
+
+
+async def test_times_bound_the_arrival(grpc_stub, bystander, stored):
+    """`since` is inclusive, `until` is not, to the microsecond."""
+    since, until = clock.to_proto(MOMENT + 5), clock.to_proto(MOMENT + 9)
+    wanted = [it.exchange.request_id for it in stored][::-1]
+    assert ids_of(await listed(grpc_stub, bystander, since=since, until=until)) == wanted[-9:-5]
+    assert ids_of(await listed(grpc_stub, bystander, since=since, limit=200)) == wanted[:-5]
+    assert ids_of(await listed(grpc_stub, bystander, until=until, limit=200)) == wanted[-9:]
+    ends = clock.to_proto(-62_135_596_800 * clock.SECOND), clock.to_proto(253_402_300_799 * clock.SECOND)
+    assert len(ids_of(await listed(grpc_stub, bystander, since=ends[0], until=ends[1], limit=200))) == 40
+    assert ids_of(await listed(grpc_stub, bystander, since=ends[1], until=ends[0])) == []
+
+
+async def test_a_provider_is_who_was_asked_or_who_answered(grpc_stub, tenant, gateway):
+    """Both find the exchange."""
+    asked, fell_back = (record(tenant.org_id, provider="a", served_by=name) for name in ("a", "b"))
+    await grpc_stub.Record(pb.RecordRequest(records=[asked, fell_back]), metadata=gateway)
+    both = {asked.exchange.request_id, fell_back.exchange.request_id}
+    assert set(ids_of(await listed(grpc_stub, tenant, provider="a"))) == both
+    assert ids_of(await listed(grpc_stub, tenant, provider="b")) == [fell_back.exchange.request_id]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 39, 40, 41])
+async def test_pages_cover_everything_once(grpc_stub, bystander, stored, limit):
+    """Whatever the size of the pages, also of those that end exactly with the list."""
+    assert await walk(grpc_stub, bystander, limit=limit) == expected(stored)
+
+
+async def test_pages_keep_apart_exchanges_of_one_moment(grpc_stub, tenant, gateway):
+    """The id decides where the time is the same."""
+    records = [record(tenant.org_id, at=MOMENT) for _ in range(9)]
+    await grpc_stub.Record(pb.RecordRequest(records=records), metadata=gateway)
+    assert await walk(grpc_stub, tenant, limit=2) == sorted((it.exchange.request_id for it in records), reverse=True)
+
+
+async def test_pages_are_stable_while_more_arrive(grpc_stub, tenant, gateway):
+    """A walk that began before them sees everything that was there, once, whatever is recorded meanwhile."""
+    before = [record(tenant.org_id, at=MOMENT + n) for n in range(20)]
+    await grpc_stub.Record(pb.RecordRequest(records=before), metadata=gateway)
+
+    async def go_on():
+        for n in range(20):
+            later = record(tenant.org_id, at=MOMENT + 1000 + n)
+            await grpc_stub.Record(pb.RecordRequest(records=[later]), metadata=gateway)
+
+    first = await listed(grpc_stub, tenant, limit=3)
+    seen, cursor = ids_of(first), first.next_cursor
+    arriving = asyncio.ensure_future(go_on())
+    while cursor:
+        answer = await listed(grpc_stub, tenant, limit=3, cursor=cursor)
+        seen, cursor = seen + ids_of(answer), answer.next_cursor
+    await arriving
+    assert seen == [it.exchange.request_id for it in reversed(before)]
+    assert len(await walk(grpc_stub, tenant, limit=50)) == 40
+
+
+async def test_a_count_is_of_all_that_match(grpc_stub, bystander, stored):
+    """It is there only where asked for, the same on every page, and 50 is the limit where none is stated."""
+    first = await listed(grpc_stub, bystander, level=WARN, limit=5, count=True)
+    second = await listed(grpc_stub, bystander, level=WARN, limit=5, count=True, cursor=first.next_cursor)
+    assert first.total == second.total == len(expected(stored, level=WARN))
+    plain = await listed(grpc_stub, bystander)
+    assert (plain.HasField("total"), plain.limit, first.limit) == (False, 50, 5)
+
+
+def encoded(text):
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("bad", ["x", "🤖", "====", "A" * 200, encoded("1"), encoded("1 x"), encoded("1 " + "\0" * 36)])
+async def test_a_cursor_that_is_none_is_refused(grpc_stub, bystander, bad):
+    """It is a bad request, not a failure."""
+    failure = await refusal(listed(grpc_stub, bystander, cursor=bad))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["cursor"])
+
+
+@pytest.mark.parametrize("time", ["-1", "", "1.5", "٣", 2**63, 10**100])
+async def test_a_cursor_with_a_time_that_is_none_is_refused(grpc_stub, bystander, time):
+    """Nothing that a database cannot compare with reaches it."""
+    failure = await refusal(listed(grpc_stub, bystander, cursor=encoded(f"{time} {KEYS[0]}")))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["cursor"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"limit": 0}, {"limit": 201}, {"model": "x" * 257}, {"user_id": "\0"}, {"level": 99}, {"cursor": "A" * 257}],
+)
+async def test_a_list_that_makes_no_sense_is_refused(grpc_stub, bystander, fields):
+    """The refusal names the field."""
+    failure = await refusal(listed(grpc_stub, bystander, **fields))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, list(fields))
+
+
+async def test_organisations_do_not_see_one_another(grpc_stub, bystander, tenant, stored):
+    """Neither a list, nor a cursor from another's list, nor an id shows what is another's."""
+    theirs = await listed(grpc_stub, bystander, limit=5)
+    assert ids_of(await listed(grpc_stub, tenant, limit=200)) == []
+    assert ids_of(await listed(grpc_stub, tenant, cursor=theirs.next_cursor)) == []
+    for request_id in (stored[0].exchange.request_id, "x", ids.uuid7()):
+        failure = await refusal(
+            grpc_stub.GetExchange(pb.GetExchangeRequest(request_id=request_id), metadata=tenant.owner)
+        )
+        assert (failure.code, failure.message) == (StatusCode.NOT_FOUND, "no such exchange")

@@ -1,0 +1,217 @@
+import asyncio
+
+import pytest
+from grpc import StatusCode
+from sqlalchemy import func, select
+
+from gen.ingate.exchanges.v1 import exchange_pb2
+from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
+from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from ingate import clock, ids
+from ingate.exchanges.tables import Exchange
+from tests.support.records import record
+from tests.support.tenants import refusal
+
+ODD = "a\0b \U0001f916 \ufeff\u202e\ud7ff\ue000\uffff \x01\x7f\x85"
+CLEAN = ODD.replace("\0", "\ufffd")
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls():
+    return ExchangeServiceStub
+
+
+async def store(stub, gateway, *records):
+    await stub.Record(pb.RecordRequest(records=records), metadata=gateway)
+
+
+async def load(stub, tenant, request_id):
+    return await stub.GetExchange(pb.GetExchangeRequest(request_id=request_id), metadata=tenant.owner)
+
+
+async def test_everything_that_is_recorded_comes_back(grpc_stub, tenant, gateway):
+    """Each field and the payload, and a total and a cost beside them."""
+    payload = exchange_pb2.Payload(
+        request_headers=b'{"a":"b"}',
+        request_body=bytes(range(256)),
+        response_headers=b"{}",
+        response_body=b"\x00\xff",
+        truncated=True,
+    )
+    attempts = [
+        exchange_pb2.Attempt(provider="a", error="connect_failed", latency_ms=1.25),
+        exchange_pb2.Attempt(provider="b", status_code=200, latency_ms=2.5),
+    ]
+    sent = record(
+        tenant.org_id,
+        payload=payload,
+        price_provider="openai",
+        model="gpt-4o",
+        error_code="provider_timeout",
+        stream=True,
+        ttft_ms=0.0,
+        input_tokens=1000,
+        output_tokens=0,
+        cache_read_tokens=500,
+        attempts=attempts,
+        user_id="u",
+        session_id="s",
+        app_id="app",
+        team_id="team",
+        prompt="",
+        completion="Hi",
+        metadata={"finish_reason": "stop"},
+        tags={"a": "1", "🤖": ""},
+    )
+    await store(grpc_stub, gateway, sent)
+    got = await load(grpc_stub, tenant, sent.exchange.request_id)
+    assert got.payload == payload
+    assert (got.exchange.total_tokens, got.exchange.cost_usd) == (1500, "0.003125")
+    got.exchange.ClearField("total_tokens")
+    got.exchange.ClearField("cost_usd")
+    assert got.exchange == sent.exchange
+
+
+async def test_what_is_unknown_stays_unknown(grpc_stub, tenant, gateway):
+    """Absent counts, prices and texts are absent, not zero and not empty; so is a payload that was not kept."""
+    sent = record(tenant.org_id)
+    await store(grpc_stub, gateway, sent)
+    got = await load(grpc_stub, tenant, sent.exchange.request_id)
+    assert got.exchange == sent.exchange
+    assert got.payload == exchange_pb2.Payload()
+
+
+async def test_the_same_record_again_changes_nothing(grpc_stub, tenant, gateway, core):
+    """The first one with an id stays, in the same batch, a later one or one for another organisation."""
+    first = record(tenant.org_id, model="first")
+    again = record(tenant.org_id, model="again", request_id=first.exchange.request_id)
+    foreign = record(ids.uuid7(), model="foreign", request_id=first.exchange.request_id)
+    await store(grpc_stub, gateway, first, first)
+    await store(grpc_stub, gateway, again, foreign, record(tenant.org_id))
+    assert (await load(grpc_stub, tenant, first.exchange.request_id)).exchange.model == "first"
+    async with core.database.read() as db:
+        mine = Exchange.org_id == tenant.org_id
+        assert await db.scalar(select(func.count()).select_from(Exchange).where(mine)) == 2
+
+
+async def test_batches_that_overlap_may_come_at_once(grpc_stub, tenant, gateway):
+    """Eight batches of the same records, in different orders, all succeed and store each once."""
+    records = [record(tenant.org_id) for _ in range(60)]
+    turned = [records[n:] + records[:n] for n in range(0, 60, 15)]
+    await asyncio.gather(
+        *(store(grpc_stub, gateway, *batch[:: -1 if n % 2 else 1]) for n, batch in enumerate(turned * 2))
+    )
+    listed = await grpc_stub.ListExchanges(pb.ListExchangesRequest(limit=200, count=True), metadata=tenant.owner)
+    assert listed.total == 60
+    assert {item.request_id for item in listed.items} == {it.exchange.request_id for it in records}
+
+
+async def test_an_empty_batch_is_no_batch(grpc_stub, gateway):
+    """It succeeds and stores nothing."""
+    await store(grpc_stub, gateway)
+
+
+async def test_text_survives_whatever_is_in_it(grpc_stub, tenant, gateway):
+    """NUL becomes a replacement character where text cannot hold it; all other characters come back as they were."""
+    texts = ("provider", "served_by", "model", "path", "user_id", "session_id", "prompt", "completion", "error_code")
+    sent = record(
+        tenant.org_id,
+        **dict.fromkeys(texts, ODD),
+        method="P\0ST",
+        app_id="a\0",
+        team_id="t\0",
+        metadata={ODD: ODD},
+        tags={ODD: ODD},
+        attempts=[exchange_pb2.Attempt(provider=ODD, error=ODD)],
+    )
+    sent.price_provider = ODD
+    await store(grpc_stub, gateway, sent)
+    got = (await load(grpc_stub, tenant, sent.exchange.request_id)).exchange
+    assert {name: getattr(got, name) for name in texts} == dict.fromkeys(texts, CLEAN)
+    assert (got.method, got.app_id, got.team_id) == ("P\ufffdST", "a\ufffd", "t\ufffd")
+    assert (dict(got.metadata), dict(got.tags), got.attempts[0].error) == ({ODD: ODD}, {ODD: ODD}, ODD)
+
+
+async def test_text_that_is_too_long_is_cut(grpc_stub, tenant, gateway):
+    """One caller's odd request does not keep the others' from being recorded; bounds count characters, not bytes."""
+    long = "🤖" * 100_000
+    bounds = {"provider": 256, "served_by": 256, "model": 256, "method": 32, "error_code": 64}
+    bounds |= {"user_id": 256, "session_id": 256, "app_id": 64, "team_id": 64, "path": 100_000, "prompt": 100_000}
+    sent = record(tenant.org_id, price_provider=long, **dict.fromkeys(bounds, long))
+    other = record(tenant.org_id)
+    await store(grpc_stub, gateway, sent, other)
+    got = (await load(grpc_stub, tenant, sent.exchange.request_id)).exchange
+    assert {name: len(getattr(got, name)) for name in bounds} == bounds
+    assert (await load(grpc_stub, tenant, other.exchange.request_id)).exchange == other.exchange
+
+
+async def test_enormous_counts_are_stored_and_their_price_is_unknown(grpc_stub, tenant, gateway):
+    """A cost that no column holds is unset."""
+    sent = record(tenant.org_id, model="gpt-4o", price_provider="openai", input_tokens=2**60, output_tokens=2**60)
+    await store(grpc_stub, gateway, sent)
+    got = (await load(grpc_stub, tenant, sent.exchange.request_id)).exchange
+    assert (got.total_tokens, got.HasField("cost_usd")) == (2**61, False)
+
+
+def broken(org_id, field, value):
+    sent = record(org_id)
+    if field == "org_id":
+        sent.org_id = value
+    elif field == "created_at":
+        sent.exchange.created_at.seconds = value
+    else:
+        setattr(sent.exchange, field, value)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((field, value) for field in ("request_id", "key_id", "org_id") for value in ("", "x", "0" * 36, "é" * 36)),
+        ("request_id", "0198c0de-0000-7000-8000-00000000000\0"),
+        ("request_id", "0198c0de-0000-7000-8000-0000000000000"),
+        ("created_at", 2**62),
+        ("created_at", -(2**62)),
+        ("input_tokens", -1),
+        ("output_tokens", 2**63 - 1),
+        ("latency_ms", float("nan")),
+        ("ttft_ms", float("inf")),
+    ],
+)
+async def test_a_record_that_cannot_be_stored_is_named(grpc_stub, bystander, gateway, field, value):
+    """Its batch is refused for good, with the place of the record, and nothing of it is stored."""
+    good = record(bystander.org_id)
+    batch = (good, broken(bystander.org_id, field, value))
+    failure = await refusal(store(grpc_stub, gateway, *batch))
+    place = f"records[1].{'' if field == 'org_id' else 'exchange.'}{field}"
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, [place])
+    missing = await refusal(load(grpc_stub, bystander, good.exchange.request_id))
+    assert missing.code is StatusCode.NOT_FOUND
+
+
+async def test_numbers_without_a_name_are_kept(grpc_stub, tenant, gateway):
+    """A newer gateway's sources and levels are recorded as they are, and the oldest moment there is too."""
+    sent = record(tenant.org_id, source=99, level=98, cache=97, status_code=2**31 - 1, at=0)
+    await store(grpc_stub, gateway, sent)
+    assert (await load(grpc_stub, tenant, sent.exchange.request_id)).exchange == sent.exchange
+    assert clock.from_proto(sent.exchange.created_at) == 0
+
+
+async def test_bytes_that_are_no_text_are_refused(grpc_channel, gateway):
+    """A lone surrogate cannot be in a message, and bytes that say so are no message."""
+    sent = record(ids.uuid7(), model="MODEL").SerializeToString().replace(b"MODEL", b"x\xed\xa0\x80x")
+    raw = b"\x0a" + bytes([len(sent) & 0x7F | 0x80, len(sent) >> 7]) + sent
+    call = grpc_channel.unary_unary("/ingate.exchanges.v1.ExchangeService/Record", request_serializer=bytes)
+    assert (await refusal(call(raw, metadata=gateway))).code is StatusCode.INVALID_ARGUMENT
+
+
+async def test_only_gateways_record(grpc_stub, tenant):
+    """An owner is refused, nobody is unauthenticated."""
+    request = pb.RecordRequest(records=[record(tenant.org_id)])
+    for metadata, code in (
+        (tenant.owner, StatusCode.PERMISSION_DENIED),
+        (tenant.key, StatusCode.PERMISSION_DENIED),
+        ((), StatusCode.UNAUTHENTICATED),
+        ((("x-ingate-gateway", "wrong"),), StatusCode.UNAUTHENTICATED),
+    ):
+        assert (await refusal(grpc_stub.Record(request, metadata=metadata))).code is code

@@ -1,0 +1,78 @@
+import asyncio
+from importlib.metadata import version
+
+import msgspec
+import pytest
+from grpc import StatusCode
+
+from gen.ingate.auth.v1.auth_service_pb2 import MeRequest
+from gen.ingate.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from gen.ingate.gateway.v1.gateway_service_pb2 import WatchRequest
+from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from gen.ingate.keys.v1.key_service_pb2 import ListKeysRequest
+from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
+from gen.ingate.system.v1 import system_service_pb2 as pb
+from gen.ingate.system.v1.system_service_pb2_grpc import SystemServiceStub
+from ingate import clock
+from ingate.config import Settings
+from ingate.core import open_core
+from tests.support.postgres import admin
+from tests.support.tenants import refusal, sign_up
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls():
+    return SystemServiceStub
+
+
+async def test_a_core_that_works_is_healthy(grpc_stub, core):
+    """Anyone may ask, whatever credential they show."""
+    for metadata in ((), (("x-ingate-key", "sk-ingate-stale"),), (("x-ingate-gateway", core.gateway_token),)):
+        answer = await grpc_stub.GetHealth(pb.GetHealthRequest(), metadata=metadata)
+        assert (answer.status, answer.version) == ("ok", version("ingate"))
+
+
+async def test_a_core_that_drains_is_not_ready_and_still_serves(second_core):
+    """Readiness says no; calls go on."""
+    second_core.drain()
+    failure = await refusal(SystemServiceStub(second_core.channel).GetHealth(pb.GetHealthRequest()))
+    assert (failure.code, failure.reason) == (StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert (await sign_up(second_core.channel, second_core.gateway_token)).org_id
+
+
+async def test_a_database_that_went_away_is_unavailable_and_comes_back(migrated_postgres, postgres_server, tmp_path):
+    """Every rpc says UNAVAILABLE with a time to come back, not UNAUTHENTICATED and not INTERNAL; then all is well."""
+    name = migrated_postgres.rpartition("/")[2]
+    async with open_core(Settings(data_dir=str(tmp_path), database_url=migrated_postgres)) as core:
+        tenant = await sign_up(core.channel, core.gateway_token)
+        async with admin(postgres_server) as connection:
+            await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+            for call in (
+                SystemServiceStub(core.channel).GetHealth(pb.GetHealthRequest()),
+                AuthServiceStub(core.channel).Me(MeRequest(), metadata=tenant.owner),
+                KeyServiceStub(core.channel).ListKeys(ListKeysRequest(), metadata=tenant.key),
+            ):
+                failure = await refusal(call)
+                assert (failure.code, failure.reason) == (StatusCode.UNAVAILABLE, "UNAVAILABLE")
+                assert failure.retry_after > 0
+            await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        assert (await AuthServiceStub(core.channel).Me(MeRequest(), metadata=tenant.owner)).org.id == tenant.org_id
+        async with asyncio.timeout(5):
+            async for news in GatewayServiceStub(core.channel).Watch(WatchRequest(), metadata=tenant.via[:1]):
+                if tenant.org_id in news.org_ids:
+                    break
+                await tenant.issue()
+
+
+async def test_the_last_use_of_a_key_is_remembered_across_a_restart(settings, core, tmp_path):
+    """It is written when the core closes, at the latest."""
+    url = settings.database_url or core.database.url
+    own = msgspec.structs.replace(settings, data_dir=str(tmp_path), database_url=url)
+    async with open_core(own) as first:
+        tenant = await sign_up(first.channel, first.gateway_token)
+        await AuthServiceStub(first.channel).Me(MeRequest(), metadata=tenant.key)
+        used = clock.now()
+    async with open_core(own) as second:
+        [key] = (await KeyServiceStub(second.channel).ListKeys(ListKeysRequest(), metadata=tenant.owner[-1:])).items
+    assert 0 <= used - clock.from_proto(key.last_used_at) < clock.MINUTE

@@ -1,0 +1,127 @@
+"""Whatever one organisation names of another's, in whatever place, does not exist and stays as it is."""
+
+import httpx
+import pytest_asyncio
+from grpc import StatusCode
+from sqlalchemy import select
+
+from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN
+from gen.ingate.auth.v1.auth_service_pb2 import ListSessionsRequest
+from ingate.db import Base
+from rest_facade.app import Facade
+from rest_facade.dialects.ingate import INGATE
+from rest_facade.serving import Calls
+from tests.support import tenancy
+from tests.support.possessions import MARK, fill
+from tests.support.probes import as_http, probes
+
+core_settings = {"rate_limit_enterprise": 10_000_000}
+site, grpc_channel = tenancy.site, tenancy.grpc_channel
+
+HIDDEN = {"id": {404}, "reference": {400, 404}, "filter": {200}}
+STATUS = {
+    StatusCode.OK: 200,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def http(core):
+    """An HTTP client of a facade on the core."""
+    facade = Facade(core.channel, (INGATE,), None, calls=Calls(gateway_token=core.gateway_token))
+    port = await facade.start("127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        yield client
+    await facade.drain(1.0)
+
+
+async def stored(site, org):
+    """Returns every row that belongs to an organisation, and the people in it."""
+    found = {}
+    async with site.core.database.read() as db:
+        for table in Base.metadata.sorted_tables:
+            if "org_id" in table.c:
+                query = select(table).where(table.c.org_id == org.id)
+                found[table.name] = sorted(map(repr, await db.execute(query)))
+        found["orgs"] = [
+            repr(row) for row in await db.execute(select(Base.metadata.tables["orgs"]).filter_by(id=org.id))
+        ]
+    assert all(found[name] for name in ("keys", "teams", "apps", "invitations", "exchanges", "providers", "members"))
+    return found
+
+
+class Judge:
+    """Collects what is wrong with answers to probes."""
+
+    def __init__(self, foreign, slug):
+        self.wrong = []
+        self.seen = 0
+        self._mark = f"{MARK}-{slug}"
+        self._ids = set(foreign.values())
+
+    def judge(self, probe, status, text):
+        """Notes an answer that tells of the foreign organisation, or that is not what a place must answer."""
+        self.seen += 1
+        where = f"{probe.rpc.name}.{probe.field}: {status}"
+        sent = {getattr(value, "strip", str)() for value in _texts(probe.request)}
+        if status not in HIDDEN.get(probe.place, {200, 201, 204, 400, 403, 404, 409, 422}):
+            self.wrong.append(where)
+        if probe.place == "filter" and ("request_id" in text or "resource_type" in text) and probe.fits:
+            self.wrong.append(f"{where} with items")
+        if status < 300 and (self._mark in text and self._mark not in "".join(sent)):
+            self.wrong.append(f"{where} shows foreign text")
+        self.wrong += [f"{where} shows {found}" for found in self._ids if found in text and found not in sent]
+
+
+def _texts(request):
+    for field, value in request.ListFields():
+        if field.type == field.TYPE_STRING:
+            yield from value if field.is_repeated else [value]
+
+
+async def test_no_rpc_tells_or_changes_what_is_anothers(site):
+    """Every foreign id in every place of every rpc, with an owner's session and with an admin's key."""
+    mine, theirs = await site.found(), await site.found()
+    own, foreign = await fill(site, mine), await fill(site, theirs)
+    key = await site.key(mine, role=ROLE_ADMIN)
+    before = await stored(site, theirs)
+    judge = Judge(foreign, theirs.slug)
+    for probe in probes(own, foreign, lambda: f"fresh-{site.number()}"):
+        # A thing of the right kind is tried with both; the others only have to be nothing.
+        for caller in (mine.owner, key) if probe.fits else (mine.owner,):
+            if caller is key and probe.rpc.access.person:
+                continue
+            code, answer = await site.outcome(probe.request, caller)
+            if probe.rpc.name == "Forward" and caller is mine.owner:
+                continue
+            judge.judge(probe, STATUS.get(code, 500), str(answer))
+    assert not sorted(set(judge.wrong))
+    assert judge.seen > 400
+    assert await stored(site, theirs) == before
+    sessions = await site.call(ListSessionsRequest(), theirs.owner)
+    assert sessions.total == 1
+
+
+async def test_no_route_tells_or_changes_what_is_anothers(site, http):
+    """The same over REST: in paths, queries and bodies; what is hidden is 404, never 403."""
+    mine, theirs = await site.found(), await site.found()
+    own, foreign = await fill(site, mine), await fill(site, theirs)
+    key = await site.key(mine, role=ROLE_ADMIN)
+    before = await stored(site, theirs)
+    judge = Judge(foreign, theirs.slug)
+    for probe in probes(own, foreign, lambda: f"fresh-{site.number()}"):
+        full_name = f"{probe.rpc.service}.{probe.rpc.name}"
+        for route in (route for route in INGATE.routes if route.rpc == full_name):
+            said = as_http(route, probe)
+            if said is None:
+                continue
+            verb, path, query, body = said
+            who = key if probe.fits and not probe.rpc.access.person else mine.owner
+            response = await http.request(verb, path, params=query, json=body, headers=dict(who.metadata))
+            judge.judge(probe, response.status_code, response.text)
+    assert not sorted(set(judge.wrong))
+    assert judge.seen > 400
+    assert await stored(site, theirs) == before

@@ -1,0 +1,224 @@
+"""ProxyService.Forward: the same engine for callers that speak gRPC."""
+
+import asyncio
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from gen.ingate.proxy.v1.proxy_service_pb2_grpc import ProxyServiceStub
+from tests.support.forwarding import ASK, CHAT, collected, forward, refused
+from tests.support.gateway import gateway
+from tests.support.upstream import (
+    CACHED_TOKENS,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    SSE,
+    TEXT,
+    ScriptedUpstream,
+    chunk,
+    end,
+    event,
+    head,
+    never_ends,
+    pause,
+    reset,
+    respond,
+    send,
+    stall,
+    status,
+)
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+COUNTS = {"input": INPUT_TOKENS - CACHED_TOKENS, "cache_read": CACHED_TOKENS, "output": OUTPUT_TOKENS}
+BEGUN = (head(200, SSE), send(chunk(event("begun"))))
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def gw():
+    async with gateway(on_disconnect="cancel") as gw:
+        yield gw
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def stub(gw):
+    return ProxyServiceStub(await gw.channel())
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def up():
+    async with ScriptedUpstream() as up:
+        yield up
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def org(gw, up):
+    org = await gw.signup()
+    await org.provider("openai", "openai", up.url, api_key="sk-upstream", timeout_ms=1000)
+    return org
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_an_answer_is_the_same_as_over_http(stub, org, up, stream):
+    """Head, bytes and record do not depend on the door."""
+    body = {**ASK, "stream": stream, "stream_options": {"include_usage": True}}
+    over_http = await org.http.post(CHAT, json=body)
+
+    started, data, complete = await collected(forward(stub, org, body, headers=[("Content-Type", "application/json")]))
+
+    assert complete
+    assert (started.status, data) == (200, over_http.content)
+    headers = {header.name: header.value for header in started.headers}
+    assert headers["x-ingate-served-by"] == "openai"
+    assert headers["content-type"] == over_http.headers["content-type"]
+    first, second = up.requests
+    assert first.header("authorization") == second.header("authorization") == b"Bearer sk-upstream"
+    entry = await org.last()
+    assert (entry["completion"], entry["prompt"]) == (TEXT, "hi")
+    assert {name: entry[f"{name}_tokens"] for name in COUNTS} == COUNTS
+    assert (entry["status_code"], entry["stream"], entry["level"]) == (200, stream, "info")
+    assert entry["cost_usd"] == (await org.logs())[1]["cost_usd"]
+
+
+async def test_each_event_arrives_before_the_next_is_made(stub, org, up):
+    """Nothing is held back on this door either."""
+    go = asyncio.Event()
+    up.enqueue(*BEGUN, pause(go), send(chunk(event("more"))), end())
+    call = forward(stub, org)
+
+    assert (await call.read()).started.status == 200
+    assert (await call.read()).chunk == event("begun")
+    go.set()
+    assert (await call.read()).chunk == event("more")
+    assert (await call.read()).ended.complete
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_providers_error_passes(stub, org, up):
+    """A provider's status is an answer, not a failed call."""
+    up.enqueue(status(429, body=b'{"error":{}}'))
+
+    started, *rest = await collected(forward(stub, org))
+
+    assert (started.status, *rest) == (429, b'{"error":{}}', True)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (reset(), (grpc.StatusCode.UNAVAILABLE, "PROVIDER_ERROR", 502)),
+        (stall(), (grpc.StatusCode.DEADLINE_EXCEEDED, "PROVIDER_TIMEOUT", 504)),
+    ],
+    ids=["reset", "stall"],
+)
+async def test_a_provider_that_fails_below_http(stub, org, up, step, expected):
+    """The call fails with the reason that HTTP answers as 502 or 504, and that is on record."""
+    up.enqueue(step)
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await collected(forward(stub, org))
+
+    reason = refused(raised.value)[0]
+    entry = await org.last()
+    assert (raised.value.code(), reason, entry["status_code"]) == expected
+    assert (entry["error_code"], entry["level"]) == (reason.lower(), "error")
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/octet-stream"])
+async def test_an_answer_that_breaks(stub, org, up, content_type):
+    """A stream ends with its format's error event; what cannot carry one ends without `ended`."""
+    up.enqueue(head(200, [("content-type", content_type)]), send(chunk(event("begun"))), reset())
+
+    _, data, complete = await collected(forward(stub, org))
+
+    streamed = content_type == "text/event-stream"
+    assert data.startswith(event("begun"))
+    assert (complete, b"provider_error" in data) == (streamed, streamed)
+    entry = await org.last()
+    assert (entry["status_code"], entry["error_code"]) == (200, "provider_error")
+
+
+@pytest.mark.parametrize("more", [never_ends(chunk(event("more")), every=0.001), stall()], ids=["busy", "silent"])
+async def test_a_caller_that_cancels(stub, org, up, more):
+    """The provider is left, and the record says 499."""
+    up.enqueue(*BEGUN, more)
+    call = forward(stub, org)
+    await call.read()
+    assert (await call.read()).chunk.startswith(event("begun"))
+
+    call.cancel()
+    await up.wait_closed_connections(timeout=5)
+
+    entry = await org.last()
+    assert (entry["status_code"], entry["level"], entry["error_code"]) == (499, "warn", "client_closed")
+
+
+async def test_a_caller_that_does_not_read(stub, org, up):
+    """The provider is read no faster than the caller: what waits is bounded."""
+    up.enqueue(head(200, SSE), never_ends(chunk(event("x" * 16_000))))
+    call = forward(stub, org)
+    await call.read()
+
+    seen = -1
+    while seen != up.bytes_sent:
+        seen = up.bytes_sent
+        await asyncio.sleep(0.2)
+    call.cancel()
+
+    assert seen < 16 * 1024 * 1024
+    await eventually(lambda: not org.gateway.core.engine.in_flight)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"method": "get"}, "method"),
+        ({"method": "CONNECT"}, None),
+        ({"target": "v1/x"}, None),
+        ({"target": "/v1/../x"}, None),
+        ({"target": "/v1//x"}, None),
+        ({"target": "/v1/é"}, None),
+        ({"target": "/v1/x?a=b c"}, None),
+        ({"target": "/v1/x\r\nHost: evil"}, None),
+        ({"headers": [("x-a: b", "c")]}, "headers[0]"),
+        ({"headers": [("accept", "a"), ("x-a", "b\r\nx-evil: 1")]}, "headers[1]"),
+        ({"headers": [("", "c")]}, "headers[0]"),
+        ({"headers": [("x-ü", "c")]}, "headers[0]"),
+        ({"headers": [("x-a", "🦊")]}, "headers[0]"),
+        ({"body": b"nonsense"}, "body"),
+    ],
+)
+async def test_what_is_no_http_request(stub, org, up, fields, field):
+    """INVALID_ARGUMENT that names the field; no provider sees any of it."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await collected(forward(stub, org, **fields))
+
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused(raised.value) == ("BAD_REQUEST", [field] if field else [])
+    assert up.seen == 0
+
+
+async def test_an_empty_answer(stub, org, up):
+    """A head and an end, with nothing between."""
+    up.enqueue(respond(204, [("x-kept", "1")], framing="none"))
+
+    started, data, complete = await collected(forward(stub, org, b"", method="DELETE", target="/v1/files/f?x=1"))
+
+    assert (started.status, data, complete) == (204, b"", True)
+    assert (up.requests[-1].method, up.requests[-1].target) == (b"DELETE", b"/v1/files/f?x=1")
+
+
+async def test_limits_and_scopes_hold(stub, org):
+    """The window counts calls through either door; a key without the scope may not call."""
+    narrow, few = await org.make_key(scopes=["read"]), await org.make_key(rate_limit_per_minute=1)
+
+    with pytest.raises(grpc.aio.AioRpcError) as forbidden:
+        await collected(forward(stub, org, key=narrow))
+    with pytest.raises(grpc.aio.AioRpcError) as limited:
+        await asyncio.gather(*[collected(forward(stub, org, key=few)) for _ in range(3)])
+
+    assert forbidden.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert limited.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert ("x-ratelimit-limit", "1") in list(limited.value.trailing_metadata())

@@ -1,0 +1,169 @@
+"""Which headers cross, and what the record shows of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
+from ingate.proxy.headers import MASK, inbound, outbound, recorded
+from tests.support.targets import target
+
+OPENAI = target("openai")
+PASSTHROUGH = target("openai", auth_mode=AUTH_MODE_PASSTHROUGH)
+CUSTOM = target("own", "http")
+SECRETS = ("sk-ingate-0123456789", "ses-ingate-0123456789", "inv-ingate-0123456789", "ing_0123456789")
+CREDENTIAL_NAMES = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie")
+
+
+def pairs(**headers):
+    """Returns header pairs; underscores stand for hyphens."""
+    return [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+
+def test_only_what_is_listed_goes_to_a_provider():
+    """What an API needs goes; what belongs to the connection, the client's network or the gateway does not."""
+    given = pairs(
+        accept="application/json",
+        content_type="application/json",
+        anthropic_beta="x",
+        openai_organization="org",
+        x_stainless_lang="python",
+        traceparent="00-1",
+        idempotency_key="k",
+        host="gateway",
+        connection="keep-alive",
+        content_length="3",
+        transfer_encoding="chunked",
+        expect="100-continue",
+        te="trailers",
+        upgrade="h2c",
+        proxy_authorization="Basic x",
+        x_forwarded_for="10.0.0.1",
+        forwarded="for=10.0.0.1",
+        x_real_ip="10.0.0.1",
+        x_ingate_user_id="u",
+        x_ingate_session_id="s",
+        x_ingate_provider="openai",
+        x_custom="1",
+        referer="https://app.example",
+        origin="https://app.example",
+    )
+
+    names = [name.decode() for name, _ in outbound(given, OPENAI)]
+
+    assert names == [
+        "accept",
+        "content-type",
+        "anthropic-beta",
+        "openai-organization",
+        "x-stainless-lang",
+        "traceparent",
+        "idempotency-key",
+        "authorization",
+    ]
+
+
+def test_a_plain_http_provider_gets_x_headers():
+    """A server of one's own gets extensions too, but not those of the gateway or of proxies before it."""
+    given = pairs(x_tenant="7", x_ingate_user_id="u", x_forwarded_for="1", x_real_ip="1", x_api_key="k", cookie="c")
+
+    names = [name for name, _ in outbound(given, CUSTOM)]
+
+    assert names == [b"x-tenant", b"authorization"]
+
+
+@pytest.mark.parametrize("name", CREDENTIAL_NAMES)
+def test_the_callers_credential_crosses_only_in_passthrough(name):
+    """In api_key mode the stored key goes in its place; in passthrough mode nothing is added."""
+    given = [(name.encode(), b"Bearer sk-of-the-caller")]
+
+    assert outbound(given, OPENAI) == [(b"authorization", b"Bearer sk-provider-secret")]
+    assert outbound(given, PASSTHROUGH) == given
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("shape", ["{}", "Bearer {}", 'agent/1 ("{}")', "a={}; b=c", "x,{}"])
+@pytest.mark.parametrize("provider", [OPENAI, PASSTHROUGH, CUSTOM], ids=["api-key", "passthrough", "http"])
+def test_a_gateway_credential_crosses_nowhere(provider, shape, secret):
+    """Whatever header it stands in, and wherever in the value."""
+    value = shape.format(secret).encode()
+    names = [*CREDENTIAL_NAMES, "user-agent", "accept", "openai-project", "x-anything", "traceparent", "x-ingate-key"]
+    given = [(name.encode(), value) for name in names]
+
+    assert all(secret.encode() not in sent for _, sent in outbound(given, provider))
+    assert set(recorded(given).values()) == {MASK}
+
+
+def test_what_the_gateway_sets_replaces_what_the_caller_says():
+    """Headers of the provider's settings win; defaults of its type give way."""
+    provider = target("anthropic", headers={"Anthropic-Beta": "ours"})
+    given = pairs(anthropic_beta="theirs", anthropic_version="2024-01-01")
+
+    sent = outbound(given, provider)
+
+    assert sorted(sent) == [
+        (b"anthropic-beta", b"ours"),
+        (b"anthropic-version", b"2024-01-01"),
+        (b"x-api-key", b"sk-provider-secret"),
+    ]
+    assert (b"anthropic-version", b"2023-06-01") in outbound([], target("anthropic"))
+
+
+def test_what_comes_back():
+    """A provider's headers reach the caller but for the connection's, the site's and the gateway's own."""
+    kept = pairs(content_type="text/plain", x_request_id="r", retry_after="3", content_encoding="gzip", etag="e")
+    dropped = pairs(
+        connection="close",
+        transfer_encoding="chunked",
+        content_length="3",
+        set_cookie="a=b",
+        server="theirs",
+        strict_transport_security="max-age=1",
+        alt_svc="h3",
+        x_ratelimit_limit="1",
+        x_ingate_request_id="forged",
+        x_ingate_served_by="forged",
+        x_cache="HIT",
+        x_frame_options="ALLOWALL",
+    )
+
+    assert inbound(kept + dropped) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("authorization", "Basic abc", MASK),
+        ("cookie", "a=b", MASK),
+        ("set-cookie", "a=b", MASK),
+        ("proxy-authorization", "Basic abc", MASK),
+        ("x-auth-token", "abc", MASK),
+        ("x-ratelimit-remaining-tokens", "149984", "149984"),
+        ("x-client-secret", "abc", MASK),
+        ("x-amz-signature", "abc", MASK),
+        ("x-note", "Bearer abc", MASK),
+        ("x-note", "sk-proj-0123456789", MASK),
+        ("x-note", "AIzaSyA0123456789", MASK),
+        ("accept-language", "sk-SK,sk;q=0.9", "sk-SK,sk;q=0.9"),
+        ("user-agent", "task-runner-of-mine/1", "task-runner-of-mine/1"),
+        ("x-name", "Zoë", "Zoë"),
+    ],
+)
+def test_what_the_record_shows(name, value, shown):
+    """Names and values that may be credentials are masked; others are shown as they are."""
+    assert recorded([(name.encode(), value.encode())]) == {name: shown}
+
+
+def test_repeated_names_are_joined():
+    """As HTTP allows, so that nothing is lost."""
+    assert recorded([(b"accept", b"a"), (b"x", b"\xff"), (b"accept", b"b")]) == {"accept": "a, b", "x": "\ufffd"}
+
+
+@given(st.lists(st.tuples(st.binary(max_size=20).map(bytes.lower), st.binary(max_size=40)), max_size=10))
+def test_no_header_is_invented_or_changed(given):
+    """What crosses is a subset of what was given, in order, plus what the gateway sets; recording never fails."""
+    crossed = outbound(given, PASSTHROUGH)
+    places = iter(given)
+
+    assert all(pair in places for pair in crossed)
+    assert set(recorded(given)) == {name.decode("latin-1") for name, _ in given}

@@ -1,0 +1,47 @@
+from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_DEMO, PROVIDER_TYPE_OLLAMA, ProviderType
+from ingate.config import Settings
+from ingate.providers import addresses
+from ingate.providers.catalogue import KINDS
+from ingate.providers.shared import shared_routes
+
+
+def test_without_settings_there_is_none():
+    """Nothing is offered that nobody configured."""
+    assert shared_routes(Settings()) == []
+
+
+def test_each_credential_of_the_environment_is_a_route():
+    """They are shared, have their key, and no default among them."""
+    found = shared_routes(Settings(openai_api_key="a", anthropic_api_key="b", gemini_api_key="c", demo=True))
+    assert [(route.name, route.api_key) for route in found] == [
+        ("openai", "a"),
+        ("anthropic", "b"),
+        ("gemini", "c"),
+        ("demo", ""),
+    ]
+    assert all(route.shared and not route.is_default and route.timeout_ms for route in found)
+    assert list(found[-1].models) == ["demo", "demo-embed"]
+
+
+def test_ollamas_host_may_lack_a_scheme():
+    """As Ollama's own programs take it."""
+    for host in ("10.0.0.5:11434", "http://10.0.0.5:11434"):
+        [route] = shared_routes(Settings(ollama_host=host))
+        assert (route.base_url, route.type) == ("http://10.0.0.5:11434", PROVIDER_TYPE_OLLAMA)
+
+
+def test_every_type_has_its_defaults():
+    """Addresses of the catalogue are addresses, a key goes where the format says, and no type is forgotten."""
+    assert KINDS.keys() == set(ProviderType.values()) - {0}
+    for number, kind in KINDS.items():
+        assert not kind.auth_header or "{key}" in kind.auth_format
+        assert kind.natural <= kind.speaks
+        if kind.base_url and number != PROVIDER_TYPE_DEMO:
+            origin, _ = addresses.parse(kind.base_url, allow_private=number == PROVIDER_TYPE_OLLAMA)
+            assert origin.host
+
+
+def test_no_two_types_are_meant_by_one_path():
+    """A request that names no provider has one natural type."""
+    natural = [wire for number, kind in KINDS.items() if number != PROVIDER_TYPE_DEMO for wire in kind.natural]
+    assert len(natural) == len(set(natural))

@@ -1,0 +1,230 @@
+import asyncio
+import itertools
+
+import asyncpg
+import pytest
+from sqlalchemy import BigInteger, Column, MetaData, Table, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from ingate import db
+from ingate.db import Database, normalise_url
+from ingate.errors import BadRequest, Conflict, Unavailable
+
+counters = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    return f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+async def database(url):
+    database = Database(url, pool_size=4)
+    yield database
+    await database.aclose()
+
+
+@pytest.fixture
+async def table(database):
+    """An empty table of two integers, which only this test uses."""
+    table = Table(f"t{next(counters)}", MetaData(), Column("id", BigInteger, primary_key=True), Column("n", BigInteger))
+    async with database.write() as session:
+        await (await session.connection()).run_sync(table.metadata.create_all)
+    return table
+
+
+async def rows(database, table):
+    async with database.read() as session:
+        return (await session.execute(select(table).order_by(table.c.id))).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgresql://u:p%40ss@h:5433/d?x=1", "postgresql+asyncpg://u:p%40ss@h:5433/d?x=1"),
+        ("postgres://h/d", "postgresql+asyncpg://h/d"),
+        ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
+        ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+        ("sqlite+aiosqlite:////a/x.db", "sqlite+aiosqlite:////a/x.db"),
+    ],
+)
+def test_plain_urls_get_the_driver(given, used):
+    """Everything else in them stays, the password included."""
+    assert normalise_url(given) == used
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "x",
+        "postgresql",
+        "mysql://h/d",
+        "postgresql+psycopg2://h/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "http://canary@h",
+        "postgresql://u:canary@h:port/d",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_named(given):
+    """The setting is, and the password is not."""
+    with pytest.raises(BadRequest) as refused:
+        normalise_url(given)
+    assert list(refused.value.fields) == ["database_url"]
+    assert "canary" not in refused.value.message
+
+
+async def write(database, *statements, then=None):
+    """Runs statements in one write, and raises an error at its end where one is given."""
+    async with database.write() as session:
+        for statement in statements:
+            await session.execute(statement)
+        if then is not None:
+            raise then
+
+
+async def test_a_write_that_ends_is_kept_and_one_that_raises_is_not(database, table):
+    """The error comes out as it went in, and the next write works."""
+    await write(database, insert(table).values(id=1, n=1))
+    with pytest.raises(Conflict, match="no"):
+        await write(database, update(table).values(n=2), then=Conflict("no"))
+    with pytest.raises(IntegrityError):
+        await write(database, insert(table).values(id=2, n=2), insert(table).values(id=1, n=2))
+    await write(database, insert(table).values(id=3, n=3))
+    assert await rows(database, table) == [(1, 1), (3, 3)]
+
+
+async def test_a_write_that_is_cancelled_is_not_kept(database, table):
+    """And holds up nobody after it."""
+    inside = asyncio.Event()
+
+    async def linger():
+        async with database.write() as session:
+            await session.execute(insert(table).values(id=1, n=1))
+            inside.set()
+            await asyncio.Event().wait()
+
+    first = asyncio.create_task(linger())
+    await inside.wait()
+    second = asyncio.create_task(linger())
+    await asyncio.sleep(0)
+    second.cancel()
+    first.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert await rows(database, table) == []
+    await write(database, insert(table).values(id=1, n=2))
+
+
+async def test_readers_do_not_see_what_is_not_committed(database, table):
+    """A write in progress holds up no reader."""
+    async with database.write() as session:
+        await session.execute(insert(table).values(id=1, n=1))
+        assert await rows(database, table) == []
+    assert await rows(database, table) == [(1, 1)]
+
+
+async def test_what_a_read_gave_is_there_after_it(database):
+    """A row or a number outlives its transaction."""
+    async with database.read() as session:
+        found = await session.scalar(text("SELECT 41 + 1"))
+    assert found == 42
+
+
+async def test_concurrent_writers_all_get_their_turn(url, table, database):
+    """Forty writers that read and then write, through two pools as of two processes, lose no update and none fails."""
+    async with database.write() as session:
+        await session.execute(insert(table).values(id=1, n=0))
+    other = Database(url, pool_size=4)
+
+    async def add_one(through):
+        async with through.write() as session:
+            found = await session.scalar(select(table.c.n).where(table.c.id == 1).with_for_update())
+            await asyncio.sleep(0)
+            await session.execute(update(table).values(n=found + 1))
+
+    try:
+        await asyncio.gather(*(add_one(through) for _ in range(20) for through in (database, other)))
+    finally:
+        await other.aclose()
+    assert await rows(database, table) == [(1, 40)]
+
+
+async def test_more_readers_than_connections_wait(database, table):
+    """They take turns, and no connection is left behind."""
+
+    async def read():
+        async with database.read() as session:
+            await session.scalar(text("SELECT 1"))
+
+    await asyncio.gather(*(read() for _ in range(40)))
+    assert database.engine.pool.checkedout() == 0
+
+
+async def test_an_embedded_database_is_tuned(tmp_path):
+    """WAL, foreign keys, and a patience for other processes' writes, on every connection."""
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    async with database.read() as one, database.read() as other:
+        for session in (one, other):
+            found = [
+                await session.scalar(text(f"PRAGMA {name}"))
+                for name in ("journal_mode", "foreign_keys", "busy_timeout")
+            ]
+            assert found == ["wal", 1, db.BUSY_TIMEOUT_MS]
+    await database.aclose()
+
+
+async def test_a_file_that_another_process_keeps_is_unavailable(tmp_path, monkeypatch):
+    """Past the patience for it, whoever writes is told to come back; readers go on."""
+    monkeypatch.setattr(db, "BUSY_TIMEOUT_MS", 50)
+    ours, theirs = Database(f"sqlite:///{tmp_path}/x.db"), Database(f"sqlite:///{tmp_path}/x.db")
+    async with theirs.write():
+        with pytest.raises(Unavailable) as refused:
+            async with ours.write():
+                raise AssertionError("never gets here")
+        assert refused.value.retry_after > 0
+        async with ours.read() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+    async with ours.write():
+        pass
+    await ours.aclose()
+    await theirs.aclose()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////no/such/directory/x.db", "postgresql://u:canary@127.0.0.1:1/d"])
+async def test_a_database_that_is_not_there_is_unavailable(url):
+    """To readers and writers, without its address."""
+    database = Database(url)
+    for transaction in (database.read, database.write):
+        with pytest.raises(Unavailable) as refused:
+            async with transaction():
+                raise AssertionError("never gets here")
+        assert "canary" not in refused.value.message
+        assert "127" not in refused.value.message
+    await database.aclose()
+
+
+async def test_a_connection_that_breaks_is_unavailable_and_replaced(postgres_url):
+    """In the middle of a transaction too; the next one has another."""
+    database = Database(postgres_url)
+
+    async def lose_it():
+        killer = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+        async with database.write() as session:
+            ours = await session.scalar(text("SELECT pg_backend_pid()"))
+            await killer.execute("SELECT pg_terminate_backend($1)", ours)
+            await killer.close()
+            await session.execute(text("SELECT 1"))
+
+    with pytest.raises(Unavailable):
+        await lose_it()
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+    await database.aclose()
+
+
+async def test_a_statement_that_is_wrong_is_not_unavailable(database):
+    """It is our own fault, and stays what it is."""
+    with pytest.raises(DBAPIError, match="nowhere"):
+        await write(database, text("SELECT * FROM nowhere"))
