@@ -86,7 +86,7 @@ class Facade:
         # A connection that aiohttp closes hears no more, not even the rest of a body: idle ones alone go now.
         for connection in server.connections:
             if connection._waiter is not None:
-                connection.close()
+                connection.force_close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 await self._idle.wait()

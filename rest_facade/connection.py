@@ -64,6 +64,7 @@ class Connection(RequestHandler):
         "_refused",
         "_stall_timer",
         "active",
+        "on_lost",
     )
 
     def __init__(self, server: "Server", limits: Limits, refuse: Refuse) -> None:
@@ -85,6 +86,8 @@ class Connection(RequestHandler):
         self._stall_timer: asyncio.TimerHandle | None = None
         self._refused = False
         self._lingering: asyncio.Future[None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the connection is lost."""
         self.active: web.BaseRequest | None = None
         """The request taken off the queue last."""
 
@@ -121,6 +124,8 @@ class Connection(RequestHandler):
             self._stall_timer.cancel()
         self.active = None
         super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
         self._release()
 
     def eof_received(self) -> None:

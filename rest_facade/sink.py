@@ -4,14 +4,16 @@ Answers are written to the transport directly: a proxied answer is the hot path,
 that need no response object. Knows aiohttp's connection, not providers or formats.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import HttpVersion10, web
 
 from ingate.clock import SECOND
 from ingate.limits.window import Decision
 from ingate.proxy.ports import ClientGone, Headers
+from rest_facade.connection import Connection
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
@@ -49,11 +51,12 @@ class HttpSink:
         self.started = False
         self.keep_alive = request.keep_alive
 
-    @property
-    def gone(self) -> bool:
-        """Whether the connection is closed or closing."""
-        transport = self._request.transport
-        return transport is None or transport.is_closing()
+    def when_gone(self, callback: Callable[[], None] | None) -> None:
+        """Leaves the callback with the connection, which calls it when it is lost."""
+        connection = cast("Connection", self._request.protocol)
+        connection.on_lost = callback
+        if callback is not None and connection.transport is None:
+            callback()
 
     def metered(self, decision: Decision) -> None:
         """Notes the counters for the head."""

@@ -49,7 +49,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         owners = {value["org_id"] for value in values}
         async with self._database.write() as db:
             # What an organisation did in the moment it was deleted is not kept.
-            known = set(await db.scalars(select(Org.id).where(Org.id.in_(owners))))
+            there = select(Org.id).where(Org.id.in_(owners)).with_for_update(read=True, key_share=True)
+            known = set(await db.scalars(there))
             values = [value for value in values if value["org_id"] in known] if known != owners else values
             if values:
                 await (await db.connection()).execute(self._insert, values)

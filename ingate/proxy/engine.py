@@ -20,7 +20,7 @@ from ingate.proxy.headers import outbound
 from ingate.proxy.journal import Journal
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import ClientGone, Headers, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
-from ingate.proxy.presence import while_present
+from ingate.proxy.presence import Presence
 from ingate.proxy.relay import Disconnect, Relay, failure
 
 MAX_ATTRIBUTION = 256
@@ -139,8 +139,15 @@ class Engine:
         exchange.model = facts.model
         chosen = plan(grant.targets, format, request.path, body, facts, headers=request.headers, named=named)
         exchange.target, exchange.model = chosen.target, chosen.model
-        async with while_present(sink, self._disconnect.grace):
+        presence = Presence(sink, self._disconnect.grace)
+        try:
             await self._answer(request, exchange, format, chosen, sink)
+        except asyncio.CancelledError:
+            if presence.swallow():
+                raise ClientGone from None
+            raise
+        finally:
+            presence.close()
 
     async def _answer(self, request: Inbound, exchange: Exchange, format: Format, chosen: Plan, sink: Sink) -> None:
         response = await self._attempt(request, exchange, chosen)

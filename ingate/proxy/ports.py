@@ -5,6 +5,7 @@ and the gRPC host both are a `Sink`. Nothing here knows HTTP servers, databases
 or features.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,9 +129,8 @@ class ClientGone(Exception):
 class Sink(Protocol):
     """The caller's side of one exchange. Each method returns when the bytes are accepted (back-pressure)."""
 
-    @property
-    def gone(self) -> bool:
-        """Whether the caller is known to have left."""
+    def when_gone(self, callback: Callable[[], None] | None) -> None:
+        """Calls back once when the caller leaves, at once if they have left; None forgets the callback before."""
 
     def metered(self, decision: Decision) -> None:
         """Notes what the rate window said, to be told with whatever answer follows."""

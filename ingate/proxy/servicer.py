@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
@@ -67,7 +67,8 @@ class _EventSink:
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[pb.ForwardResponse | None] = asyncio.Queue(QUEUED_EVENTS)
-        self._left = asyncio.Event()
+        self._left = False
+        self._on_gone: Callable[[], None] | None = None
 
     async def next(self) -> pb.ForwardResponse | None:
         """Returns the next event, None after the last."""
@@ -75,18 +76,21 @@ class _EventSink:
 
     def leave(self) -> None:
         """Tells the engine that nobody listens any more."""
-        self._left.set()
+        self._left = True
+        if self._on_gone is not None:
+            self._on_gone()
         while not self._events.empty():
             self._events.get_nowait()
 
-    @property
-    def gone(self) -> bool:
-        """Whether nobody listens any more."""
-        return self._left.is_set()
+    def when_gone(self, callback: Callable[[], None] | None) -> None:
+        """Keeps the callback for `leave`."""
+        self._on_gone = callback
+        if callback is not None and self._left:
+            callback()
 
     async def finish(self) -> None:
         """Marks the end of the events."""
-        if not self._left.is_set():
+        if not self._left:
             await self._events.put(None)
 
     def metered(self, decision: Decision) -> None:
@@ -112,7 +116,7 @@ class _EventSink:
         """Lets the stream end without `ended`, which says that the answer is incomplete."""
 
     async def _send(self, event: pb.ForwardResponse) -> None:
-        if self._left.is_set():
+        if self._left:
             raise ClientGone
         await self._events.put(event)
 

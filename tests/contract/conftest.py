@@ -21,7 +21,6 @@ from ingate.rpc.services import services
 from tests.support.postgres import create_database, drop_database, ensure_template
 from tests.support.tenants import sign_up, via_gateway
 
-
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
