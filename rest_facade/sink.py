@@ -58,6 +58,12 @@ class HttpSink:
         if callback is not None and connection.transport is None:
             callback()
 
+    def present(self) -> None:
+        """Raises `ClientGone` when the connection is closed or closing."""
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            raise ClientGone
+
     def metered(self, decision: Decision) -> None:
         """Notes the counters for the head."""
         self.rate_headers = [

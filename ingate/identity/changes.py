@@ -74,8 +74,10 @@ class Changes:
     async def follow(self) -> None:
         """Tells listeners what is new: at once what this process announces, else within `POLL_SECONDS`."""
         while True:
+            # Not wait_for, which on Python 3.11 swallows a cancellation that meets the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self._poll()

@@ -102,6 +102,10 @@ class Engine:
             exchange.status = STATUS.get(error.reason, 500)
             exchange.error_code = error.reason.lower()
             raise
+        except asyncio.CancelledError:
+            exchange.status = exchange.status or 503
+            exchange.error_code = "unavailable"
+            raise
         except BaseException:
             exchange.status = exchange.status or 500
             exchange.error_code = "internal"
@@ -151,7 +155,15 @@ class Engine:
 
     async def _answer(self, request: Inbound, exchange: Exchange, format: Format, chosen: Plan, sink: Sink) -> None:
         response = await self._attempt(request, exchange, chosen)
-        relay = Relay(exchange, format, response, sink, capture=self._capture, disconnect=self._disconnect)
+        relay = Relay(
+            exchange,
+            format,
+            response,
+            sink,
+            capture=self._capture,
+            disconnect=self._disconnect,
+            settle=lambda: self._settle(exchange),
+        )
         await relay.run([(b"x-ingate-served-by", chosen.target.name.encode())])
 
     async def _attempt(self, request: Inbound, exchange: Exchange, chosen: Plan) -> UpstreamResponse:
@@ -175,6 +187,10 @@ class Engine:
         return response
 
     def _settle(self, exchange: Exchange) -> None:
+        """Appends the record to the journal; the first call counts."""
+        if exchange.settled:
+            return
+        exchange.settled = True
         record = exchange.record(self._capture)
 
         def light() -> bytes:

@@ -57,6 +57,7 @@ class Exchange:
     truncated: bool = False
     client_gone: bool = False
     error_code: str | None = None
+    settled: bool = False
 
     def record(self, capture: int) -> ExchangeRecord:
         """Returns the record; bodies are kept up to `capture` bytes, 0 keeps no payload at all."""

@@ -132,6 +132,9 @@ class Sink(Protocol):
     def when_gone(self, callback: Callable[[], None] | None) -> None:
         """Calls back once when the caller leaves, at once if they have left; None forgets the callback before."""
 
+    def present(self) -> None:
+        """Raises `ClientGone` when the caller is known to have left."""
+
     def metered(self, decision: Decision) -> None:
         """Notes what the rate window said, to be told with whatever answer follows."""
 

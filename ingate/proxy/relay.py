@@ -6,6 +6,7 @@ first byte, so that a provider that fails before it says anything is still answe
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut
@@ -35,7 +36,7 @@ class Disconnect:
 
 
 class Relay:
-    """One answer on its way."""
+    """One answer on its way. `settle` records the exchange, and is called before the caller can have all of it."""
 
     def __init__(
         self,
@@ -46,8 +47,10 @@ class Relay:
         *,
         capture: int,
         disconnect: Disconnect,
+        settle: Callable[[], None],
     ) -> None:
         self._exchange = exchange
+        self._settle = settle
         self._format = format
         self._response = response
         self._sink = sink
@@ -94,6 +97,7 @@ class Relay:
             raise failure(error) from error
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
+            self._completing()
             await self._sink.respond(self._response.status, headers, body)
         except ClientGone:
             self._exchange.client_gone = True
@@ -104,20 +108,33 @@ class Relay:
         except UpstreamError as error:
             raise failure(error) from error
         # A stream goes without: where it breaks, an event more than was announced says so.
-        if self._length is not None and self._response.status != 204 and (self._bodiless or not self._streamed):
+        sized = self._length is not None and self._response.status != 204 and (self._bodiless or not self._streamed)
+        if sized:
             headers = [*headers, (b"content-length", str(self._length).encode())]
         try:
             await self._sink.start(self._response.status, headers)
+            left = self._length if sized else None
             while chunk:
+                if left is not None:
+                    left -= len(chunk)
+                    if left <= 0:
+                        self._completing()
                 await self._sink.write(chunk)
                 self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
                 chunk = await self._next()
+            self._completing()
             await self._sink.end()
         except ClientGone:
             self._exchange.client_gone = True
             await self._abandoned()
         except UpstreamError as error:
             await self._broken(error)
+
+    def _completing(self) -> None:
+        """Records the exchange: what follows is the last that the caller waits for, and may outlive this process."""
+        self._sink.present()
+        self._exchange.response_facts = self._reader.finish()
+        self._settle()
 
     async def _next(self) -> bytes:
         chunk = await self._response.read()

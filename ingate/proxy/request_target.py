@@ -37,7 +37,8 @@ def _check_path(path: str) -> None:
     if not _plain(path) or " " in path:
         raise BadRequest("the path is not percent-encoded UTF-8")
     for segment in path[1:].split("/"):
-        if unquote(segment) in {".", ".."}:
+        # An encoded slash may be one to the provider.
+        if not {".", ".."}.isdisjoint(unquote(segment).split("/")):
             raise BadRequest("the path must not contain . or .. segments")
     if "//" in path:
         raise BadRequest("the path must not contain empty segments")

@@ -88,6 +88,11 @@ class _EventSink:
         if callback is not None and self._left:
             callback()
 
+    def present(self) -> None:
+        """Raises ClientGone when nobody listens any more."""
+        if self._left:
+            raise ClientGone
+
     async def finish(self) -> None:
         """Marks the end of the events."""
         if not self._left:
@@ -116,8 +121,7 @@ class _EventSink:
         """Lets the stream end without `ended`, which says that the answer is incomplete."""
 
     async def _send(self, event: pb.ForwardResponse) -> None:
-        if self._left:
-            raise ClientGone
+        self.present()
         await self._events.put(event)
 
 
