@@ -63,6 +63,8 @@ from ingate.vault import Vault, load_master_key
 
 EMBEDDED_FILE = "ingate.db"
 FLUSH_SECONDS = 5.0
+SHIP_SECONDS = 0.25
+"""Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 REACH_SECONDS = 15.0
@@ -194,7 +196,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     with _inside(directory):
         journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
     stack.callback(journal.close)
-    shipper = Shipper(journal, ship_over(channel, as_gateway), max_batch_bytes=MAX_MESSAGE_BYTES // 8)
+    shipper = Shipper(
+        journal, ship_over(channel, as_gateway), max_batch_bytes=MAX_MESSAGE_BYTES // 8, interval=SHIP_SECONDS
+    )
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
     grants = Grants(
         GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, allow_private=allow_private

@@ -24,8 +24,7 @@ class Written(web.StreamResponse):
     """Tells aiohttp that the answer is on the wire already, and whether the connection takes another request."""
 
     def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
-        # What `prepare` would decide; left undecided, aiohttp closes the connection.
+        # Nothing else of a response is asked for once it is written, and making one costs more than writing it.
         self._keep_alive = keep_alive
 
     async def prepare(self, request: web.BaseRequest) -> Any:

@@ -136,14 +136,15 @@ def payload(stored: Exchange) -> exchange_pb2.Payload:
 
 
 def _attempts(attempts: Any) -> str:
-    return _json.encode(
-        [
-            {"provider": it.provider, "latency_ms": it.latency_ms}
-            | ({"status_code": it.status_code} if it.HasField("status_code") else {})
-            | ({"error": it.error} if it.HasField("error") else {})
-            for it in attempts
-        ]
-    ).decode()
+    tries = []
+    for it in attempts:
+        tried: dict[str, Any] = {"provider": it.provider, "latency_ms": it.latency_ms}
+        if it.HasField("status_code"):
+            tried["status_code"] = it.status_code
+        if it.HasField("error"):
+            tried["error"] = it.error
+        tries.append(tried)
+    return _json.encode(tries).decode()
 
 
 def _object(pairs: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
@@ -38,8 +39,7 @@ STATUS = {
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
 
 
-@dataclass(slots=True)
-class Inbound:
+class Inbound(Struct):
     """A request as a host received it.
 
     `path` is the raw path, `query` what follows `?` (empty for none), `headers` have lower-case names, `credential` is

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_ANTHROPIC,
@@ -46,8 +47,7 @@ MISSING = (
 _VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One provider to try: the target, the path to ask it for, and the body with the model it knows."""
 
     target: Target

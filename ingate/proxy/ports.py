@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from ingate.limits.window import Decision
 
 Headers = list[tuple[bytes, bytes]]
@@ -37,8 +39,7 @@ class Timeouts:
     idle: float = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundRequest:
+class OutboundRequest(Struct, frozen=True):
     """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
 
     The transport adds `host`, `content-length` and `connection`; it never changes `body`.

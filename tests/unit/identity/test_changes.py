@@ -27,6 +27,8 @@ async def following(database):
     job = asyncio.create_task(mine.follow())
     yield mine, theirs
     job.cancel()
+    # Before the database closes: a connection that is lost in the middle of a statement may never close.
+    await asyncio.wait([job])
 
 
 async def announce(changes, *orgs):

@@ -1,0 +1,1 @@
+"""Measurements of the gateway beside a bare nginx in the same run. See README.md."""

@@ -1,0 +1,36 @@
+"""`python -m bench`: measures the gateway beside a bare nginx and prints the figures."""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from bench import chat, start, stream
+
+CASES = ("chat", "stream", "start")
+MISSING = "The bench needs nginx and wrk: install them with `apt-get install nginx-light wrk` (or your system's own)."
+
+
+def main() -> None:
+    """Reads the options and runs the cases. Exits with 2 when a tool is missing."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=CASES, help="measure this case alone")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each case (default 3)")
+    parser.add_argument("--seconds", type=int, default=6, help="seconds of load in a round (default 6)")
+    parser.add_argument("--profile", action="store_true", help="run the chat case's gateway under cProfile")
+    options = parser.parse_args()
+    if not (shutil.which("nginx") and shutil.which("wrk")):
+        parser.exit(2, MISSING + "\n")
+    cases = (options.only,) if options.only else CASES
+    with tempfile.TemporaryDirectory(prefix="ingate-bench-") as made:
+        directory = Path(made)
+        if "chat" in cases:
+            chat.run(directory, rounds=options.rounds, seconds=options.seconds, profile=options.profile)
+        if "stream" in cases:
+            stream.run(directory, rounds=options.rounds, seconds=options.seconds)
+        if "start" in cases:
+            start.run(directory, rounds=options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The gateway under measurement, started and set up through its public doors. Knows no load.
+
+The default settings hold: SQLite, bodies recorded, a key check, a rate window, usage and cost for each request.
+"""
+
+import json
+import secrets
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import waiting
+from tests.support.process import Child, ingate_argv
+
+_RATE = 10_000_000
+_DRAIN_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway with one provider and one key that nothing limits."""
+
+    child: Child
+    url: str
+    data: Path
+    token: str
+    key: str
+
+    def wait_recorded(self) -> None:
+        """Returns when everything in the journal has reached the database: its files are empty then."""
+        journal = self.data / "journal"
+
+        def empty() -> bool:
+            return all(path.stat().st_size == 0 for path in journal.glob("*.journal"))
+
+        waiting.until(empty, "the journal drained", _DRAIN_SECONDS)
+
+    def recorded(self) -> int:
+        """Returns how many exchanges the database holds."""
+        return int(_call(f"{self.url}/api/v1/logs?count=true&limit=1", self.token)["total"])
+
+
+def argv(data: Path, port: int) -> list[str]:
+    """Returns the command that serves on a port with a data directory."""
+    return ingate_argv("serve", "--port", str(port), "--grpc-port", "0", "--data-dir", str(data))
+
+
+@contextmanager
+def running(data: Path, upstream: str, *, profile: Path | None = None) -> Iterator[Gateway]:
+    """Yields a gateway whose provider is `upstream`. With `profile`, cProfile writes that file when it has ended."""
+    command = argv(data, 0)
+    if profile is not None:
+        arguments = command[command.index("serve") :]
+        command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "ingate.cli", *arguments]
+    with Child(command) as child:
+        url = child.expect(r"is ready: (http://\S+)", timeout=60)[1]
+        yield _set_up(child, url, data, upstream)
+        child.signal()
+        child.wait(60)
+
+
+def _set_up(child: Child, url: str, data: Path, upstream: str) -> Gateway:
+    account = {"email": "owner@bench.example", "password": secrets.token_urlsafe(12), "org_slug": "bench"}
+    account |= {"org_name": "Bench", "display_name": "Owner"}
+    token = _call(f"{url}/api/v1/auth/signup", "", account)["token"]
+    _call(
+        f"{url}/api/v1/providers",
+        token,
+        {"name": "openai", "type": "openai", "base_url": upstream, "api_key": "sk-bench-provider"},
+    )
+    key = _call(f"{url}/api/v1/keys", token, {"name": "bench", "rate_limit_per_minute": _RATE})["key"]
+    return Gateway(child, url, data, token, key)
+
+
+def _call(url: str, token: str, body: dict[str, Any] | None = None) -> Any:
+    request = urllib.request.Request(url, data=json.dumps(body).encode() if body else None)
+    request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
