@@ -11,6 +11,10 @@ WORKERS ?= auto
 # What `make lint` holds the protos against; a first commit has nothing to break.
 BREAKING_AGAINST ?= .git\#branch=main
 
+# Each in processes of its own: gRPC has one queue of events for a process, and loops that come and go in one
+# suite would take it from the long-lived loops of another.
+SUITES ?= tests/unit tests/architecture tests/rest tests/contract tests/proxy tests/e2e
+
 .PHONY: help
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +42,8 @@ serve: setup ## Run the gateway with the built-in demo model.
 
 .PHONY: test
 test: $(VENV)/.dev $(TOOLS)/.installed ## Install what the tests need and run them all.
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@set -e; for part in $(SUITES); do \
+		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 
 .PHONY: lint
 lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.

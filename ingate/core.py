@@ -189,6 +189,8 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     )
     server = InProcessServer(interceptors=interceptors, max_message_bytes=MAX_MESSAGE_BYTES)
     channel = server.channel()
+    # Before the database closes: a handler in the middle of a statement would wait for it for ever.
+    stack.push_async_callback(server.stop, None)
     pool = UpstreamPool()
     stack.push_async_callback(pool.aclose)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
