@@ -51,7 +51,7 @@ lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/codespell --skip '*.txt,./gen,*.binpb,*package-lock.json,./.venv*,./third_party,node_modules' .
+	$(BIN)/codespell --ignore-words-list hel,nam,te --skip '*.txt,./gen,*.binpb,*package-lock.json,./.venv*,./third_party,node_modules' .
 	$(TOOLS)/bin/python scripts/generate.py --vendor-only
 	$(TOOLS)/bin/buf lint
 	$(TOOLS)/bin/buf format --diff --exit-code proto
