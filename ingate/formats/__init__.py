@@ -7,8 +7,8 @@ from ingate.formats.encoding import unpacked
 from ingate.formats.facts import MAX_TEXT, RequestFacts, ResponseFacts
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.paths import Format, detect
-from ingate.formats.reader import ResponseReader
-from ingate.formats.request import read_request
+from ingate.formats.reader import ResponseReader, read_response
+from ingate.formats.request import read_model, read_prompt, read_request
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
 from ingate.formats.usage import Usage
@@ -23,7 +23,10 @@ __all__ = [
     "SSEParser",
     "Usage",
     "detect",
+    "read_model",
+    "read_prompt",
     "read_request",
+    "read_response",
     "rewrite_model",
     "unpacked",
 ]

@@ -39,3 +39,15 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     complete: bool
     error: str | None
     tool_calls: int
+
+    @property
+    def metadata(self) -> list[tuple[str, str]]:
+        """What an exchange has no field of its own for, as names and values."""
+        pairs = []
+        if self.finish_reason is not None:
+            pairs.append(("finish_reason", self.finish_reason))
+        if self.error is not None:
+            pairs.append(("provider_error", self.error))
+        if self.tool_calls:
+            pairs.append(("tool_calls", str(self.tool_calls)))
+        return pairs

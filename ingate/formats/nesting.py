@@ -6,19 +6,19 @@ nanoseconds a byte and no attacker's shape of body makes Python loop over it.
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
-_SMALL = 64 * 1024
 _WINDOW = 64 * 1024
 
 
 def deeper_than(body: bytes, levels: int) -> bool:
     """Tells whether any value lies inside more than `levels` arrays and objects."""
-    if len(body) <= _SMALL and body.count(b"{") + body.count(b"[") <= levels:
-        return False
+    structure = body.translate(_BRACKETS, _NOT_STRUCTURE)
+    if structure.count(b"[") <= levels:
+        return False  # as nearly always: not so many are opened at all, be it in strings
     if b"\\" in body:
-        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+        structure = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_BRACKETS, _NOT_STRUCTURE)
     # Two quotes side by side are an empty string, or the end of one string and the start of the next
     # with nothing between: dropping them changes no bracket outside strings.
-    brackets = _outside_strings(body.translate(_BRACKETS, _NOT_STRUCTURE).replace(b'""', b""))
+    brackets = _outside_strings(structure.replace(b'""', b""))
     for _ in range(levels):
         if not brackets:
             return False

@@ -125,30 +125,24 @@ def whole(tally: Tally, data: bytes | bytearray) -> bool:
         return True
     if tally.model is None:
         tally.name(response.model)
-    if response.choices:
-        for choice in response.choices:
-            _choice(tally, choice)
+    for choice in response.choices or ():
+        said = choice.delta or choice.message
+        content = choice.text if said is None else said.content
+        if content and choice.index == 0:
+            tally.say(content if isinstance(content, str) else "".join(part.text or "" for part in content))
+        if said is not None and said.tool_calls:
+            _calls(tally, choice.index, said.tool_calls)
+        if choice.finish_reason:
+            tally.end(choice.finish_reason)
     usage = response.usage or (response.x_groq and response.x_groq.usage)
     if usage:
         _usage(tally, usage)
     return True
 
 
-def _choice(tally: Tally, choice: _Choice) -> None:
-    said = choice.delta or choice.message
-    text: str | None
-    if said is None:
-        text = choice.text
-    else:
-        content = said.content
-        text = "".join(part.text or "" for part in content) if isinstance(content, list) else content
-        if said.tool_calls:
-            for at, call in enumerate(said.tool_calls):
-                tally.call((choice.index, at if call.index is None else call.index), call.id)
-    if text and choice.index == 0:
-        tally.say(text)
-    if choice.finish_reason:
-        tally.end(choice.finish_reason)
+def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:
+    for at, call in enumerate(calls):
+        tally.call((choice, at if call.index is None else call.index), call.id)
 
 
 def _usage(tally: Tally, usage: _Usage) -> None:

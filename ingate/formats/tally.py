@@ -12,7 +12,7 @@ _MAX_NAME = 256
 _MAX_CALLS = 256
 
 
-class Tally(Struct):
+class Tally(Struct, gc=False):
     """Facts under way. Bounded: the text by `MAX_TEXT`, the open calls by a constant."""
 
     model: str | None = None
@@ -32,7 +32,7 @@ class Tally(Struct):
 
     def say(self, text: str) -> None:
         """Takes a piece of the completion."""
-        if self.room > 0:
+        if text and self.room > 0:
             self.texts.append(text if len(text) <= self.room else text[: self.room])
             self.room -= len(text)
 
@@ -66,6 +66,10 @@ class Tally(Struct):
         self.error = self.error or said
         return True
 
+    def unreadable(self, why: str) -> None:
+        """Takes why the rest of the body could not be read. What the provider said of an error stays."""
+        self.error = self.error or f"unreadable: {why}"
+
     def facts(self, usage: Callable[[Counts], Usage]) -> ResponseFacts:
         """Returns the facts, the provider's numbers read by the rule of its format."""
         return ResponseFacts(
@@ -80,7 +84,7 @@ class Tally(Struct):
 
     def is_blank(self) -> bool:
         """Tells whether nothing at all has been learned."""
-        return self.model is None and self == _BLANK
+        return self == _BLANK
 
 
 _BLANK = Tally()

@@ -7,9 +7,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.formats import ResponseReader
+from ingate.formats import ResponseReader, read_response
 from ingate.formats import reader as reading
-from tests.support.recordings import RECORDINGS
+from tests.support.recordings import JSON, NDJSON, RECORDINGS, SSE
 
 PACK = {
     "": lambda data: data,
@@ -73,3 +73,24 @@ def test_any_damage_is_survived(recording, coding, at, noise):
     for damaged in (body[:at], body[:at] + noise + body[at + len(noise) :]):
         learned = read(recording, coding, [damaged[:at], damaged[at:]])
         assert learned.error is None or len(learned.error) <= 520
+
+
+@given(
+    recording=st.sampled_from(RECORDINGS),
+    media=st.sampled_from([None, JSON, SSE, NDJSON, "", "text/html"]),
+    coding=st.sampled_from([*PACK, "bogus"]),
+    damage=st.none() | st.tuples(st.integers(0, 4000), st.binary(max_size=9)),
+    data=st.data(),
+)
+def test_a_body_at_hand_tells_the_same(recording, media, coding, damage, data):
+    """A body read at once yields the facts of the same body in any pieces, whole or damaged, whatever its label."""
+    body = PACK.get(coding, bytes)(recording.body)
+    if damage is not None:
+        at = damage[0] % len(body)
+        body = body[:at] + damage[1] + body[at + len(damage[1]) :]
+    media = recording.media if media is None else media
+    reader = ResponseReader(recording.format, media, coding)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=30)))
+    for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True):
+        reader.feed(body[start:end])
+    assert read_response(recording.format, media, coding, body) == reader.finish()

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from ingate.formats import MAX_TEXT, Format, ResponseReader, Usage
+from ingate.formats import MAX_TEXT, Format, ResponseReader, Usage, read_response
 from ingate.formats.body import MAX_BODY
 from tests.support.recordings import JSON, NDJSON, RECORDINGS, SSE, data_events, facts, named_events
 
@@ -20,6 +20,7 @@ def read(wire, media, *pieces, coding=""):
 def test_learns_from_a_recording(recording):
     """Every way a provider answers yields the facts it holds."""
     assert read(recording.format, recording.media, recording.body) == recording.facts
+    assert read_response(recording.format, recording.media, "", recording.body) == recording.facts
 
 
 @pytest.mark.parametrize("media", ["text/event-stream", "TEXT/Event-Stream ;charset=utf-8", "", "text/plain"])
@@ -119,6 +120,7 @@ def test_hostile_bytes_never_raise(coding, body):
             learned = read(wire, media, body, body, coding=coding)
             assert learned.error is None or learned.error.startswith("unreadable: ")
             assert learned == facts(complete=False, error=learned.error)
+            assert read_response(wire, media, coding, body + body) == learned
 
 
 def test_what_is_unreadable_is_said_to_be():
@@ -138,6 +140,7 @@ def test_a_format_that_is_not_read_yields_nothing():
     reader.feed(b'{"model":"m"}')
     assert reader._chunks == []
     assert reader.finish() == facts(complete=False)
+    assert read_response(Format.OTHER, JSON, "", b'{"model":"m"}') == facts(complete=False)
 
 
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda one: one.name)
@@ -197,6 +200,34 @@ def test_a_whole_body_is_kept_up_to_its_limit(size):
     tracemalloc.stop()
     assert peak < 2.5 * MAX_BODY
     assert reader.finish().error == "unreadable: the body is longer than 32 MiB"
+
+
+def test_a_body_at_hand_has_the_same_limit():
+    """How long a body may be does not depend on how it comes."""
+    body = b'{"model":"m"' + b" " * (MAX_BODY - 13) + b"}"
+    assert len(body) == MAX_BODY
+    assert read_response(Format.OPENAI_CHAT, JSON, "", body) == facts("m")
+    assert (
+        read_response(Format.OPENAI_CHAT, JSON, "", body + b" ").error == "unreadable: the body is longer than 32 MiB"
+    )
+
+
+def test_empty_text_is_not_hoarded():
+    """Content without text is neither kept nor taken for an answer."""
+    reader = ResponseReader(Format.OPENAI_CHAT, SSE, "")
+    reader.feed(data_events(*[{"choices": [{"delta": {"content": [{"type": "image"}]}}]}] * 100))
+    assert reader.finish().completion is None
+    assert reader._tally.texts == []
+
+
+def test_what_has_no_field_of_its_own_is_metadata():
+    """Names and values of what an answer says beside its text and usage, and only of what it says."""
+    assert facts("m", Usage(input=1), "text").metadata == []
+    assert facts(finish_reason="stop", error="e", tool_calls=2).metadata == [
+        ("finish_reason", "stop"),
+        ("provider_error", "e"),
+        ("tool_calls", "2"),
+    ]
 
 
 def test_tiny_chunks_are_not_hoarded():

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from contextlib import suppress
 
@@ -7,10 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
-from ingate.formats import MAX_TEXT, Format, MalformedBody, RequestFacts, read_request
+from ingate.formats import MAX_TEXT, Format, MalformedBody, RequestFacts, read_model, read_prompt, read_request
 
 GENERATE = "/v1beta/models/gemini-2.0:generateContent"
 KNOWN = [one for one in Format if one is not Format.OTHER]
+
+
+def read(wire, path, body):
+    """Reads a request; its model and its prompt, each read alone, must be the same, and so must be what is refused."""
+    try:
+        facts = read_request(wire, path, body)
+    except MalformedBody as refusal:
+        with pytest.raises(MalformedBody, match=f"^{re.escape(str(refusal))}$"):
+            read_model(wire, path, body)
+        assert read_prompt(wire, path, body) is None
+        raise
+    assert (read_model(wire, path, body), read_prompt(wire, path, body)) == (facts.model, facts.prompt)
+    return facts
 
 
 def user(content, role="user"):
@@ -89,12 +103,12 @@ CASES = [
 @pytest.mark.parametrize(("wire", "path", "body", "expected"), CASES)
 def test_reads_what_a_request_says(wire, path, body, expected):
     """Model, stream flag and the last user message are found in every format."""
-    assert read_request(wire, path, json.dumps(body).encode()) == RequestFacts(*expected)
+    assert read(wire, path, json.dumps(body).encode()) == RequestFacts(*expected)
 
 
 def test_a_format_that_is_not_read_is_not_judged():
     """Any bytes are fine in a format that is only forwarded."""
-    assert read_request(Format.OTHER, "/v1/files", b"\xff not json") == RequestFacts(None, False, None)
+    assert read(Format.OTHER, "/v1/files", b"\xff not json") == RequestFacts(None, False, None)
 
 
 MALFORMED = [
@@ -123,7 +137,7 @@ MALFORMED = [
 def test_refuses_what_is_no_json_object(wire, body, reason):
     """A body no provider could read is refused with a sentence, as a bad request."""
     with pytest.raises(MalformedBody, match=reason) as caught:
-        read_request(wire, GENERATE, body)
+        read(wire, GENERATE, body)
     assert isinstance(caught.value, BadRequest)
 
 
@@ -131,7 +145,7 @@ def test_refuses_what_is_no_json_object(wire, body, reason):
 def test_nesting_of_exactly_64_levels_is_read(wire):
     """The limit itself is allowed, and brackets in strings are no nesting."""
     body = b'{"model":"m","s":"' + b"[{" * 200 + b'","x":' + b"[" * 63 + b"]" * 63 + b"}"
-    read_request(wire, GENERATE, body)
+    read(wire, GENERATE, body)
 
 
 WRONG = [
@@ -155,40 +169,40 @@ WRONG = [
 def test_wrong_types_are_left_to_the_provider(wire, wrong):
     """A field of the wrong type yields no fact and does not disturb the others."""
     fields = ("messages", "prompt", "input", "contents", "content", "requests")
-    facts = read_request(wire, GENERATE, json.dumps({"model": "m", **dict.fromkeys(fields, wrong)}).encode())
+    facts = read(wire, GENERATE, json.dumps({"model": "m", **dict.fromkeys(fields, wrong)}).encode())
     assert facts.model == ("gemini-2.0" if wire is Format.GEMINI else "m")
     if not isinstance(wrong, str):
         body = json.dumps({"model": wrong, "stream": wrong, "messages": [user("hi")]}).encode()
-        facts = read_request(Format.OPENAI_CHAT, "", body)
+        facts = read(Format.OPENAI_CHAT, "", body)
         assert facts == RequestFacts(None, wrong is True, "hi")
 
 
 def test_a_broken_message_does_not_hide_the_good_one():
     """Messages that make no sense are passed over."""
     body = json.dumps({"messages": [{"content": "no role"}, 5, user(["x", 5, {"text": "b"}]), {"role": None}]}).encode()
-    assert read_request(Format.OPENAI_CHAT, "", body).prompt == "b"
+    assert read(Format.OPENAI_CHAT, "", body).prompt == "b"
 
 
 def test_the_last_of_repeated_keys_counts():
     """Repeated keys are read as most JSON libraries read them."""
-    assert read_request(Format.OPENAI_CHAT, "", b'{"model":"a","model":"b"}').model == "b"
+    assert read(Format.OPENAI_CHAT, "", b'{"model":"a","model":"b"}').model == "b"
 
 
 def test_an_escaped_key_is_the_key():
     """A key may be spelled with escapes."""
-    assert read_request(Format.OPENAI_CHAT, "", rb'{"\u006dodel":"m"}').model == "m"
+    assert read(Format.OPENAI_CHAT, "", rb'{"\u006dodel":"m"}').model == "m"
 
 
 def test_lone_surrogates_are_read_as_replacement_characters():
     """Half an emoji, as a client cuts it, is valid JSON; an escaped backslash before a `u` is none."""
     body = rb'{"model":"m","messages":[{"role":"user","content":"a\ud83d \ud83d\ude00 \\ud83d \uDe00"}]}'
-    assert read_request(Format.OPENAI_CHAT, "", body) == RequestFacts("m", False, "a\ufffd 😀 \\ud83d \ufffd")
+    assert read(Format.OPENAI_CHAT, "", body) == RequestFacts("m", False, "a\ufffd 😀 \\ud83d \ufffd")
 
 
 @pytest.mark.parametrize("content", ["x" * (MAX_TEXT + 9), parts("x" * MAX_TEXT, "y"), parts(*["xy"] * MAX_TEXT)])
 def test_the_prompt_is_capped(content):
     """A prompt is kept up to the cap."""
-    prompt = read_request(Format.OPENAI_CHAT, "", json.dumps({"messages": [user(content)]}).encode()).prompt
+    prompt = read(Format.OPENAI_CHAT, "", json.dumps({"messages": [user(content)]}).encode()).prompt
     assert len(prompt) == MAX_TEXT
 
 
@@ -229,7 +243,7 @@ shaped = st.recursive(
 @given(wire=st.sampled_from(KNOWN), body=st.dictionaries(names, shaped, max_size=6))
 def test_any_json_object_is_read(wire, body):
     """Whatever the fields hold, reading yields facts of the right types."""
-    facts = read_request(wire, GENERATE, json.dumps(body).encode())
+    facts = read(wire, GENERATE, json.dumps(body).encode())
     assert facts.model is None or isinstance(facts.model, str)
     assert isinstance(facts.stream, bool)
     assert facts.prompt is None or isinstance(facts.prompt, str)
@@ -239,4 +253,4 @@ def test_any_json_object_is_read(wire, body):
 def test_any_bytes_are_read_or_refused(wire, body):
     """Bytes are facts or a malformed body, nothing else."""
     with suppress(MalformedBody):
-        assert isinstance(read_request(wire, GENERATE, body), RequestFacts)
+        assert isinstance(read(wire, GENERATE, body), RequestFacts)

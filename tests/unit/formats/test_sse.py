@@ -6,33 +6,33 @@ from ingate.formats import SSEParser
 from ingate.formats.splitter import Splitter
 
 CASES = [
-    (b"data: a\n\n", [("", b"a")]),
-    (b"data:a\n\n", [("", b"a")]),
-    (b"data:  a \n\n", [("", b" a ")]),
-    (b"data: a\n\ndata: b\n\n", [("", b"a"), ("", b"b")]),
-    (b"data: a\r\n\r\ndata: b\r\n\r\n", [("", b"a"), ("", b"b")]),
-    (b"data: a\r\rdata: b\r\r", [("", b"a"), ("", b"b")]),
-    (b"data: a\r\n\ndata: b\n\r\n", [("", b"a"), ("", b"b")]),
-    (b"data: a\ndata: b\n\n", [("", b"a\nb")]),
-    (b"data\n\n", [("", b"")]),
-    (b"data:\n\n", [("", b"")]),
-    (b"data\ndata\n\n", [("", b"\n")]),
-    (b"event: x\ndata: a\n\n", [("x", b"a")]),
-    (b"event:x\ndata:a\n\n", [("x", b"a")]),
-    (b"data: a\nevent: x\nid: 1\nretry: 5\nnonsense\n\n", [("x", b"a")]),
-    (b"event: x\nevent: y\ndata: a\ndata: b\n\n", [("y", b"a\nb")]),
-    (b"event: x\n\ndata: a\n\n", [("", b"a")]),
-    (b"event: \xff\ndata: a\n\n", [("\ufffd", b"a")]),
-    (b": comment\n\ndata: a\n: more\ndata: b\n\n", [("", b"a\nb")]),
+    (b"data: a\n\n", [(b"", b"a")]),
+    (b"data:a\n\n", [(b"", b"a")]),
+    (b"data:  a \n\n", [(b"", b" a ")]),
+    (b"data: a\n\ndata: b\n\n", [(b"", b"a"), (b"", b"b")]),
+    (b"data: a\r\n\r\ndata: b\r\n\r\n", [(b"", b"a"), (b"", b"b")]),
+    (b"data: a\r\rdata: b\r\r", [(b"", b"a"), (b"", b"b")]),
+    (b"data: a\r\n\ndata: b\n\r\n", [(b"", b"a"), (b"", b"b")]),
+    (b"data: a\ndata: b\n\n", [(b"", b"a\nb")]),
+    (b"data\n\n", [(b"", b"")]),
+    (b"data:\n\n", [(b"", b"")]),
+    (b"data\ndata\n\n", [(b"", b"\n")]),
+    (b"event: x\ndata: a\n\n", [(b"x", b"a")]),
+    (b"event:x\ndata:a\n\n", [(b"x", b"a")]),
+    (b"data: a\nevent: x\nid: 1\nretry: 5\nnonsense\n\n", [(b"x", b"a")]),
+    (b"event: x\nevent: y\ndata: a\ndata: b\n\n", [(b"y", b"a\nb")]),
+    (b"event: x\n\ndata: a\n\n", [(b"", b"a")]),
+    (b"event: \xff\ndata: a\n\n", [(b"\xff", b"a")]),
+    (b": comment\n\ndata: a\n: more\ndata: b\n\n", [(b"", b"a\nb")]),
     (b":\n\n:\n\n", []),
-    (b"\n\n\n\ndata: a\n\n\n\n\ndata: b\n\n", [("", b"a"), ("", b"b")]),
-    (b"\xef\xbb\xbfdata: a\n\n", [("", b"a")]),
-    (b"\xef\xbbdata: a\n\ndata: b\n\n", [("", b"b")]),
-    (b"data: \xef\xbb\xbfa\n\n", [("", b"\xef\xbb\xbfa")]),
-    (b"data: a", [("", b"a")]),
-    (b"data: a\n", [("", b"a")]),
-    (b"data: a\r", [("", b"a")]),
-    (b"data: a\n\ndata: b\n\nevent: x", [("", b"a"), ("", b"b")]),
+    (b"\n\n\n\ndata: a\n\n\n\n\ndata: b\n\n", [(b"", b"a"), (b"", b"b")]),
+    (b"\xef\xbb\xbfdata: a\n\n", [(b"", b"a")]),
+    (b"\xef\xbbdata: a\n\ndata: b\n\n", [(b"", b"b")]),
+    (b"data: \xef\xbb\xbfa\n\n", [(b"", b"\xef\xbb\xbfa")]),
+    (b"data: a", [(b"", b"a")]),
+    (b"data: a\n", [(b"", b"a")]),
+    (b"data: a\r", [(b"", b"a")]),
+    (b"data: a\n\ndata: b\n\nevent: x", [(b"", b"a"), (b"", b"b")]),
     (b"databus: a\n\n data: b\n\n", []),
     (b"\xef\xbb", []),
     (b"", []),
@@ -76,7 +76,7 @@ def test_an_event_over_the_limit_is_skipped(size):
     exact, longer = b"data: " + b"x" * 94, b"data: " + b"x" * 95
     stream = b"data: a\n\n" + exact + b"\n\n" + longer + b"\n\n" + b"y" * 5000 + b"\n\ndata: b\n\n" + longer
     pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
-    assert parse(pieces, max_event=100) == [("", b"a"), ("", b"x" * 94), ("", b"b")]
+    assert parse(pieces, max_event=100) == [(b"", b"a"), (b"", b"x" * 94), (b"", b"b")]
 
 
 def test_an_endless_event_is_not_kept():
