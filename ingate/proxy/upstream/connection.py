@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: writes a request, parses the answer into a `Response`, watches one deadline.
+"""One HTTP/1.1 connection: writes a request, takes the answer into a `Response`, watches one deadline.
 
 Knows no pool policy: its owner hears when it is free, and when it is gone. One exchange at a time; waiting costs a
 future and no timer.
@@ -8,26 +8,22 @@ import asyncio
 import math
 from typing import Protocol, cast
 
-from httptools import HttpParserError, HttpResponseParser
-
 from ingate.proxy.ports import (
     BadResponse,
     ConnectionLost,
     FirstByteTimeout,
-    Headers,
     IdleTimeout,
     OutboundRequest,
     Truncated,
     UpstreamError,
 )
 from ingate.proxy.upstream.deadline import Deadline
+from ingate.proxy.upstream.parser import Parser
 from ingate.proxy.upstream.response import Response
 
 JOIN_LIMIT = 32 * 1024  # a body up to this size is joined to its head: one write, one segment, one TLS record
 _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this size, as it drains
 _HIGH_WATER = 256 * 1024
-_HEAD_LIMIT = 256 * 1024
-_HEADERS_LIMIT = 1000
 
 
 class Owner(Protocol):
@@ -44,11 +40,7 @@ class Connection(asyncio.Protocol):
     """A connection to one origin. `transport` is set once it is established."""
 
     __slots__ = (
-        "_bodiless",
         "_deadline",
-        "_ended",
-        "_headers",
-        "_keep_alive",
         "_loop",
         "_outgoing",
         "_owner",
@@ -56,8 +48,6 @@ class Connection(asyncio.Protocol):
         "_patience",
         "_reading_paused",
         "_response",
-        "_silent",
-        "_until_eof",
         "_used",
         "_waiter",
         "_write_paused",
@@ -70,12 +60,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._owner = owner
         self._response: Response | None = None
-        self._headers: Headers | None = None  # of the head being parsed; None outside one
-        self._silent = 0  # bytes that came since the last head or piece of body
-        self._bodiless = False  # the request was HEAD
-        self._ended = False  # the response is complete, its bytes are still being parsed
-        self._keep_alive = False
-        self._until_eof = False
+        self._parser = Parser()
         self._used = False  # it has served an exchange before
         self._outgoing: memoryview | None = None  # the rest of a large request body
         self._write_paused = False
@@ -83,58 +68,36 @@ class Connection(asyncio.Protocol):
         self._patience = math.inf
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = Deadline(loop, self._on_deadline)
-        self._new_parser()
-
-    def _new_parser(self) -> None:
-        self._parser = HttpResponseParser(self)
-        # Both framings at once: chunked wins, as RFC 9112 section 6.3 has it.
-        self._parser.set_dangerous_leniencies(lenient_chunked_length=True)
 
     # One exchange
 
-    async def exchange(self, payload: bytes, request: OutboundRequest) -> Response:
-        """Sends `payload` (the head, with a body up to JOIN_LIMIT) and the body if larger; returns when the head is in.
+    def begin(self, payload: bytes, request: OutboundRequest, response: Response) -> asyncio.Future[None]:
+        """Sends `payload` (the head, with a body up to JOIN_LIMIT) and the body if larger.
 
-        Raises ConnectionLost, FirstByteTimeout or BadResponse; cancelled, it drops the connection.
+        Returns the wait for the head of `response`, which is to be closed if that is cancelled.
         """
-        timeouts = request.timeouts
-        response = Response(self, timeouts.idle)
         self._response = response
-        self._headers = []
-        self._silent = 0
-        self._bodiless = request.method == "HEAD"
-        self._patience = timeouts.first_byte
-        try:
-            self.transport.write(payload)
-            if len(request.body) > JOIN_LIMIT:
-                self._outgoing = memoryview(request.body)
-                self._pump()
-            # As `wait`, without another coroutine: this one runs for every request.
-            self._deadline.arm(timeouts.first_byte)
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        except BaseException:
-            await response.aclose()
-            raise
-        if response.status == 0 and response.failure is not None:
-            raise response.failure
-        return response
+        self._parser.begin(response, bodiless=request.method == "HEAD")
+        self._patience = request.timeouts.first_byte
+        self.transport.write(payload)
+        if len(request.body) > JOIN_LIMIT:
+            self._outgoing = memoryview(request.body)
+            self._pump()
+        return self.wait(self._patience)
 
-    async def wait(self, seconds: float) -> None:
-        """Returns when something has arrived or the response has ended, by the deadline at the latest."""
+    def wait(self, seconds: float) -> asyncio.Future[None]:
+        """Begins to wait until something arrives or the response ends, by the deadline at the latest."""
         if self._waiter is not None:
             raise RuntimeError("the response is being read already")
         self._deadline.arm(seconds)
-        self._waiter = self._loop.create_future()
-        await self._waiter
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def _wake(self) -> None:
-        self._deadline.disarm()
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        # The deadline stays: it means nothing while nobody waits.
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _pump(self) -> None:
         """Hands on the large body as far as the transport takes it; `resume_writing` comes for the rest."""
@@ -179,17 +142,13 @@ class Connection(asyncio.Protocol):
         """The provider closed or reset the connection."""
         self._interrupt(f"the provider closed a {'kept-alive' if self._used else 'new'} connection")
 
-    def _finish(self) -> None:
+    def _finish(self, response: Response) -> None:
         """The response is complete: the connection is free before anyone reads the last byte."""
-        response, self._response = self._response, None
-        reusable = self._keep_alive and self._outgoing is None and not self._write_paused
-        self._ended = False
+        self._response = None
         self._used = True
-        if self._bodiless:
-            self._new_parser()  # the old one still expects the body a HEAD response only announces
-        if response is not None:
-            response.end()
+        response.end()
         self._wake()
+        reusable = self._parser.keep_alive and self._outgoing is None and not self._write_paused
         if not reusable:
             self._outgoing = None
             self.transport.abort()
@@ -204,6 +163,8 @@ class Connection(asyncio.Protocol):
     def _on_deadline(self) -> None:
         if self._response is None:
             self.transport.abort()
+        elif self._waiter is None:
+            return
         elif self._response.status == 0:
             self._fail(FirstByteTimeout("no response head came in time"))
         else:
@@ -216,26 +177,26 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclass
 
     def data_received(self, data: bytes) -> None:
-        """Parses what came. Anything that comes while no response is expected ends the connection."""
+        """Takes in what came. Anything that comes while no response is expected ends the connection."""
         response = self._response
         if response is None:
             self.transport.abort()
             return
-        self._silent += len(data)
+        parser = self._parser
         try:
-            self._parser.feed_data(data)
-        except HttpParserError as error:
-            if not self._ended:
-                cause = error.__context__
-                self._fail(cause if isinstance(cause, BadResponse) else BadResponse(f"not HTTP/1.1: {error}"))
-                return
-            self._keep_alive = False  # a complete response, and then bytes nobody asked for
-        if self._ended:
-            self._finish()
-        elif response.buffered > _HIGH_WATER:
-            self._pause()
-        elif self._silent > _HEAD_LIMIT:
-            self._fail(BadResponse("too many bytes that are neither a complete head nor body"))
+            arrived = parser.feed(data)
+        except BadResponse as error:
+            self._fail(error)
+            return
+        if self._outgoing is not None and response.status >= 400:
+            self._outgoing = None  # an early refusal: the rest of the request is not wanted
+            parser.keep_alive = False
+        if parser.complete:
+            self._finish(response)
+        elif arrived:
+            self._wake()
+            if response.buffered > _HIGH_WATER:
+                self._pause()
 
     def _pause(self) -> None:
         if not self._reading_paused and not self.transport.is_closing():
@@ -254,8 +215,9 @@ class Connection(asyncio.Protocol):
         return False
 
     def _on_eof(self) -> None:
-        if self._response is not None and self._until_eof:
-            self._finish()
+        response = self._response
+        if response is not None and self._parser.until_eof:
+            self._finish(response)
         else:
             self._lose()
 
@@ -268,70 +230,3 @@ class Connection(asyncio.Protocol):
             else:
                 self._lose()
         self._owner.lost(self)
-
-    # What the parser says
-
-    def on_message_begin(self) -> None:
-        """A status line starts."""
-        if self._ended:
-            raise BadResponse("a second response")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is complete, or a trailer, which nobody asked for."""
-        if self._headers is None:
-            return
-        name = name.lower()
-        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            raise BadResponse("a transfer coding that was not asked for")
-        self._headers.append((name, value.rstrip()))
-
-    def on_headers_complete(self) -> None:
-        """The head is complete: an interim one is forgotten, the final one wakes the caller."""
-        status = self._parser.get_status_code()
-        headers = self._headers
-        response = self._response
-        assert headers is not None
-        assert response is not None
-        if status < 200 or status > 599:
-            if status < 100 or status == 101 or status > 599:
-                raise BadResponse(f"status {status}")
-            return
-        if len(headers) > _HEADERS_LIMIT or (
-            self._silent > _HEAD_LIMIT and sum(len(name) + len(value) for name, value in headers) > _HEAD_LIMIT
-        ):
-            raise BadResponse("the response head is too large")
-        self._headers = None
-        self._silent = 0
-        response.headers = headers
-        response.status = status
-        self._keep_alive = self._parser.should_keep_alive()
-        # Not kept alive may mean: nothing but the end of the connection ends the body.
-        self._until_eof = not self._keep_alive and all(
-            name not in (b"content-length", b"transfer-encoding") for name, _ in headers
-        )
-        if self._bodiless:
-            self._ended = True
-        if status >= 400 and self._outgoing is not None:
-            self._outgoing = None  # an early refusal: the rest of the request is not wanted
-            self._keep_alive = False
-        self._wake()
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        response = self._response
-        assert response is not None
-        if self._ended or response.status == 0:
-            raise BadResponse("a body where none belongs")
-        self._silent = 0
-        response.put(body)
-        if self._waiter is not None:
-            self._wake()
-
-    def on_message_complete(self) -> None:
-        """The end of an interim response, or of the response."""
-        response = self._response
-        assert response is not None
-        if response.status:
-            self._ended = True
-        else:
-            self._headers = []

@@ -83,9 +83,11 @@ class Lane:
 
     def borrow(self) -> Connection | None:
         """Returns the idle connection used last, or None: then `obtain` one."""
-        if self.in_use < self._limits.connections and (connection := self._pop()) is not None:
-            self.in_use += 1
-            return connection
+        while self.idle and self.in_use < self._limits.connections:
+            connection = self.idle.pop()
+            if not connection.transport.is_closing():
+                self.in_use += 1
+                return connection
         return None
 
     async def obtain(self, seconds: float) -> Connection:

@@ -12,6 +12,7 @@ from ingate.proxy.upstream.connection import JOIN_LIMIT
 from ingate.proxy.upstream.lane import Lane, Limits
 from ingate.proxy.upstream.outward import proxy_for
 from ingate.proxy.upstream.request import encode
+from ingate.proxy.upstream.response import Response
 from ingate.proxy.upstream.tls import client_context
 
 
@@ -57,7 +58,15 @@ class UpstreamPool(Transport):
             lane.tidy()
             raise
         connection = lane.borrow() or await lane.obtain(request.timeouts.connect)
-        return await connection.exchange(payload, request)
+        response = Response(connection, request.timeouts.idle)
+        try:
+            await connection.begin(payload, request, response)
+        except BaseException:
+            await response.aclose()
+            raise
+        if response.failure is not None and not response.status:
+            raise response.failure
+        return response
 
     def _add_lane(self, origin: Origin) -> Lane:
         if self._closed:

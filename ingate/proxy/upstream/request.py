@@ -1,15 +1,17 @@
 """An outbound request as the bytes of HTTP/1.1. Pure; knows no connection.
 
-Everything a caller hands in is refused with ValueError where it could add a line
-to the head: the number of line ends in the finished head is known, and counted.
+Everything a caller hands in is refused with ValueError where it could add a line to the head. Lines are remembered,
+since requests to a provider are much alike, so each is checked once.
 """
 
-import functools
 import re
 
 from ingate.proxy.ports import Origin, OutboundRequest
+from ingate.remembered import Remembered
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(r"/[^\s\x00]*", re.ASCII)
+_LINE_END = re.compile(rb"[\r\n\x00]")
 _HOST = re.compile(r"(?!\.)[^\s/@?#\\\[\]\x00-\x20\x7f]+")
 _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
@@ -28,38 +30,43 @@ def authority(origin: Origin, *, always_port: bool = False) -> str:
     return f"{host}:{origin.port}"
 
 
-@functools.lru_cache(maxsize=1024)
-def _field(name: bytes) -> bytes:
-    """Returns the start of a header line, name in lower case. Cached: names repeat, values do not."""
-    if not _TOKEN.fullmatch(name):
-        raise ValueError("a header name is not a token")
-    name = name.lower()
-    if name in _FRAMING:
-        raise ValueError(f"the transport itself adds {name.decode()}")
-    return name + b": "
-
-
 def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int) -> bytes:
     """Returns the request head, followed by the body if that has at most `join_limit` bytes.
 
     `prefix` is put before the target (absolute form, for a proxy); `fixed` are the header lines of the
     origin, joined by line ends. ValueError if the method, the target, a name or a value may not be sent.
     """
-    method, target, body = request.method, request.target, request.body
-    if not (method.isalpha() and method.isascii()):
-        raise ValueError("the method is not a word")
-    if target[:1] != "/" or " " in target:
-        raise ValueError("the target is not a path")
-    lines = [
-        f"{method} {prefix}{target} HTTP/1.1".encode("ascii"),
-        fixed,
-        *[_field(name) + value for name, value in request.headers],
-    ]
+    method, body = request.method, request.body
+    lines = [_start_lines[method, prefix, request.target], fixed]
+    lines += map(_header_lines.__getitem__, request.headers)
     if body or method in _BODY_EXPECTED:
         lines.append(b"content-length: %d" % len(body))
-    lines.append(b"\r\n")
-    head = b"\r\n".join(lines)
-    line_ends = len(lines) + fixed.count(b"\n")
-    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * line_ends:
-        raise ValueError("a line end or NUL in the target or in a header value")
-    return head + body if body and len(body) <= join_limit else head
+    lines.append(b"")
+    lines.append(body if len(body) <= join_limit else b"")
+    return b"\r\n".join(lines)
+
+
+def _start_line(parts: tuple[str, str, str]) -> bytes:
+    method, prefix, target = parts
+    if not (method.isalpha() and method.isascii()):
+        raise ValueError("the method is not a word")
+    if not _TARGET.fullmatch(target):
+        raise ValueError("the target is not a path")
+    return f"{method} {prefix}{target} HTTP/1.1".encode("ascii")
+
+
+def _header_line(header: tuple[bytes, bytes]) -> bytes:
+    """Returns a header line, the name in lower case."""
+    name, value = header
+    if not _TOKEN.fullmatch(name):
+        raise ValueError("a header name is not a token")
+    name = name.lower()
+    if name in _FRAMING:
+        raise ValueError(f"the transport itself adds {name.decode()}")
+    if _LINE_END.search(value):
+        raise ValueError("a line end or NUL in a header value")
+    return name + b": " + value
+
+
+_start_lines = Remembered(_start_line, lambda parts: sum(map(len, parts)))
+_header_lines = Remembered(_header_line, lambda header: sum(map(len, header)))

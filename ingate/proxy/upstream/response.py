@@ -4,18 +4,21 @@ Knows nothing of sockets or parsing. It is an object of its own, one a request, 
 pool when the last byte is in: a caller that still reads, or closes late, must not touch the next request's connection.
 """
 
+from collections.abc import Awaitable
 from typing import Protocol
+
+from msgspec import Struct
 
 from ingate.proxy.ports import Headers, UpstreamError
 
-_PIECE_COST = 64  # bytes a piece costs beside its content: a body in one-byte chunks must not escape the bound
+_PIECE_COST = 64  # bytes a piece costs beside its content: a body in one-byte pieces must not escape the bound
 
 
 class Feed(Protocol):
     """What a response asks of the connection that fills it."""
 
-    async def wait(self, seconds: float) -> None:
-        """Returns when something has arrived or the response has ended; an ended wait says so in the response."""
+    def wait(self, seconds: float) -> Awaitable[None]:
+        """Begins to wait until something arrives or the response ends; an ended wait says so in the response."""
 
     def resume(self) -> None:
         """Reads on if reading was paused because nobody took the pieces."""
@@ -24,23 +27,20 @@ class Feed(Protocol):
         """Closes the connection and ends the response where it is."""
 
 
-class Response:
+class Response(Struct, eq=False):
     """An `UpstreamResponse`. `status` is 0 until the head is in; `feed` is None once nothing more will arrive."""
 
-    __slots__ = ("_idle_timeout", "_pieces", "buffered", "failure", "feed", "headers", "status")
-
-    def __init__(self, feed: Feed, idle_timeout: float) -> None:
-        self.status = 0
-        self.headers: Headers = []
-        self.feed: Feed | None = feed
-        self.failure: UpstreamError | None = None
-        self.buffered = 0
-        self._pieces: list[bytes] = []
-        self._idle_timeout = idle_timeout
+    feed: Feed | None
+    idle_timeout: float
+    status: int = 0
+    headers: Headers = []
+    failure: UpstreamError | None = None
+    buffered: int = 0
+    pieces: list[bytes] = []
 
     def put(self, piece: bytes) -> None:
         """Takes a piece of the body in. `buffered` counts its bytes and what keeping it costs."""
-        self._pieces.append(piece)
+        self.pieces.append(piece)
         self.buffered += len(piece) + _PIECE_COST
 
     def end(self, failure: UpstreamError | None = None) -> None:
@@ -50,7 +50,7 @@ class Response:
 
     async def read(self) -> bytes:
         """Returns what has arrived since the last read, `b""` at the end; raises what cut the body short."""
-        pieces = self._pieces
+        pieces = self.pieces
         while not pieces:
             feed = self.feed
             if feed is None:
@@ -58,7 +58,7 @@ class Response:
                     raise self.failure
                 return b""
             try:
-                await feed.wait(self._idle_timeout)
+                await feed.wait(self.idle_timeout)
             except BaseException:
                 await self.aclose()
                 raise
@@ -71,6 +71,6 @@ class Response:
 
     async def aclose(self) -> None:
         """Drops the connection unless the body is complete, and what was not read with it. May be called twice."""
-        self._pieces.clear()
+        self.pieces.clear()
         if self.feed is not None:
             self.feed.drop()

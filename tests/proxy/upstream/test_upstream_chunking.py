@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ingate.proxy.ports import BadResponse, Origin, OutboundRequest, Timeouts, Truncated, UpstreamError
 from ingate.proxy.upstream.connection import Connection
+from ingate.proxy.upstream.response import Response
 from tests.support.exchanges import read_all
 
 REQUEST = OutboundRequest("POST", Origin("http", "h", 80), "/", [], b"", Timeouts())
@@ -49,8 +50,8 @@ def receive(pieces, *, eof=False):
         wire = Wire()
         connection = Connection(asyncio.get_running_loop(), wire)
         connection.connection_made(wire)
-        sending = asyncio.create_task(connection.exchange(b"", REQUEST))
-        await asyncio.sleep(0)
+        response = Response(connection, REQUEST.timeouts.idle)
+        arrived = connection.begin(b"", REQUEST, response)
         for piece in pieces:
             if not wire.aborted and not wire.outcomes:
                 connection.data_received(piece)
@@ -59,7 +60,9 @@ def receive(pieces, *, eof=False):
         if not wire.outcomes:
             connection.drop()
         connection.connection_lost(None)
-        response = await sending
+        await arrived
+        if not response.status:
+            raise response.failure
         return response.status, response.headers, await read_all(response), wire.outcomes
 
     return asyncio.run(run())

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from ingate.proxy.ports import Origin
 from ingate.proxy.upstream.request import authority, encode
+from ingate.remembered import CAPACITY
 from tests.support.exchanges import OK, fetch, outbound
 from tests.support.scripted_server import answering, scripted
 
@@ -61,6 +62,18 @@ def test_framing_is_the_transport_s(name):
     """A caller cannot add framing headers of its own."""
     with pytest.raises(ValueError, match="transport"):
         encode(outbound(ORIGIN, headers=[(name, b"x")]), "", FIXED, 0)
+
+
+def test_remembered_lines_are_those_of_the_request():
+    """A request is written the same the second time, however many others came between, and a bad one stays bad."""
+    headers = [(b"X-A", b"1"), (b"x-a", b"2"), (b"x-long", b"v" * 10_000)]
+    first = encode(outbound(ORIGIN, headers=headers), "", FIXED, 0)
+    for number in range(2 * CAPACITY):
+        encode(outbound(ORIGIN, target=f"/{number}", headers=[(b"x-a", b"%d" % number)]), "", FIXED, 0)
+    assert encode(outbound(ORIGIN, headers=headers), "", FIXED, 0) == first
+    for _ in range(2):
+        with pytest.raises(ValueError, match="line end"):
+            encode(outbound(ORIGIN, headers=[(b"x-a", b"1\r\nx: y")]), "", FIXED, 0)
 
 
 @given(value=st.binary(max_size=40), target=st.text(max_size=20))
