@@ -10,35 +10,41 @@ KEY_PREFIX = "sk-ingate-"
 SESSION_PREFIX = "ses-ingate-"
 INVITATION_PREFIX = "inv-ingate-"
 
-_RANDOM_BITS = 74
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_last = 0
+_DRAWN_AT_ONCE = 4096
 _drawn = b""
 _used = 0
+_millisecond = 0
+_lead = ""
+_tail = 0
 
 
-def _random_bytes() -> bytes:
-    """Returns ten random bytes, drawn from the system for 256 ids at once: a system call an id is half of its cost."""
+def _random(size: int) -> int:
+    """Returns so many random bytes as a number, drawn from the system for many ids at once."""
     global _drawn, _used  # noqa: PLW0603 -- a buffer
-    if _used == len(_drawn):
-        _drawn, _used = os.urandom(2560), 0
-    _used += 10
-    return _drawn[_used - 10 : _used]
+    if _used + size > len(_drawn):
+        _drawn, _used = os.urandom(_DRAWN_AT_ONCE), 0
+    _used += size
+    return int.from_bytes(_drawn[_used - size : _used])
 
 
 def uuid7() -> str:
     """Returns a UUIDv7 in its usual text form, greater than every one this process made before.
 
     The 48-bit millisecond clock leads, so text order is time order; within a millisecond (or when the
-    clock steps back) the random tail is counted up instead of drawn anew.
+    clock steps back) the random tail is counted up by a random step instead of drawn anew.
     """
-    global _last  # noqa: PLW0603 -- the only state is "greater than the one before"
-    fresh = (time.time_ns() // 1_000_000) << _RANDOM_BITS | int.from_bytes(_random_bytes()) >> 6
-    _last = fresh if fresh >> _RANDOM_BITS > _last >> _RANDOM_BITS else _last + 1 + (fresh & 0xFFFF)
-    high, low = _last >> 62, _last & (1 << 62) - 1
-    value = (high >> 12) << 80 | 0x7 << 76 | (high & 0xFFF) << 64 | 0b10 << 62 | low
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    global _lead, _millisecond, _tail  # noqa: PLW0603 -- the only state is "greater than the one before"
+    now = time.time_ns() // 1_000_000
+    if now > _millisecond:
+        _millisecond = now
+        digits = f"{now:012x}"
+        _lead = f"{digits[:8]}-{digits[8:]}"
+        # Two bits fewer than there are, so that counting up never overflows.
+        _tail = _random(9)
+    else:
+        _tail += 1 + _random(2)
+    return f"{_lead}-7{_tail >> 62:03x}-{0x8000 | _tail >> 48 & 0x3FFF:04x}-{_tail & 0xFFFF_FFFF_FFFF:012x}"
 
 
 def is_uuid(text: str) -> bool:

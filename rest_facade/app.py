@@ -5,7 +5,6 @@ Takes a channel, dialects and a proxy handler, and learns of none where it leads
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import unquote
@@ -13,22 +12,29 @@ from urllib.parse import unquote
 import grpc
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.ids import uuid7
+from ingate.proxy.ports import ClientGone
 from ingate.rpc.status import Failure
 from rest_facade import failures
-from rest_facade.answers import failure_of, refuse
-from rest_facade.connection import Limits, Server
+from rest_facade.answers import failure_of, refuse, written
 from rest_facade.dialects.base import Dialect
+from rest_facade.failures import Refused
+from rest_facade.http1 import Body, Claimed, ClaimedServer, Connection, Head, Heads, Limits, split_target
+from rest_facade.middleware import REQUEST_ID, common_lines
 from rest_facade.serving import Calls, Serving
+from rest_facade.sink import HttpSink
 
 _log = structlog.get_logger(__name__)
 
-ProxyHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
+ProxyHandler = Callable[[str, Head, Body, HttpSink], Awaitable[None]]
 """Answers a request that no dialect claims, given its id. Raises only while nothing is sent."""
 
 _CUT_SECONDS = 0.5
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_COMMON = common_lines() + REQUEST_ID.encode() + b": "
+_NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+_CLOSE = b"Connection: close\r\n"
 
 
 class Facade:
@@ -50,23 +56,23 @@ class Facade:
         self.servings = tuple(Serving(dialect, channel, calls or Calls()) for dialect in dialects)
         self._claims = tuple((serving.dialect.claims, serving) for serving in self.servings)
         self._default = self.servings[0].dialect
-        self._proxy = proxy
-        self._limits = limits or Limits()
-        self._server: Server | None = None
+        self._proxy = proxy or _nowhere
+        self.limits = limits or Limits()
+        self.heads = Heads(lambda path: self._serving(path) is not None, max_target=self.limits.target)
+        self._server: ClaimedServer | None = None
         self._listeners: list[asyncio.Server] = []
-        self._draining = False
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self.draining = False
         self.port = 0
         """The port bound last, 0 before `start`."""
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listens, and returns the port that is bound: a free one for port 0. May be called for several addresses."""
         if self._server is None:
-            self._server = Server(self._handle, self._limits, self._refuse)
+            self._server = ClaimedServer(self._handle)
         listener = await asyncio.get_running_loop().create_server(
-            self._server, host, port, reuse_port=reuse_port or None, backlog=1024
+            lambda: Connection(self), host, port, reuse_port=reuse_port or None, backlog=1024
         )
         self._listeners.append(listener)
         self.port = int(listener.sockets[0].getsockname()[1])
@@ -74,36 +80,78 @@ class Facade:
 
     async def drain(self, grace: float) -> None:
         """Takes no more connections, lets requests finish for `grace` seconds, then closes what is left."""
-        self._draining = True
+        self.draining = True
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        server, self._server = self._server, None
-        if server is None:
-            return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace
-        # A connection that aiohttp closes hears no more, not even the rest of a body: idle ones alone go now.
-        for connection in server.connections:
-            if connection._waiter is not None:
-                connection.force_close()
+        for connection in tuple(self._connections):
+            connection.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
-                await self._idle.wait()
-        server.pre_shutdown()
-        # It takes this time twice: for answers to be written, and for what is cancelled to end.
-        await server.shutdown(max(_CUT_SECONDS, (deadline - loop.time()) / 2))
+                while self._connections:
+                    self._empty.clear()
+                    await self._empty.wait()
+        # For answers to be written, and for what is cancelled to end.
+        left = max(_CUT_SECONDS, deadline - loop.time())
+        await asyncio.gather(*(connection.cut(left) for connection in tuple(self._connections)))
+
+    # For connections
+
+    def opened(self, connection: Connection) -> None:
+        """Keeps a connection in mind."""
+        self._connections.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forgets it."""
+        self._connections.discard(connection)
+        if self.draining and not self._connections:
+            self._empty.set()
+
+    def claimed(self) -> Claimed:
+        """Returns what answers the claimed requests of one connection."""
+        assert self._server is not None
+        return Claimed(self._server, self.limits.head, self._refuse)
+
+    def refusal(self, failure: Failure) -> bytes:
+        """Returns the answer to what is no request."""
+        return self._written("GET", _NO_HEADERS, uuid7(), failure, more=_CLOSE)
+
+    async def proxied(self, connection: Connection, head: Head, body: Body) -> bool:
+        """Answers a request that no dialect claims; tells whether the connection may take another one."""
+        request_id = uuid7()
+        sink = HttpSink(connection, head, b"%b%b\r\n" % (_COMMON, request_id.encode()))
+        try:
+            await self._proxy(request_id, head, body, sink)
+        except ConnectionError:
+            sink.abort()
+        except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
+            failure = failure_of(error, request_id, "proxy")
+            if sink.started:
+                sink.abort()
+            else:
+                await self._refuse_proxied(sink, head, body, request_id, failure)
+        return sink.keep_alive
+
+    async def _refuse_proxied(self, sink: HttpSink, head: Head, body: Body, request_id: str, failure: Failure) -> None:
+        sink.keep_alive = sink.keep_alive and body.complete
+        lines = sink.rate_lines if sink.keep_alive else sink.rate_lines + _CLOSE
+        asked = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
+        with contextlib.suppress(ClientGone):
+            await sink.send(self._written(head.method, CIMultiDictProxy(asked), request_id, failure, more=lines))
+
+    def _written(
+        self, method: str, asked: CIMultiDictProxy[str], request_id: str, failure: Failure, *, more: bytes
+    ) -> bytes:
+        answer = self._default.error(failure, None, request_id)
+        return written(self._default, method, asked, request_id, answer, more=more)
+
+    # For aiohttp
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._running += 1
-        self._idle.clear()
-        try:
-            response = await self._answer(request)
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
-        if self._draining:
+        response = await self._answer(request)
+        if self.draining:
             response.force_close()
         return response
 
@@ -111,49 +159,31 @@ class Facade:
         started = time.perf_counter()
         request_id = uuid7()
         path, query = split_target(request.raw_path)
-        claimed = unquote(path) if "%" in path else path
-        for claims, serving in self._claims:
-            if claims(claimed):
-                response = await serving.answer(request, request_id, path, query)
-                took = round((time.perf_counter() - started) * 1000, 3)
-                _log.debug(
-                    "answered",
-                    request_id=request_id,
-                    dialect=serving.dialect.name,
-                    method=request.method,
-                    status=response.status,
-                    ms=took,
-                )
-                break
-        else:
-            response = await self._unclaimed(request, request_id, path)
+        serving = self._serving(path)
+        assert serving is not None
+        response = await serving.answer(request, request_id, path, query)
+        took = round((time.perf_counter() - started) * 1000, 3)
+        _log.debug(
+            "answered",
+            request_id=request_id,
+            dialect=serving.dialect.name,
+            method=request.method,
+            status=response.status,
+            ms=took,
+        )
         return response
-
-    async def _unclaimed(self, request: web.BaseRequest, request_id: str, path: str) -> web.StreamResponse:
-        if not path.startswith("/"):
-            failure = failures.bad_request("the request target must be a path")
-        elif self._proxy is None:
-            failure = failures.route_not_found()
-        else:
-            try:
-                return await self._proxy(request, request_id)
-            except ConnectionError:
-                raise
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the caller gets an answer and the log the place
-                failure = failure_of(error, request_id, "proxy")
-        return refuse(self._default, request, request_id, failure)
 
     def _refuse(self, request: web.BaseRequest, failure: Failure) -> web.Response:
         return refuse(self._default, request, uuid7(), failure)
 
+    # For both
 
-def split_target(target: str) -> tuple[str, str]:
-    """Returns raw path and query of a request target; of an absolute one, as proxies get, what follows the host."""
-    if not target.startswith("/"):
-        match = _ABSOLUTE.match(target)
-        if match is not None:
-            target = target[match.end() :]
-            if not target.startswith("/"):
-                target = "/" + target
-    path, _, query = target.partition("#")[0].partition("?")
-    return path, query
+    def _serving(self, path: str) -> Serving | None:
+        """Returns who answers a raw path, None for the proxy."""
+        claimed = unquote(path) if "%" in path else path
+        return next((serving for claims, serving in self._claims if claims(claimed)), None)
+
+
+async def _nowhere(_request_id: str, _head: Head, _body: Body, _sink: HttpSink) -> None:
+    """What answers unclaimed requests where there is no proxy."""
+    raise Refused(failures.route_not_found())

@@ -1,79 +1,39 @@
 """The HTTP host of the proxy engine: what no dialect claims goes to a provider.
 
-Knows the engine and aiohttp's requests; nothing of providers, formats or rpcs. Failures are put into words by the
-dialect that it is given.
+Knows the engine and requests as they are on the wire; nothing of providers, formats or rpcs.
 """
-
-from aiohttp import web
 
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.ids import KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
-from ingate.proxy.ports import ClientGone, Headers
-from rest_facade.answers import failure_of, refuse
-from rest_facade.app import ProxyHandler, split_target
-from rest_facade.body import read_body
-from rest_facade.dialects.base import Dialect
-from rest_facade.failures import REQUEST_TIMEOUT, Refused
-from rest_facade.middleware import REQUEST_ID, common_lines
-from rest_facade.sink import HttpSink, Written
+from ingate.proxy.ports import Headers
+from ingate.proxy.request_head import RequestHead, read_head
+from rest_facade.app import ProxyHandler
+from rest_facade.http1 import Body, Head
+from rest_facade.sink import HttpSink
 
 _KEY_HEADER = b"x-ingate-key"
 _SDK_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
 _KEY_PREFIXES = (KEY_PREFIX.encode(), b"ing_")
 _BEARER = b"bearer "
-_ID_LINE = REQUEST_ID.encode() + b": "
-_common = common_lines()
 
 
-class _Late(BadRequest):
-    """The body does not arrive; the facade's refusal as the engine can record it."""
-
-    reason = REQUEST_TIMEOUT
-
-
-def proxy_handler(engine: Engine, dialect: Dialect, *, max_body: int, patience: float) -> ProxyHandler:
+def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHandler:
     """Returns the handler. Bodies are read up to `max_body` bytes, waiting `patience` seconds for more."""
 
-    async def handle(request: web.BaseRequest, request_id: str) -> web.StreamResponse:
-        sink = HttpSink(request, _common + _ID_LINE + request_id.encode() + b"\r\n")
-        try:
-            await engine.forward(_inbound(request, request_id, max_body, patience), sink)
-        except ConnectionError:
-            sink.abort()
-        except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
-            failure = failure_of(error, request_id, "proxy")
-            if not sink.started:
-                return refuse(dialect, request, request_id, failure, more=sink.rate_pairs())
-            sink.abort()
-        return Written(keep_alive=sink.keep_alive and request.content.is_eof())
+    async def handle(request_id: str, head: Head, body: Body, sink: HttpSink) -> None:
+        asked = head.asked
+        if asked is None:
+            asked = head.asked = _asked(head)
+        await engine.forward(Inbound(request_id, asked, lambda: body.read(max_body, patience)), sink)
 
     return handle
 
 
-def _inbound(request: web.BaseRequest, request_id: str, max_body: int, patience: float) -> Inbound:
-    path, query = split_target(request.raw_path)
-    request_target.check(request.method, path, query)
-
-    async def read() -> bytes:
-        try:
-            return await read_body(request, max_body, patience)
-        except ConnectionError:
-            raise ClientGone from None
-        except Refused as refusal:
-            raise _Late(refusal.failure.message) from None
-
-    headers: Headers = [(name.lower(), value) for name, value in request.raw_headers]
-    return Inbound(
-        request_id,
-        request.method,
-        path,
-        query,
-        headers,
-        _credential(headers),
-        read,
-    )
+def _asked(head: Head) -> RequestHead:
+    request_target.check(head.method, head.path, head.query)
+    return read_head(head.method, head.path, head.query, head.headers, _credential(head.headers))
 
 
 def _credential(headers: Headers) -> str:

@@ -49,8 +49,8 @@ async def serve(settings: Settings) -> None:
     from ingate.rpc import server as rpc_server
     from ingate.vault import MASTER_KEY_FILE
     from rest_facade.app import Facade
-    from rest_facade.connection import Limits
     from rest_facade.dialects.ingate import dialect
+    from rest_facade.http1 import Limits
     from rest_facade.proxy import proxy_handler
     from rest_facade.serving import Calls
 
@@ -69,7 +69,7 @@ async def serve(settings: Settings) -> None:
         facade = Facade(
             core.channel,
             (native,),
-            proxy_handler(core.engine, native, max_body=calls.max_body, patience=calls.patience),
+            proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience),
             calls=calls,
             limits=Limits(head=settings.max_header_bytes),
         )

@@ -1,89 +1,142 @@
-"""Exchanges as rows and as messages. Pure."""
+"""Exchanges as rows and as messages. Pure.
+
+A row is made for every exchange, so its fields are read many at a time, and what repeats is checked and cleaned once.
+"""
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from gen.ingate.exchanges.v1 import exchange_pb2, exchange_service_pb2
 from ingate import clock, ids
 from ingate.errors import BadRequest
 from ingate.exchanges import pricing
 from ingate.exchanges.tables import Exchange
-from ingate.formats import Usage
+from ingate.formats import Format, Usage, read_prompt, read_response
+from ingate.remembered import Remembered
 
-_json = msgspec.json.Encoder()
 MAX_NAME = 256
 MAX_LABEL = 64
 MAX_METHOD = 32
 MAX_COUNT = 2**60
 """Tokens of one kind at most: their sum still fits a column."""
 MAX_COST = 2**63 - 1
+COLUMNS = tuple(column.name for column in Exchange.__table__.columns)
+"""The columns in the order of a row."""
+
+_json = msgspec.json.Encoder()
 _SECONDS = range(-62_135_596_800, 253_402_300_800)  # the years 1 to 9999
 _COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+_BUCKETS = ("input", "cache_read", "cache_write", "output", "reasoning")
 _TIMES = ("latency_ms", "ttft_ms")
+_counts = attrgetter(*_COUNTS)
+_FORMATS = {format.value: format for format in Format}
 
 
-def row(record: exchange_service_pb2.ExchangeRecord, place: str) -> dict[str, Any]:
-    """Returns the column values of a record, priced.
+class _Tried(Struct, omit_defaults=True):
+    """An attempt as it is stored."""
+
+    provider: str
+    latency_ms: float
+    status_code: int | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
+class _Said(Struct):
+    """What the bodies of an exchange say."""
+
+    model: str
+    usage: Usage
+    prompt: str | None
+    completion: str | None
+    metadata: dict[str, str]
+
+
+def row(record: exchange_service_pb2.ExchangeRecord, place: str) -> tuple[Any, ...]:
+    """Returns the values of COLUMNS for a record, priced. What it leaves to be learned is learned from its bodies.
 
     Text that a column cannot hold is cut or cleaned. What cannot be mended is BadRequest, naming the field in `place`.
     """
     it = record.exchange
     _check(record, place)
-    has = it.HasField
-    model = _text(it.model, MAX_NAME)
-    usage = Usage(
-        input=it.input_tokens if has("input_tokens") else None,
-        cache_read=it.cache_read_tokens if has("cache_read_tokens") else None,
-        cache_write=it.cache_write_tokens if has("cache_write_tokens") else None,
-        output=it.output_tokens if has("output_tokens") else None,
-        reasoning=it.reasoning_tokens if has("reasoning_tokens") else None,
-    )
-    created_at = clock.from_proto(it.created_at)
-    cost = pricing.cost(record.price_provider, model, usage, created_at)
     payload = record.payload if record.HasField("payload") else None
-    return {
-        "id": it.request_id,
-        "org_id": record.org_id,
-        "created_at": created_at,
-        "source": it.source,
-        "provider": _text(it.provider, MAX_NAME),
-        "served_by": _text(it.served_by, MAX_NAME),
-        "model": model,
-        "method": _text(it.method, MAX_METHOD),
-        "path": _text(it.path),
-        "status_code": it.status_code,
-        "level": it.level,
-        "error_code": _text(it.error_code, MAX_LABEL) or None,
-        "stream": it.stream,
-        "latency_ms": it.latency_ms,
-        "ttft_ms": it.ttft_ms if has("ttft_ms") else None,
-        "input_tokens": usage.input,
-        "output_tokens": usage.output,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "reasoning_tokens": usage.reasoning,
-        "total_tokens": usage.total,
-        "cost_pico": None if cost is None or cost > MAX_COST else cost,
-        "cache": it.cache,
-        "attempts": _attempts(it.attempts),
-        "user_id": _text(it.user_id, MAX_NAME) or None,
-        "session_id": _text(it.session_id, MAX_NAME) or None,
-        "key_id": it.key_id,
-        "app_id": _text(it.app_id, MAX_LABEL) or None,
-        "team_id": _text(it.team_id, MAX_LABEL) or None,
-        "prompt": _text(it.prompt) if has("prompt") else None,
-        "completion": _text(it.completion) if has("completion") else None,
-        "meta": _object(it.metadata),
-        "tags": _object(it.tags),
-        "truncated": payload.truncated if payload else False,
-        "request_headers": payload.request_headers if payload else None,
-        "request_body": payload.request_body if payload else None,
-        "response_headers": payload.response_headers if payload else None,
-        "response_body": payload.response_body if payload else None,
-    }
+    said = _stated(it) if payload is None or not record.format else _learned(record, payload)
+    created_at = clock.from_proto(it.created_at)
+    model, usage = _names[said.model], said.usage
+    cost = pricing.cost(record.price_provider, model, usage, created_at)
+    has = it.HasField
+    return (
+        it.request_id,
+        record.org_id,
+        created_at,
+        it.source,
+        _names[it.provider],
+        _names[it.served_by],
+        model,
+        _text(it.method, MAX_METHOD),
+        _text(it.path),
+        it.status_code,
+        it.level,
+        _text(it.error_code, MAX_LABEL) or None,
+        it.stream,
+        it.latency_ms,
+        it.ttft_ms if has("ttft_ms") else None,
+        usage.input,
+        usage.output,
+        usage.cache_read,
+        usage.cache_write,
+        usage.reasoning,
+        usage.total,
+        None if cost is None or cost > MAX_COST else cost,
+        it.cache,
+        _attempts(it.attempts),
+        _names[it.user_id] or None,
+        _names[it.session_id] or None,
+        it.key_id,
+        _text(it.app_id, MAX_LABEL) or None,
+        _text(it.team_id, MAX_LABEL) or None,
+        None if said.prompt is None else _text(said.prompt),
+        None if said.completion is None else _text(said.completion),
+        _object(said.metadata),
+        _object(it.tags),
+        *((False, None, None, None, None) if payload is None else _kept(payload)),
+    )
+
+
+_kept = attrgetter("truncated", "request_headers", "request_body", "response_headers", "response_body")
+
+
+def _stated(it: exchange_pb2.Exchange) -> _Said:
+    """Returns what the record says of the bodies."""
+    has = it.HasField
+    counts = zip(_BUCKETS, _COUNTS, _counts(it), strict=True)
+    return _Said(
+        it.model,
+        Usage(**{bucket: count for bucket, name, count in counts if count or has(name)}),
+        it.prompt if has("prompt") else None,
+        it.completion if has("completion") else None,
+        dict(it.metadata),
+    )
+
+
+def _learned(record: exchange_service_pb2.ExchangeRecord, payload: exchange_pb2.Payload) -> _Said:
+    """Returns what the bodies say themselves; the model that was asked for where the answer names none."""
+    it = record.exchange
+    # A gateway that is newer than this core may know formats that it does not.
+    format = _FORMATS.get(record.format, Format.OTHER)
+    facts = read_response(format, record.media_type, "", payload.response_body)
+    return _Said(
+        facts.model or it.model,
+        facts.usage,
+        read_prompt(format, it.path, payload.request_body),
+        facts.completion,
+        {**it.metadata, **dict(facts.metadata)},
+    )
 
 
 def message(stored: Exchange) -> exchange_pb2.Exchange:
@@ -138,11 +191,11 @@ def payload(stored: Exchange) -> exchange_pb2.Payload:
 def _attempts(attempts: Any) -> str:
     tries = []
     for it in attempts:
-        tried: dict[str, Any] = {"provider": it.provider, "latency_ms": it.latency_ms}
+        tried = _Tried(it.provider, it.latency_ms)
         if it.HasField("status_code"):
-            tried["status_code"] = it.status_code
+            tried.status_code = it.status_code
         if it.HasField("error"):
-            tried["error"] = it.error
+            tried.error = it.error
         tries.append(tried)
     return _json.encode(tries).decode()
 
@@ -156,21 +209,31 @@ def _text(text: str, most: int | None = None) -> str:
     return (text.replace("\0", "\ufffd") if "\0" in text else text)[:most]
 
 
+_names: Remembered[str, str] = Remembered(lambda name: _text(name, MAX_NAME), len)
+"""Names as columns hold them, remembered: they repeat."""
+
+
+@lru_cache(1024)
+def _known_uuid(text: str) -> bool:
+    """Tells whether an id that many records share is one."""
+    return ids.is_uuid(text)
+
+
 def _check(record: exchange_service_pb2.ExchangeRecord, place: str) -> None:
     """Raises BadRequest for the first value that no column holds and no default may stand in for."""
     it = record.exchange
-    for name, text in (
-        ("org_id", record.org_id),
-        ("exchange.request_id", it.request_id),
-        ("exchange.key_id", it.key_id),
-    ):
-        if not ids.is_uuid(text):
-            raise BadRequest.field(f"{place}.{name}", "must be a UUID")
+    if not _known_uuid(record.org_id):
+        raise BadRequest.field(f"{place}.org_id", "must be a UUID")
+    if not ids.is_uuid(it.request_id):
+        raise BadRequest.field(f"{place}.exchange.request_id", "must be a UUID")
+    if not _known_uuid(it.key_id):
+        raise BadRequest.field(f"{place}.exchange.key_id", "must be a UUID")
     if it.created_at.seconds not in _SECONDS:
         raise BadRequest.field(f"{place}.exchange.created_at", "is out of range")
-    for name in _COUNTS:
-        if not 0 <= getattr(it, name) <= MAX_COUNT:
-            raise BadRequest.field(f"{place}.exchange.{name}", "is out of range")
+    counts = _counts(it)
+    if min(counts) < 0 or max(counts) > MAX_COUNT:
+        name = next(name for name, count in zip(_COUNTS, counts, strict=True) if not 0 <= count <= MAX_COUNT)
+        raise BadRequest.field(f"{place}.exchange.{name}", "is out of range")
     for name in _TIMES:
         if not math.isfinite(getattr(it, name)):
             raise BadRequest.field(f"{place}.exchange.{name}", "must be a finite number")

@@ -5,13 +5,13 @@ no two takes interleave and a limit is never overrun. It does not know what a ke
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ingate.clock import MINUTE
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The answer to one take: whether it was granted and how the window stands after it."""
 
     allowed: bool

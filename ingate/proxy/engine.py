@@ -8,23 +8,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import Format, MalformedBody, RequestFacts, detect, read_request
+from ingate.formats import MalformedBody, read_model, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
+from ingate.proxy import record
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
-from ingate.proxy.headers import outbound
 from ingate.proxy.journal import Journal
-from ingate.proxy.plan import Plan, plan
-from ingate.proxy.ports import ClientGone, Headers, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
+from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.presence import Presence
-from ingate.proxy.relay import Disconnect, Relay, failure
+from ingate.proxy.relay import Disconnect, Terms, failure, relay
+from ingate.proxy.request_head import RequestHead, Route
 
-MAX_ATTRIBUTION = 256
 STATUS = {
     "BAD_REQUEST": 400,
     "FORBIDDEN": 403,
@@ -36,23 +36,16 @@ STATUS = {
 }
 """How a refusal is recorded; a host may answer it in other words."""
 
-_ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
-
 
 class Inbound(Struct):
     """A request as a host received it.
 
-    `path` is the raw path, `query` what follows `?` (empty for none), `headers` have lower-case names, `credential` is
-    the key's secret. `read` returns the body, or raises a DomainError, or ClientGone. `metered` tells that the rate
-    window has counted the call already. Hosts let `request_target.check` see what they received first.
+    `read` returns the body, or raises a DomainError, or ClientGone. `metered` tells that the rate window has counted
+    the call already. Hosts let `request_target.check` see what they received before they make the head.
     """
 
     request_id: str
-    method: str
-    path: str
-    query: str
-    headers: Headers
-    credential: str
+    head: RequestHead
     read: Callable[[], Awaitable[bytes]]
     metered: bool = False
 
@@ -77,10 +70,8 @@ class Engine:
         self._windows = windows
         self._journal = journal
         self._transports = transports
-        self._capture = capture
-        self._disconnect = disconnect
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._terms = Terms(self._settle, capture, disconnect)
+        self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
 
     async def forward(self, request: Inbound, sink: Sink) -> None:
@@ -88,10 +79,11 @@ class Engine:
 
         Raises the DomainError to answer instead while nothing has been sent. Every admitted request is recorded once.
         """
-        grant = await self._grants.grant(request.credential)
+        head = request.head
+        grant = self._grants.known(head.digest) or await self._grants.grant(head.digest)
         if not request.metered:
             self._meter(grant, sink)
-        exchange = Exchange(request.request_id, grant, request.method, request.path, request.headers)
+        exchange = Exchange(request.request_id, grant, head)
         self.in_flight += 1
         try:
             await self._exchange(request, exchange, sink)
@@ -115,13 +107,13 @@ class Engine:
                 self._settle(exchange)
             finally:
                 self.in_flight -= 1
-                if not self.in_flight:
+                if self._idle is not None and not self.in_flight:
                     self._idle.set()
 
     async def drained(self, seconds: float) -> bool:
         """Waits until no exchange is under way, for `seconds` at most; tells whether that is so."""
         if self.in_flight:
-            self._idle.clear()
+            self._idle = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), seconds)
         return not self.in_flight
@@ -133,19 +125,21 @@ class Engine:
             raise rate_limited(decision)
 
     async def _exchange(self, request: Inbound, exchange: Exchange, sink: Sink) -> None:
-        grant = exchange.grant
+        grant, head = exchange.grant, exchange.head
         if not grant.may_proxy:
             raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
-        named = _attribute(exchange, request.headers)
+        if head.problem is not None:
+            raise head.problem
         exchange.request_body = body = await request.read()
-        format = detect(request.path)
-        exchange.request_facts = facts = _facts(format, request, body)
-        exchange.model = facts.model
-        chosen = plan(grant.targets, format, request.path, body, facts, headers=request.headers, named=named)
-        exchange.target, exchange.model = chosen.target, chosen.model
-        presence = Presence(sink, self._disconnect.grace)
+        exchange.model = model = _model(head, body)
+        route = head.route(grant.targets, model)
+        exchange.target, exchange.model = route.plan.target, route.plan.model
+        if route.plan.renamed is not None:
+            body = _renamed(body, route.plan.renamed)
+        presence = Presence(sink, self._terms.disconnect.grace)
         try:
-            await self._answer(request, exchange, format, chosen, sink)
+            response = await self._attempt(exchange, route, body)
+            await relay(exchange, response, sink, self._terms, route.served_by)
         except asyncio.CancelledError:
             if presence.swallow():
                 raise ClientGone from None
@@ -153,28 +147,10 @@ class Engine:
         finally:
             presence.close()
 
-    async def _answer(self, request: Inbound, exchange: Exchange, format: Format, chosen: Plan, sink: Sink) -> None:
-        response = await self._attempt(request, exchange, chosen)
-        relay = Relay(
-            exchange,
-            format,
-            response,
-            sink,
-            capture=self._capture,
-            disconnect=self._disconnect,
-            settle=lambda: self._settle(exchange),
-        )
-        await relay.run([(b"x-ingate-served-by", chosen.target.name.encode())])
-
-    async def _attempt(self, request: Inbound, exchange: Exchange, chosen: Plan) -> UpstreamResponse:
-        target = chosen.target
+    async def _attempt(self, exchange: Exchange, route: Route, body: bytes) -> UpstreamResponse:
+        target = route.plan.target
         outgoing = OutboundRequest(
-            request.method,
-            target.origin,
-            f"{chosen.path}?{request.query}" if request.query else chosen.path,
-            outbound(request.headers, target),
-            chosen.body,
-            target.timeouts,
+            exchange.head.method, target.origin, route.asks, route.headers, body, target.timeouts
         )
         sent = time.perf_counter()
         try:
@@ -188,16 +164,9 @@ class Engine:
 
     def _settle(self, exchange: Exchange) -> None:
         """Appends the record to the journal; the first call counts."""
-        if exchange.settled:
-            return
-        exchange.settled = True
-        record = exchange.record(self._capture)
-
-        def light() -> bytes:
-            record.ClearField("payload")
-            return record.SerializeToString()
-
-        self._journal.append(record.SerializeToString(), light)
+        if not exchange.settled:
+            exchange.settled = True
+            self._journal.append(record.encode(exchange, self._terms.capture), partial(record.light, exchange))
 
 
 def rate_limited(decision: Decision) -> RateLimited:
@@ -208,34 +177,24 @@ def rate_limited(decision: Decision) -> RateLimited:
     )
 
 
-def _attribute(exchange: Exchange, headers: Headers) -> str | None:
-    """Notes the end user and session that the caller names, and returns the provider it asks for."""
-    named = None
-    for name, value in headers:
-        if not name.startswith(b"x-ingate-"):
-            continue
-        if name == b"x-ingate-provider":
-            named = value.decode("latin-1").strip()
-        elif attribute := _ATTRIBUTES.get(name):
-            text = value.decode("utf-8", "replace").strip()
-            if len(text) > MAX_ATTRIBUTION:
-                raise BadRequest.field(name.decode().title(), f"must have at most {MAX_ATTRIBUTION} characters")
-            setattr(exchange, attribute, text or None)
-    return named
-
-
-def _facts(format: Format, request: Inbound, body: bytes) -> RequestFacts:
-    if request.method != "POST" or _compressed(request.headers):
-        return RequestFacts(None, False, None)
+def _model(head: RequestHead, body: bytes) -> str | None:
+    if head.method != "POST" or head.compressed:
+        return None
     try:
-        return read_request(format, request.path, body)
+        return read_model(head.format, head.path, body)
     except MalformedBody as error:
-        raise BadRequest(str(error), fields={"body": str(error)}) from None
+        raise _unreadable(error) from None
 
 
-def _compressed(headers: Headers) -> bool:
-    """Tells whether the body is for the provider alone to read."""
-    return any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers)
+def _renamed(body: bytes, model: str) -> bytes:
+    try:
+        return rewrite_model(body, model)
+    except MalformedBody as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: MalformedBody) -> BadRequest:
+    return BadRequest(str(error), fields={"body": str(error)})
 
 
 def _snake(name: str) -> str:

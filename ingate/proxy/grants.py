@@ -17,9 +17,11 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from gen.ingate.access.v1.access_pb2 import SCOPE_PROXY
+from gen.ingate.exchanges.v1.exchange_pb2 import CACHE_BYPASS, SOURCE_PROXY, Exchange
+from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.gateway_service_pb2 import AdmitRequest, WatchRequest
 from gen.ingate.gateway.v1.grant_pb2 import Grant as GrantMessage
-from ingate import clock, ids
+from ingate import clock
 from ingate.errors import BadRequest, Unauthenticated, Unavailable
 from ingate.proxy.ports import Timeouts
 from ingate.proxy.target import Target, compile_target
@@ -39,12 +41,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do."""
+    """What one key may do.
+
+    `stated` is what every record of an exchange says of its key: a part of an ExchangeRecord, in wire form.
+    """
 
     org_id: str
     key_id: str
-    app_id: str | None
-    team_id: str | None
+    stated: bytes
     may_proxy: bool
     rate_limit: int
     expires_at: int | None
@@ -85,20 +89,19 @@ class Grants:
         """How many keys are known, refused ones included."""
         return len(self._entries)
 
-    async def grant(self, secret: str) -> Grant:
-        """Returns the grant of a key. Raises Unauthenticated, or Unavailable when the core cannot say."""
-        digest = ids.secret_hash(secret)
+    def known(self, digest: bytes) -> Grant | None:
+        """Returns the grant of a key, by its hash, when the core need not be asked. Raises Unauthenticated."""
         entry = self._entries.get(digest)
-        if entry is None or not self._fresh(entry):
-            entry = await self._refresh(digest, entry)
-        grant = entry.grant
-        if grant is None or (grant.expires_at is not None and grant.expires_at <= clock.now()):
-            raise Unauthenticated(REFUSED)
-        return grant
-
-    def _fresh(self, entry: _Entry) -> bool:
+        if entry is None:
+            return None
         now = time.monotonic()
-        return now < entry.until and (self._live or now < entry.fetched + STALE)
+        if now >= entry.until or not (self._live or now < entry.fetched + STALE):
+            return None
+        return _valid(entry)
+
+    async def grant(self, digest: bytes) -> Grant:
+        """Returns the grant of a key, by its hash. Raises Unauthenticated, or Unavailable when the core cannot say."""
+        return self.known(digest) or _valid(await self._refresh(digest, self._entries.get(digest)))
 
     async def _refresh(self, digest: bytes, known: _Entry | None) -> _Entry:
         task = self._fetching.get(digest)
@@ -141,11 +144,17 @@ class Grants:
                 targets.append(compile_target(route, self._timeouts, allow_private=self._allow_private))
             except BadRequest as error:
                 log.warning("provider_unusable", org=message.org_id, provider=route.name, problem=error.message)
-        return Grant(
-            org_id=message.org_id,
+        exchange = Exchange(
+            source=SOURCE_PROXY,
+            cache=CACHE_BYPASS,
             key_id=message.key_id,
             app_id=message.app_id or None,
             team_id=message.team_id or None,
+        )
+        return Grant(
+            org_id=message.org_id,
+            key_id=message.key_id,
+            stated=ExchangeRecord(org_id=message.org_id, exchange=exchange).SerializeToString(),
             may_proxy=SCOPE_PROXY in message.scopes,
             rate_limit=message.rate_limit_per_minute,
             expires_at=clock.from_proto(message.expires_at) if message.HasField("expires_at") else None,
@@ -180,3 +189,11 @@ class Grants:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, AioRpcError):
                 await task
+
+
+def _valid(entry: _Entry) -> Grant:
+    """Returns the grant in an entry. Raises Unauthenticated when there is none, or when the key has expired."""
+    grant = entry.grant
+    if grant is None or (grant.expires_at is not None and grant.expires_at <= clock.now()):
+        raise Unauthenticated(REFUSED)
+    return grant

@@ -5,12 +5,13 @@ everything goes but what belongs to a connection, to a site, or to the gateway i
 """
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+
+import msgspec
 
 from ingate.ids import INVITATION_PREFIX, KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
+from ingate.remembered import Remembered
 
 OUTBOUND = frozenset(
     {
@@ -70,11 +71,10 @@ INBOUND_REFUSED = frozenset(
 
 MASK = "***"
 
+_json = msgspec.json.Encoder()
 _PREFIXES = f"{KEY_PREFIX}|{SESSION_PREFIX}|{INVITATION_PREFIX}|ing_"
 _GATEWAY_SECRET = re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIXES})[\w-]{{6}}".encode(), re.ASCII)
 _SECRET = re.compile(_GATEWAY_SECRET.pattern + rb"|(?<![A-Za-z0-9])(?:sk-|AIza)[\w-]{6}|\b[Bb]earer\s", re.ASCII)
-_MARK = re.compile(rb"sk-|ing|AIza|earer")
-"""In whatever the searches before find, and found ten times faster: most values have none."""
 _SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature")
 
 
@@ -100,27 +100,56 @@ def _crosses(name: bytes, target: Target) -> bool:
 
 def inbound(headers: Headers) -> Headers:
     """Returns what the caller gets of a provider's headers."""
-    return [pair for pair in headers if pair[0] not in INBOUND_REFUSED and not pair[0].startswith(b"x-ingate-")]
+    return [pair for pair in headers if _returns[pair[0]]]
+
+
+def _comes_back(name: bytes) -> bool:
+    return name not in INBOUND_REFUSED and not name.startswith(b"x-ingate-")
 
 
 def carries_gateway_secret(value: bytes) -> bool:
     """Tells whether a header value holds a credential of this gateway."""
-    return _MARK.search(value) is not None and _GATEWAY_SECRET.search(value) is not None
+    return _hints(value.decode("latin-1")) and _GATEWAY_SECRET.search(value) is not None
 
 
-def recorded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Returns headers for the record: what may be a credential masked, repeated names joined by a comma."""
-    record: dict[str, str] = {}
-    for raw_name, raw_value in headers:
-        name, masked = _record_name(raw_name)
-        if not masked and _MARK.search(raw_value) is not None:
-            masked = _SECRET.search(raw_value) is not None
-        value = MASK if masked else raw_value.decode("utf-8", "replace")
-        record[name] = f"{record[name]}, {value}" if name in record else value
-    return record
+def _hints(text: str) -> bool:
+    """Tells whether a text has in it what every secret that is searched for has. Few do, and text tells it quickly."""
+    return "sk-" in text or "ing" in text or "AIza" in text or "earer" in text
 
 
-@lru_cache(maxsize=512)
-def _record_name(raw: bytes) -> tuple[str, bool]:
-    """Returns a name for the record, and whether it tells that the value is a credential. Cached: names repeat."""
-    return raw.decode("latin-1"), raw in RECORD_MASKED or _SECRET_NAME.search(raw) is not None
+def recorded(headers: Headers) -> bytes:
+    """Returns headers for the record, an object of strings in JSON.
+
+    What may be a credential is masked, repeated names are joined by a comma.
+    """
+    if len(dict(headers)) < len(headers):
+        record: dict[str, str] = {}
+        for header in headers:
+            name, shown = header[0].decode("latin-1"), _shown(header)
+            record[name] = f"{record[name]}, {shown}" if name in record else shown
+        return _json.encode(record)
+    return b"{" + b",".join(map(_members.__getitem__, headers)) + b"}"
+
+
+def _member(header: tuple[bytes, bytes]) -> bytes:
+    return _names[header[0]][0] + _json.encode(_shown(header))
+
+
+def _shown(header: tuple[bytes, bytes]) -> str:
+    """Returns a value for the record: MASK for what may be a credential, by its name or by its looks."""
+    name, value = header
+    text = value.decode("utf-8", "replace")
+    if _names[name][1] or (_hints(text) and _SECRET.search(value) is not None):
+        return MASK
+    return text
+
+
+def _name(name: bytes) -> tuple[bytes, bool]:
+    """Returns what begins a member of this name, and whether the name tells that the value is a credential."""
+    credential = name in RECORD_MASKED or _SECRET_NAME.search(name) is not None
+    return _json.encode(name.decode("latin-1")) + b":", credential
+
+
+_members = Remembered(_member, lambda header: len(header[0]) + len(header[1]))
+_names = Remembered(_name, len)
+_returns = Remembered(_comes_back, len)

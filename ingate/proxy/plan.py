@@ -13,7 +13,7 @@ from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_UNSPECIFIED,
 )
 from ingate.errors import BadRequest
-from ingate.formats import Format, RequestFacts, rewrite_model
+from ingate.formats import Format
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
 
@@ -48,41 +48,40 @@ _VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
 
 
 class Plan(Struct, frozen=True):
-    """One provider to try: the target, the path to ask it for, and the body with the model it knows."""
+    """One provider to try: the target, the path to ask it for, and the model as it knows it.
+
+    `renamed` is that model when the body names it otherwise, and is to be written there.
+    """
 
     target: Target
     path: str
-    body: bytes
     model: str | None
+    renamed: str | None
 
 
 def plan(
-    targets: Sequence[Target],
-    format: Format,
-    path: str,
-    body: bytes,
-    facts: RequestFacts,
-    *,
-    headers: Headers,
-    named: str | None,
+    targets: Sequence[Target], format: Format, path: str, model: str | None, *, headers: Headers, named: str | None
 ) -> Plan:
     """Returns the plan of a request: the provider of the header, of the model's prefix, of the path, or the default.
 
     Raises BadRequest when none of these leads to a provider.
     """
-    model = facts.model
     if named is not None:
         target = next((target for target in targets if target.name == named), None)
         if target is None:
             raise BadRequest.field("X-Ingate-Provider", "names no provider that this key can reach")
     else:
         target = None
+    renamed = None
     prefix, slash, rest = (model or "").partition("/")
     if slash and rest and (target is None or target.name == prefix):
         by_prefix = target or next((target for target in targets if target.name == prefix), None)
         if by_prefix is not None:
             target, model = by_prefix, rest
-            body, path = _with_model(format, body, path, rest)
+            if format is Format.GEMINI:
+                path = _with_model(path, rest)
+            else:
+                renamed = rest
     if target is None:
         by_path = (
             by_vendor(targets, vendor(path, headers)) if format is Format.OTHER else by_format(targets, format, model)
@@ -90,7 +89,7 @@ def plan(
         target = by_path or default(targets, format)
     if target is None:
         raise BadRequest(MISSING)
-    return Plan(target, join(target.prefix, canonical(path, format, target)), body, model)
+    return Plan(target, join(target.prefix, canonical(path, format, target)), model, renamed)
 
 
 def by_format(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
@@ -166,8 +165,6 @@ def _below(path: str, roots: tuple[str, ...]) -> bool:
     return path.startswith(roots) and any(path == root or path.startswith(root + "/") for root in roots)
 
 
-def _with_model(format: Format, body: bytes, path: str, model: str) -> tuple[bytes, str]:
-    if format is Format.GEMINI:
-        head, _, tail = path.partition("/models/")
-        return body, f"{head}/models/{model}{tail[tail.rindex(':') :] if ':' in tail else ''}"
-    return rewrite_model(body, model), path
+def _with_model(path: str, model: str) -> str:
+    head, _, tail = path.partition("/models/")
+    return f"{head}/models/{model}{tail[tail.rindex(':') :] if ':' in tail else ''}"

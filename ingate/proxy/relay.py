@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut
-from ingate.formats import Format, ResponseReader
+from ingate.formats import ResponseReader
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import inbound
 from ingate.proxy.ports import ClientGone, Headers, Sink, UpstreamError, UpstreamResponse
@@ -35,106 +35,111 @@ class Disconnect:
         return self.seconds if self.drain else 0.0
 
 
-class Relay:
-    """One answer on its way. `settle` records the exchange, and is called before the caller can have all of it."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every answer.
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        format: Format,
-        response: UpstreamResponse,
-        sink: Sink,
-        *,
-        capture: int,
-        disconnect: Disconnect,
-        settle: Callable[[], None],
-    ) -> None:
+    `settle` records an exchange, and is called before the caller can have all of its answer. `capture` is how many
+    bytes of a stream are kept for the record.
+    """
+
+    settle: Callable[[Exchange], None]
+    capture: int
+    disconnect: Disconnect
+
+
+async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms, extra: Headers) -> None:
+    """Relays a whole answer, with `extra` headers. Raises what failed before anything was sent."""
+    named = dict(response.headers)
+    exchange.media_type = media_type = named.get(b"content-type", b"").decode("latin-1")
+    stated = named.get(b"content-length")
+    length = None if stated is None else int(stated)
+    exchange.status = response.status
+    exchange.response_headers = response.headers
+    if encoding := named.get(b"content-encoding"):
+        exchange.response_encoding = encoding.decode("latin-1")
+    exchange.stream = media_type.startswith(STREAM_TYPES)
+    bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
+    headers = inbound(response.headers) + extra
+    try:
+        if length is not None and length <= WHOLE_LIMIT and not (exchange.stream or bodiless):
+            await _whole(exchange, response, sink, terms, headers)
+        else:
+            await _Pieces(exchange, response, sink, terms).run(headers, length, bodiless=bodiless)
+    finally:
+        await response.aclose()
+
+
+async def _whole(exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms, headers: Headers) -> None:
+    pieces = exchange.response_body
+    try:
+        while chunk := await response.read():
+            if not pieces:
+                exchange.first_byte = time.perf_counter()
+            pieces.append(chunk)
+    except UpstreamError as error:
+        raise failure(error) from error
+    try:
+        sink.present()
+        terms.settle(exchange)
+        await sink.respond(response.status, headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+    except ClientGone:
+        exchange.client_gone = True
+
+
+class _Pieces:
+    """An answer that is handed on as it comes."""
+
+    def __init__(self, exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms) -> None:
         self._exchange = exchange
-        self._settle = settle
-        self._format = format
         self._response = response
         self._sink = sink
-        self._room = capture
+        self._terms = terms
+        self._room = terms.capture
         self._tail = b""
-        self._disconnect = disconnect
-        content_type = content_encoding = ""
-        self._length: int | None = None
-        for name, value in response.headers:
-            if name == b"content-type":
-                content_type = value.decode("latin-1")
-            elif name == b"content-encoding":
-                content_encoding = value.decode("latin-1")
-            elif name == b"content-length":
-                self._length = int(value)
-        self._streamed = content_type.startswith(STREAM_TYPES)
-        self._bodiless = exchange.method == "HEAD" or response.status in BODILESS
-        self._encoding = content_encoding
-        self._reader = ResponseReader(format, content_type, content_encoding)
+        self._reader: ResponseReader | None = None  # once more has come than is kept
 
-    async def run(self, extra: Headers) -> None:
-        """Relays the whole answer, with `extra` headers. Raises what failed before anything was sent."""
-        exchange, response = self._exchange, self._response
-        exchange.status = response.status
-        exchange.response_headers = response.headers
-        exchange.response_encoding = self._encoding
-        exchange.stream = self._streamed
-        headers = inbound(response.headers) + extra
-        try:
-            if self._length is not None and self._length <= WHOLE_LIMIT and not (self._streamed or self._bodiless):
-                await self._whole(headers)
-            else:
-                await self._pieces(headers)
-        finally:
-            await response.aclose()
-            exchange.response_facts = self._reader.finish()
-
-    async def _whole(self, headers: Headers) -> None:
-        pieces = []
-        try:
-            while chunk := await self._next():
-                pieces.append(chunk)
-        except UpstreamError as error:
-            raise failure(error) from error
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        try:
-            self._completing()
-            await self._sink.respond(self._response.status, headers, body)
-        except ClientGone:
-            self._exchange.client_gone = True
-
-    async def _pieces(self, headers: Headers) -> None:
-        try:
-            chunk = await self._next()
-        except UpstreamError as error:
-            raise failure(error) from error
+    async def run(self, headers: Headers, length: int | None, *, bodiless: bool) -> None:
+        """Relays head and body; the length is what the provider announced."""
+        exchange, sink = self._exchange, self._sink
         # A stream goes without: where it breaks, an event more than was announced says so.
-        sized = self._length is not None and self._response.status != 204 and (self._bodiless or not self._streamed)
-        if sized:
-            headers = [*headers, (b"content-length", str(self._length).encode())]
+        left = None if self._response.status == 204 or (exchange.stream and not bodiless) else length
+        if left is not None:
+            headers = [*headers, (b"content-length", b"%d" % left)]
         try:
-            await self._sink.start(self._response.status, headers)
-            left = self._length if sized else None
-            while chunk:
-                if left is not None:
-                    left -= len(chunk)
-                    if left <= 0:
-                        self._completing()
-                await self._sink.write(chunk)
-                self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
+            try:
                 chunk = await self._next()
-            self._completing()
-            await self._sink.end()
-        except ClientGone:
-            self._exchange.client_gone = True
-            await self._abandoned()
-        except UpstreamError as error:
-            await self._broken(error)
+            except UpstreamError as error:
+                raise failure(error) from error
+            try:
+                await sink.start(self._response.status, headers)
+                while chunk:
+                    if left is not None:
+                        left -= len(chunk)
+                        if left <= 0:
+                            self._completing()
+                    await sink.write(chunk)
+                    self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
+                    chunk = await self._next()
+                self._completing()
+                await sink.end()
+            except ClientGone:
+                exchange.client_gone = True
+                await self._abandoned()
+            except UpstreamError as error:
+                await self._broken(error)
+        finally:
+            self._learn()
 
     def _completing(self) -> None:
         """Records the exchange: what follows is the last that the caller waits for, and may outlive this process."""
         self._sink.present()
-        self._exchange.response_facts = self._reader.finish()
-        self._settle()
+        self._learn()
+        self._terms.settle(self._exchange)
+
+    def _learn(self) -> None:
+        if self._reader is not None:
+            self._exchange.response_facts = self._reader.finish()
 
     async def _next(self) -> bytes:
         chunk = await self._response.read()
@@ -142,19 +147,30 @@ class Relay:
             exchange = self._exchange
             if exchange.first_byte is None:
                 exchange.first_byte = time.perf_counter()
-            self._reader.feed(chunk)
             if self._room > 0:
                 exchange.response_body.append(chunk)
                 self._room -= len(chunk)
             else:
-                exchange.truncated = True
+                self._overflow(chunk)
         return chunk
+
+    def _overflow(self, chunk: bytes) -> None:
+        """Reads what is not kept as it passes by."""
+        exchange, reader = self._exchange, self._reader
+        if reader is None:
+            exchange.truncated = True
+            reader = ResponseReader(exchange.head.format, exchange.media_type, exchange.response_encoding)
+            self._reader = reader
+            for kept in exchange.response_body:
+                reader.feed(kept)
+        reader.feed(chunk)
 
     async def _abandoned(self) -> None:
         """Reads on for the usage at the end, as far as the policy goes; its time is the engine's to watch."""
-        if not self._disconnect.drain:
+        policy = self._terms.disconnect
+        if not policy.drain:
             return
-        left = self._disconnect.bytes
+        left = policy.bytes
         # A provider that gives up too leaves what was learned until then.
         with contextlib.suppress(UpstreamError):
             while left > 0 and (chunk := await self._next()):
@@ -163,9 +179,10 @@ class Relay:
     async def _broken(self, error: UpstreamError) -> None:
         """Tells a caller who has part of the answer that there will be no more."""
         exchange = self._exchange
+        format = exchange.head.format
         exchange.error_code = failure(error).reason.lower()
-        whole = self._streamed and not self._encoding and may_follow(self._tail, self._format)
-        event = error_event(self._format, error.timeout) if whole else None
+        whole = exchange.stream and not exchange.response_encoding and may_follow(self._tail, format)
+        event = error_event(format, error.timeout) if whole else None
         try:
             if event is not None:
                 await self._sink.write(event)

@@ -12,6 +12,7 @@ from ingate.limits.window import Decision
 from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
 from ingate.proxy.ports import ClientGone, Headers
+from ingate.proxy.request_head import read_head
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.principal import principal
 
@@ -141,5 +142,5 @@ def _inbound(request: pb.ForwardRequest, metadata: dict[str, str], request_id: s
     async def read() -> bytes:
         return request.body
 
-    secret = credential(metadata) or ""
-    return Inbound(request_id, request.method, path, query, headers, secret, read, metered=True)
+    head = read_head(request.method, path, query, headers, credential(metadata) or "")
+    return Inbound(request_id, head, read, metered=True)

@@ -7,13 +7,14 @@ from grpc.aio import AioRpcError, Channel
 
 from gen.ingate.exchanges.v1.exchange_service_pb2 import RecordRequest, RecordResponse
 from ingate.proxy.journal import Rejected
+from ingate.proxy.wire import sized, tag
 
 METHOD = "/ingate.exchanges.v1.ExchangeService/Record"
 DEADLINE_SECONDS = 30.0
 PERMANENT = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE}
 )
-RECORDS_TAG = bytes([RecordRequest.DESCRIPTOR.fields_by_name["records"].number << 3 | 2])
+_RECORD = tag(RecordRequest, "records")
 
 
 def ship_over(channel: Channel, metadata: tuple[tuple[str, str], ...]) -> Callable[[list[bytes]], Awaitable[None]]:
@@ -38,14 +39,5 @@ def join(records: list[bytes]) -> bytes:
     """Returns the wire form of a RecordRequest with these records: a repeated field is its items, one after another."""
     parts: list[bytes] = []
     for record in records:
-        parts += (RECORDS_TAG, _varint(len(record)), record)
+        parts += sized(_RECORD, record)
     return b"".join(parts)
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

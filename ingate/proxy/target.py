@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
+from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import (
     AUTH_MODE_PASSTHROUGH,
     PROVIDER_TYPE_DEMO,
@@ -17,12 +19,14 @@ from ingate.proxy.ports import Headers, Origin, Timeouts
 DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Where a request can go.
+    """Where a request can go. One is told from another by identity: each is made once, when its grant is.
 
     `prefix` is the path of the base URL without a trailing slash. `extra` are the headers that the gateway sets, the
-    credential among them; `defaults` those it sets unless the caller does.
+    credential among them; `defaults` those it sets unless the caller does. `stated` is what every
+    record of an exchange with it says of it, `served` the same when it answered: parts of an ExchangeRecord, in wire
+    form.
     """
 
     name: str
@@ -40,7 +44,8 @@ class Target:
     models: frozenset[str]
     is_default: bool
     demo: bool
-    price_provider: str
+    stated: bytes
+    served: bytes
 
 
 def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> Target:
@@ -55,6 +60,10 @@ def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> 
     extra = {name.lower(): value for name, value in route.headers.items()}
     if route.api_key and route.auth_header and not passthrough:
         extra[route.auth_header.lower()] = route.auth_format.replace("{key}", route.api_key)
+    stated = ExchangeRecord(
+        exchange=Exchange(provider=route.name),
+        price_provider="demo" if demo else kind.price_provider or route.base_url,
+    ).SerializeToString()
     return Target(
         name=route.name,
         type=route.type,
@@ -71,5 +80,6 @@ def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> 
         models=frozenset(route.models),
         is_default=route.is_default,
         demo=demo,
-        price_provider="demo" if demo else kind.price_provider or route.base_url,
+        stated=stated,
+        served=stated + ExchangeRecord(exchange=Exchange(served_by=route.name)).SerializeToString(),
     )

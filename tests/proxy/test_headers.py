@@ -1,11 +1,14 @@
 """Which headers cross, and what the record shows of them."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
-from ingate.proxy.headers import MASK, inbound, outbound, recorded
+from ingate.proxy import headers
+from ingate.proxy.headers import MASK, inbound, outbound
+from ingate.remembered import CAPACITY, LONGEST
 from tests.support.targets import target
 
 OPENAI = target("openai")
@@ -18,6 +21,11 @@ CREDENTIAL_NAMES = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "
 def pairs(**headers):
     """Returns header pairs; underscores stand for hyphens."""
     return [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+
+def recorded(pairs):
+    """Returns what the record shows, decoded."""
+    return msgspec.json.decode(headers.recorded(pairs))
 
 
 def test_only_what_is_listed_goes_to_a_provider():
@@ -157,6 +165,51 @@ def test_what_the_record_shows(name, value, shown):
 def test_repeated_names_are_joined():
     """As HTTP allows, so that nothing is lost."""
     assert recorded([(b"accept", b"a"), (b"x", b"\xff"), (b"accept", b"b")]) == {"accept": "a, b", "x": "\ufffd"}
+
+
+def test_repeated_names_are_masked_each_for_itself():
+    """A credential in one of them hides that one alone."""
+    given = [(b"x-note", b"one"), (b"x-note", b"Bearer abc"), (b"x-api-key", b"a"), (b"x-api-key", b"b")]
+
+    assert recorded(given) == {"x-note": f"one, {MASK}", "x-api-key": f"{MASK}, {MASK}"}
+
+
+def test_no_headers_are_an_empty_object():
+    """The record has an object whatever a provider leaves out."""
+    assert headers.recorded([]) == b"{}"
+
+
+def test_what_differs_every_time_takes_no_memory():
+    """Headers that never come twice, of which some are huge, leave no more behind than a bound."""
+    for index in range(5000):
+        unique = b"%d" % index
+        given = [(b"x-" + unique, b"v"), (b"date", unique), (b"n" * 5000 + unique, b"v"), (b"v", b"v" * 5000 + unique)]
+        assert recorded(given) == {name.decode(): value.decode() for name, value in given}
+        assert inbound(given) == given
+
+    for memory in (headers._members, headers._names, headers._returns):
+        assert len(memory) <= CAPACITY
+        assert max(len(key) if isinstance(key, bytes) else sum(map(len, key)) for key in memory) <= LONGEST
+
+
+NAMES = st.sampled_from([b"x", b"date", b"x-api-key", b'"\\', b"\xe9\x00"]) | st.binary(max_size=20).map(bytes.lower)
+VALUES = st.sampled_from([b"", b"a", b"Bearer x", b"sk-proj-0123456789", b'"\\\n\xff']) | st.binary(max_size=40)
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=10))
+def test_the_record_is_the_same_however_often(given):
+    """What is remembered of headers is what would be made of them anew: each shown or masked, in order of names."""
+    shown = {}
+    for name, value in given:
+        [text] = recorded([(name, value)] * 2).values()
+        one = text[: (len(text) - 2) // 2]
+        assert one in (MASK, value.decode("utf-8", "replace"))
+        shown.setdefault(name.decode("latin-1"), []).append(one)
+
+    expected = {name: ", ".join(texts) for name, texts in shown.items()}
+
+    assert recorded(given) == expected
+    assert list(recorded(given)) == list(expected)
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20).map(bytes.lower), st.binary(max_size=40)), max_size=10))

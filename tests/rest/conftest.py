@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from rest_facade.app import Facade
-from rest_facade.connection import Limits
 from rest_facade.dialects.ingate import INGATE
+from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
 from tests.rest.stand_in import StandIn
 

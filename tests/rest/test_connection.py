@@ -7,9 +7,8 @@ import logging
 import httpx
 import pytest
 import structlog
-from aiohttp import web
 
-from rest_facade.connection import Limits
+from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
 from tests.rest.laws import check, lawful
 from tests.rest.raw import exchange, one_answer, parse
@@ -236,12 +235,11 @@ async def test_a_client_that_does_not_read_is_dropped(serve):
     """An answer that is not taken ends the connection after its time."""
     dropped = asyncio.Event()
 
-    async def pour(request, _request_id):
-        response = web.StreamResponse()
-        await response.prepare(request)
+    async def pour(_request_id, _head, _body, sink):
         try:
+            await sink.start(200, [])
             while True:
-                await response.write(b"x" * 100_000)
+                await sink.write(b"x" * 100_000)
         finally:
             dropped.set()
 
@@ -305,12 +303,12 @@ async def test_unclaimed_paths_go_to_the_proxy(serve, core):
     """What no dialect claims is the proxy's, whatever the verb; its errors are put into words."""
     from ingate.errors import Unauthenticated
 
-    async def proxy(request, request_id):
-        if request.method == "DELETE":
+    async def proxy(request_id, head, _body, sink):
+        if head.method == "DELETE":
             raise Unauthenticated("no key")
-        if request.method == "PUT":
+        if head.method == "PUT":
             raise RuntimeError("CANARY")
-        return web.json_response({"id": request_id, "path": request.raw_path})
+        await sink.respond(200, [], json.dumps({"id": request_id, "path": head.target}).encode())
 
     facade = await serve(proxy=proxy)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:

@@ -23,8 +23,8 @@ from ingate.core import EMBEDDED_FILE, Core, open_core, open_database
 from ingate.rpc import connect
 from ingate.rpc import server as rpc_server
 from rest_facade.app import Facade
-from rest_facade.connection import Limits
 from rest_facade.dialects.ingate import dialect
+from rest_facade.http1 import Limits
 from rest_facade.proxy import proxy_handler
 from rest_facade.serving import Calls
 from tests.support.process import Child, ingate_argv
@@ -166,7 +166,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             target = server.target
         calls = Calls(max_body=chosen.max_body_bytes, gateway_token=core.gateway_token)
         native = dialect()
-        proxy = proxy_handler(core.engine, native, max_body=calls.max_body, patience=calls.patience)
+        proxy = proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience)
         facade = Facade(core.channel, (native,), proxy, calls=calls, limits=Limits(head=chosen.max_header_bytes))
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)

@@ -30,10 +30,18 @@ class ExchangeRecord(_message.Message):
     EXCHANGE_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     PRICE_PROVIDER_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organisation that it belongs to."""
     price_provider: _builtins.str
     """Whose prices apply: a provider id such as `openai`, or the base URL of a provider that has none."""
+    format: _builtins.str
+    """The wire format of the bodies, such as `openai_chat`. Where it is stated, the payload holds all that was seen of both,
+    and what they say (prompt, completion, model, tokens, how it ended) is learned from them on arrival.
+    """
+    media_type: _builtins.str
+    """The media type of the answer, as the provider stated it."""
     @_builtins.property
     def exchange(self) -> _exchange_pb2.Exchange:
         """The exchange; its cost is computed on arrival."""
@@ -49,10 +57,12 @@ class ExchangeRecord(_message.Message):
         exchange: _exchange_pb2.Exchange | None = ...,
         payload: _exchange_pb2.Payload | None = ...,
         price_provider: _builtins.str = ...,
+        format: _builtins.str = ...,
+        media_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "org_id", b"org_id", "payload", b"payload", "price_provider", b"price_provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "format", b"format", "media_type", b"media_type", "org_id", b"org_id", "payload", b"payload", "price_provider", b"price_provider"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,104 @@
+"""A request's head and everything that follows from it alone.
+
+Clients send the same head over and over: a host may keep a `RequestHead` and use it again, and what is derived here is
+then derived once. Knows no body, no grant and no connection.
+"""
+
+from msgspec import Struct
+
+from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
+from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from ingate import ids
+from ingate.errors import BadRequest
+from ingate.formats import Format, detect
+from ingate.logs import mask
+from ingate.proxy.headers import outbound, recorded
+from ingate.proxy.plan import Plan, plan
+from ingate.proxy.ports import Headers
+from ingate.proxy.target import Target
+
+MAX_ATTRIBUTION = 256
+_ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
+_REMEMBERED_ROUTES = 32
+
+
+class Route(Struct, eq=False):
+    """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
+
+    `served_by` is what the caller is told.
+    """
+
+    plan: Plan
+    asks: str
+    headers: Headers
+    served_by: Headers
+
+
+class RequestHead(Struct, eq=False):
+    """What a request says before its body. Made by `read_head`.
+
+    `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `problem` what is wrong
+    with the attribution, to be raised once the caller is admitted.
+
+    `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
+    and `recorded` the same of a Payload. Secrets are masked in both.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    digest: bytes
+    format: Format
+    compressed: bool
+    stated: bytes
+    recorded: bytes
+    named: str | None
+    problem: BadRequest | None
+    targets: tuple[Target, ...] = ()
+    routes: dict[str | None, Route] = {}
+
+    def route(self, targets: tuple[Target, ...], model: str | None) -> Route:
+        """Returns the route to one of the targets of a grant. Raises BadRequest when there is none."""
+        if targets is not self.targets:
+            # The grant was renewed.
+            self.targets = targets
+            self.routes.clear()
+        route = self.routes.get(model)
+        if route is None:
+            chosen = plan(targets, self.format, self.path, model, headers=self.headers, named=self.named)
+            asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
+            served_by = [(b"x-ingate-served-by", chosen.target.name.encode())]
+            route = Route(chosen, asks, outbound(self.headers, chosen.target), served_by)
+            if len(self.routes) < _REMEMBERED_ROUTES:
+                self.routes[model] = route
+        return route
+
+
+def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:
+    """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
+    stated = Exchange(method=method, path=mask(path))
+    named = problem = None
+    for name, value in headers:
+        if name == b"x-ingate-provider":
+            named = value.decode("latin-1").strip()
+        elif attribute := _ATTRIBUTES.get(name):
+            text = value.decode("utf-8", "replace").strip()
+            if len(text) > MAX_ATTRIBUTION:
+                problem = BadRequest.field(name.decode().title(), f"must have at most {MAX_ATTRIBUTION} characters")
+                break
+            if text:
+                setattr(stated, attribute, mask(text))
+    return RequestHead(
+        method,
+        path,
+        query,
+        headers,
+        ids.secret_hash(secret),
+        detect(path),
+        any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
+        ExchangeRecord(exchange=stated).SerializeToString(),
+        Payload(request_headers=recorded(headers)).SerializeToString(),
+        named,
+        problem,
+    )

@@ -1,0 +1,334 @@
+"""One HTTP/1.1 connection: reads requests one after another and sees that each is answered before the next.
+
+Bounds what a caller may send and how long it may take. Knows no routes, no dialects and no providers: its `Service`
+answers, and says in which words a request is refused that is none.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import structlog
+
+from ingate.proxy.ports import ClientGone
+from ingate.proxy.upstream.deadline import Deadline
+from ingate.rpc.status import Failure
+from rest_facade import failures
+from rest_facade.failures import Refused
+from rest_facade.http1.body import Body
+from rest_facade.http1.claimed import Claimed
+from rest_facade.http1.head import Head, Heads, may_begin, not_http
+
+_LINGER = 2.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_END = b"\r\n\r\n"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a connection, in bytes and seconds.
+
+    `target`: path and query. `head`: request line and headers. `head_time`: from the first byte of a head to its
+    last. `idle`: between requests. `stall`: without progress while an answer waits to be read.
+    """
+
+    target: int = 16 * 1024
+    head: int = 64 * 1024
+    head_time: float = 20.0
+    idle: float = 75.0
+    stall: float = 120.0
+
+
+class Service(Protocol):
+    """Who answers the requests of connections."""
+
+    heads: Heads
+    limits: Limits
+    draining: bool
+
+    def opened(self, connection: "Connection") -> None:
+        """A connection was made."""
+
+    def closed(self, connection: "Connection") -> None:
+        """A connection is gone."""
+
+    def claimed(self) -> Claimed:
+        """Returns what reads and answers the requests of one connection that dialects claim."""
+
+    async def proxied(self, connection: "Connection", head: Head, body: Body) -> bool:
+        """Answers any other request; tells whether the connection may take another one. Never raises but on cancel."""
+
+    def refusal(self, failure: Failure) -> bytes:
+        """Returns the answer to what is no request; it ends the connection."""
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one connection. `on_lost` is called when the connection ends."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_claimed",
+        "_deadline",
+        "_drained",
+        "_expects",
+        "_head",
+        "_head_began",
+        "_lingering",
+        "_loop",
+        "_reading_paused",
+        "_service",
+        "_task",
+        "_turn",
+        "busy",
+        "on_lost",
+        "transport",
+        "writing_paused",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, self._late)
+        self._buffer = b""  # of the next head, or what came behind a body
+        self._body: Body | None = None  # of the proxied request that is being answered
+        self._head: Head | None = None  # of a proxied request, until its answer begins
+        self._claimed: Claimed | None = None
+        self._task: asyncio.Task[None] | None = None  # answers proxied requests, one after another
+        self._turn: asyncio.Future[None] | None = None  # it waits for the next
+        self._drained: asyncio.Future[None] | None = None
+        self._expects = False  # the caller waits to be told that its body is wanted
+        self._head_began = False
+        self._lingering = False
+        self._reading_paused = False
+        self.busy = False
+        self.writing_paused = False
+        self.on_lost: Callable[[], None] | None = None
+
+    # What the transport says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins to wait for a request."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclass
+        if (raw := transport.get_extra_info("socket")) is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._deadline.arm(self._service.limits.idle)
+        self._service.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Hands on what belongs to the request being read, and begins the next when the last is answered."""
+        if self._lingering:
+            return
+        if self.busy:
+            if self._body is not None and not self._body.complete:
+                data = self._body.feed(data)
+            elif self._body is None and self._claimed is not None:
+                data = self._claimed.feed(data)
+            if data:
+                self._buffer += data
+                if len(self._buffer) > self._service.limits.head:
+                    self.pause()
+            return
+        self._buffer = self._buffer + data if self._buffer else data
+        self._begin()
+
+    def eof_received(self) -> None:
+        """The caller has said everything: the transport closes."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tells everybody that the caller is gone."""
+        self._deadline.close()
+        self._take_more()
+        if self._body is not None:
+            self._body.fail(ClientGone())
+        if self._claimed is not None:
+            self._claimed.connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
+        self._service.closed(self)
+
+    def pause_writing(self) -> None:
+        """Starts the clock for a caller that does not read."""
+        self.writing_paused = True
+        self._deadline.arm(self._service.limits.stall)
+        if self._claimed is not None:
+            self._claimed.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Stops that clock."""
+        self.writing_paused = False
+        if self._lingering:
+            self._deadline.arm(_LINGER)
+        else:
+            self._deadline.disarm()
+        self._take_more()
+        if self._claimed is not None:
+            self._claimed.resume_writing()
+
+    def _take_more(self) -> None:
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+    # One request after another
+
+    def _begin(self) -> None:
+        """Reads a head from the buffer, if all of it is there, and has the request answered."""
+        raw = self._buffer
+        end = raw.find(_END)
+        if end <= 0 or raw[0] < 33:
+            # Some clients end a body with a line end too many.
+            raw = self._buffer = raw.lstrip(b"\r\n")
+            end = raw.find(_END)
+        limits = self._service.limits
+        if end < 0:
+            self._unfinished(raw)
+            return
+        self._deadline.disarm()
+        self._head_began = False
+        if end > limits.head:
+            self.refuse(failures.headers_too_large())
+            return
+        try:
+            head, length = self._service.heads.read(raw[:end])
+        except Refused as refused:
+            self.refuse(refused.failure)
+            return
+        self.busy = True
+        self._expects = head.expects
+        if head.claimed:
+            if self._claimed is None:
+                self._claimed = self._service.claimed()
+                self._claimed.attach(self.transport, self._answered)
+            self._buffer = self._claimed.begin(raw, end + len(_END), length, chunked=head.chunked)
+            return
+        body = self._body = Body(self, length, chunked=head.chunked)
+        self._head = head
+        rest = raw[end + len(_END) :]
+        self._buffer = body.feed(rest) if rest else rest
+        if self._task is None:
+            self._task = self._loop.create_task(self._answer())
+        elif self._turn is not None:
+            self._turn.set_result(None)
+            self._turn = None
+
+    def _unfinished(self, raw: bytes) -> None:
+        limits = self._service.limits
+        if not raw:
+            return
+        if not may_begin(raw):
+            self.refuse(not_http().failure)
+        elif len(raw) > limits.head:
+            self.refuse(failures.headers_too_large() if b"\n" in raw else failures.target_too_long())
+        elif not self._head_began:
+            # The clock of a head runs from its first byte, whatever dribbles in.
+            self._head_began = True
+            self._deadline.arm(limits.head_time)
+
+    async def _answer(self) -> None:
+        """Has proxied requests answered as long as the connection lasts: a task for each would cost as much again."""
+        while not self.transport.is_closing():
+            head, body, self._head = self._head, self._body, None
+            if head is None or body is None:
+                self._turn = self._loop.create_future()
+                await self._turn
+                continue
+            keep_alive = False
+            try:
+                keep_alive = await self._service.proxied(self, head, body)
+            finally:
+                self._answered(keep_alive=keep_alive and body.complete, unread=not body.complete)
+
+    def _answered(self, *, keep_alive: bool, unread: bool = False) -> None:
+        """The answer is written: goes on to the next request, or ends the connection."""
+        self._body = self.on_lost = None
+        self.busy = False
+        if self.transport.is_closing():
+            return
+        if unread:
+            self._linger()
+        elif not keep_alive or self._service.draining:
+            self.transport.close()
+        else:
+            self.resume()
+            if self._buffer:
+                self._begin()
+            else:
+                self._deadline.arm(self._service.limits.idle)
+
+    # How it ends
+
+    def refuse(self, failure: Failure) -> None:
+        """Answers what is no request, and ends the connection."""
+        _log.debug("connection refused", reason=failure.reason)
+        self.transport.write(self._service.refusal(failure))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Ends the connection when the caller has stopped sending.
+
+        Closing while data comes in would reset the connection and take the answer away from the caller.
+        """
+        self._lingering = True
+        self._buffer = b""
+        self.resume()
+        self.transport.write_eof()
+        self._deadline.arm(_LINGER)
+
+    def _late(self) -> None:
+        if self.writing_paused:
+            self.transport.abort()
+        elif self._head_began and not self._lingering:
+            self.refuse(failures.request_timeout())
+        else:
+            self.transport.close()
+
+    def drain(self) -> None:
+        """Ends the connection now if it waits for a request, else after the answer."""
+        if not self.busy:
+            self.transport.close()
+
+    async def cut(self, seconds: float) -> None:
+        """Ends the request under way within `seconds`, and the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=seconds)
+        if self._claimed is not None:
+            await self._claimed.shutdown(seconds)
+        self.transport.abort()
+
+    # For what answers a request
+
+    def pause(self) -> None:
+        """Stops reading."""
+        self._reading_paused = True
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on, if reading was stopped."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    def continue_(self) -> None:
+        """Tells a caller that waits for it that the body is wanted."""
+        if self._expects and not self.transport.is_closing():
+            self._expects = False
+            self.transport.write(_CONTINUE)
+
+    async def drained(self) -> None:
+        """Returns when the transport takes more. Raises `ClientGone` when it never will."""
+        while self.writing_paused and not self.transport.is_closing():
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            await asyncio.shield(self._drained)
+        if self.transport.is_closing():
+            raise ClientGone

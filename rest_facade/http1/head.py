@@ -1,0 +1,149 @@
+"""Request heads: read strictly, and remembered, for clients send the same head over and over.
+
+What is refused here would otherwise be read one way by this gateway and another way by whoever stands before it. Knows
+no connection and no routes.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from ingate.proxy.ports import Headers
+from ingate.proxy.request_head import RequestHead
+from rest_facade import failures
+from rest_facade.failures import Refused
+
+REMEMBERED = 1024
+REMEMBERED_BYTES = 4096
+MAX_HEADERS = 128
+_METHODS = (
+    "ACL|BIND|CHECKOUT|CONNECT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
+    "OPTIONS|PATCH|POST|PROPFIND|PROPPATCH|PURGE|PUT|QUERY|REBIND|REPORT|SEARCH|SOURCE|SUBSCRIBE|TRACE|UNBIND|UNLINK|"
+    "UNLOCK|UNSUBSCRIBE"
+)
+"""What aiohttp's parser knows, which reads the requests that dialects claim."""
+
+_REQUEST_LINE = re.compile(rf"({_METHODS}) ([\x21-\x7e]+) HTTP/1\.([01])".encode())
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_LENGTH = re.compile(rb"\r\n(?i:content-length):[ \t]*(\d{1,15})[ \t]*(?=\r\n|\Z)")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_BEGINNING = re.compile(rb"[A-Z-]{1,16}(?: [^\n]*)?\r?\Z|[A-Z-]{1,16} [^\n]*\n")
+
+
+class Head(Struct, eq=False):
+    """A request's line and headers.
+
+    `target` is raw, `path` and `query` are its parts. Header names are in lower case; `content-length` is not among the
+    headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `claimed` tells whether a
+    dialect answers. `asked` is what the proxy makes of the head when it first sees it.
+    """
+
+    method: str
+    target: str
+    path: str
+    query: str
+    version: int
+    headers: Headers
+    chunked: bool
+    keep_alive: bool
+    expects: bool
+    claimed: bool
+    asked: RequestHead | None = None
+
+
+class Heads:
+    """Reads the heads of one facade. `claims` tells of a raw path whether a dialect answers it."""
+
+    def __init__(self, claims: Callable[[str], bool], *, max_target: int) -> None:
+        self._claims = claims
+        self._max_target = max_target
+        # The length differs between requests that are alike otherwise, so it is taken out before looking.
+        self._remembered = lru_cache(REMEMBERED)(self._parse)
+
+    def read(self, raw: bytes) -> tuple[Head, int]:
+        """Returns a head, given without its final blank line, and the length of the body, 0 where none is stated.
+
+        Raises `Refused` for what is not HTTP/1.1, contradicts itself or is too large.
+        """
+        found = _LENGTH.search(raw)
+        if found is None:
+            return self._known(raw), 0
+        start, end = found.span()
+        head = self._known(raw[:start] + raw[end:])
+        if head.chunked:
+            raise not_http()
+        return head, int(found[1])
+
+    def _known(self, text: bytes) -> Head:
+        return self._remembered(text) if len(text) <= REMEMBERED_BYTES else self._parse(text)
+
+    def _parse(self, text: bytes) -> Head:
+        first, *lines = text.split(b"\r\n")
+        asked = _REQUEST_LINE.fullmatch(first)
+        if asked is None:
+            raise not_http()
+        if len(asked[2]) > self._max_target:
+            raise Refused(failures.target_too_long())
+        if len(lines) > MAX_HEADERS:
+            raise Refused(failures.headers_too_large())
+        headers = [_header(line) for line in lines]
+        values: dict[bytes, bytes] = {}
+        for name, value in headers:
+            values[name] = values[name] + b"," + value if name in values else value
+        version = asked[3][0] - ord("0")
+        hosts = sum(name == b"host" for name, _ in headers)
+        if hosts > 1 or (version and not hosts):
+            raise not_http()
+        coding = values.get(b"transfer-encoding")
+        # A length in odd clothes, or a second one: no reason to find out how others would read it.
+        if b"content-length" in values or (coding is not None and (not version or coding.lower() != b"chunked")):
+            raise not_http()
+        target = asked[2].decode()
+        path, query = split_target(target)
+        if not path.startswith("/"):
+            raise Refused(failures.bad_request("the request target must be a path"))
+        tokens = [token.strip() for token in values.get(b"connection", b"").lower().split(b",")]
+        keep_alive = b"close" not in tokens if version else b"keep-alive" in tokens
+        return Head(
+            asked[1].decode(),
+            target,
+            path,
+            query,
+            version,
+            headers,
+            coding is not None,
+            keep_alive and b"upgrade" not in tokens,
+            bool(version) and values.get(b"expect", b"").lower() == b"100-continue",
+            self._claims(path),
+        )
+
+
+def may_begin(raw: bytes) -> bool:
+    """Tells whether an unfinished head begins as one; what does not is refused without waiting for more."""
+    return _BEGINNING.match(raw) is not None
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Returns raw path and query of a request target; of an absolute one, as proxies get, what follows the host."""
+    if not target.startswith("/"):
+        match = _ABSOLUTE.match(target)
+        if match is not None:
+            target = target[match.end() :]
+            if not target.startswith("/"):
+                target = "/" + target
+    path, _, query = target.partition("#")[0].partition("?")
+    return path, query
+
+
+def not_http() -> Refused:
+    """Returns the refusal of what breaks a rule of HTTP/1.1."""
+    return Refused(failures.bad_request("the request is not valid HTTP/1.1"))
+
+
+def _header(line: bytes) -> tuple[bytes, bytes]:
+    found = _HEADER.fullmatch(line)
+    if found is None:
+        raise not_http()
+    return found[1].lower(), found[2].rstrip(b" \t")

@@ -1,0 +1,192 @@
+"""Request heads: what is read, what is refused, what is remembered."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rest_facade.failures import Refused
+from rest_facade.http1.head import REMEMBERED_BYTES, Heads, may_begin
+
+LINE = b"POST /v1/chat/completions?a=b HTTP/1.1"
+HOST = b"Host: x"
+
+
+def heads(**limits):
+    return Heads(lambda path: path.startswith("/api/"), **{"max_target": 1000, **limits})
+
+
+def head(*lines):
+    return b"\r\n".join(lines)
+
+
+def test_what_a_head_says():
+    """Names are lower-case, values without blanks around them, repeated names stay apart."""
+    found, length = heads().read(
+        head(LINE, HOST, b"Content-Length: 12", b"X-A:\t b c \t", b"x-a: d", b"Expect: 100-Continue")
+    )
+
+    assert (found.method, found.target, found.path, found.query) == (
+        "POST",
+        "/v1/chat/completions?a=b",
+        "/v1/chat/completions",
+        "a=b",
+    )
+    assert found.headers == [(b"host", b"x"), (b"x-a", b"b c"), (b"x-a", b"d"), (b"expect", b"100-Continue")]
+    assert (length, found.chunked, found.expects, found.claimed, found.keep_alive) == (12, False, True, False, True)
+    assert heads().read(head(b"GET /api/v1/keys HTTP/1.1", HOST))[0].claimed
+
+
+@pytest.mark.parametrize(
+    ("line", "connection", "kept"),
+    [
+        (b"GET / HTTP/1.1", None, True),
+        (b"GET / HTTP/1.1", b"close", False),
+        (b"GET / HTTP/1.1", b"TE, Close", False),
+        (b"GET / HTTP/1.1", b"upgrade", False),
+        (b"GET / HTTP/1.0", None, False),
+        (b"GET / HTTP/1.0", b"Keep-Alive", True),
+    ],
+)
+def test_whether_the_connection_is_kept(line, connection, kept):
+    """As the versions of HTTP have it; one that wants another protocol ends with its answer."""
+    lines = [line, HOST] + ([b"Connection: " + connection] if connection else [])
+
+    assert heads().read(head(*lines))[0].keep_alive is kept
+
+
+def test_a_head_is_read_once():
+    """Requests that differ in the length of their body alone share a head; others and large ones do not."""
+    known = heads()
+    one, first = known.read(head(LINE, HOST, b"Content-Length: 1", b"A: b"))
+    same, second = known.read(head(LINE, HOST, b"content-length:22", b"A: b"))
+    other, _ = known.read(head(LINE, HOST, b"A: c", b"Content-Length: 1"))
+    assert one is same
+    assert one is not other
+    assert (first, second) == (1, 22)
+
+    large = head(LINE, HOST, b"A: " + b"x" * REMEMBERED_BYTES)
+    assert known.read(large)[0] is not known.read(large)[0]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Content-Length: 5", b"Content-Length: 5"],
+        [b"Content-Length: 5", b"Content-Length: 6"],
+        [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
+        [b"Transfer-Encoding: chunked", b"Content-Length: 5"],
+        [b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"],
+        [b"Transfer-Encoding: gzip, chunked"],
+        [b"Transfer-Encoding: chunked, identity"],
+        [b"Transfer-Encoding:"],
+        [b"Content-Length: +5"],
+        [b"Content-Length: 0x5"],
+        [b"Content-Length: 5, 5"],
+        [b"Content-Length: "],
+        [b"Content-Length: " + b"9" * 16],
+        [b"Content-Length: \xd9\xa5"],
+        [b"Content-Length : 5"],
+        [b"X: a", b" Content-Length: 5"],
+        [b"X: a", b"\tb"],
+        [b": a"],
+        [b"X"],
+        [b"X Y: a"],
+        [b"X: a\rb"],
+        [b"X: a\nb"],
+        [b"X: a\0b"],
+        [b"X: \x7f"],
+        [b"Host: y"],
+    ],
+)
+def test_what_can_be_read_two_ways_is_refused(lines):
+    """Whatever stands before this gateway, it cannot have taken such a request for another one."""
+    known = heads()
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            known.read(head(LINE, HOST, *lines))
+        assert refused.value.failure.reason == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"GET /",
+        b"GET / HTTP/2.0",
+        b"GET / HTTP/1.2",
+        b"GET  / HTTP/1.1",
+        b"GET / HTTP/1.1 ",
+        b"get / HTTP/1.1",
+        b"BREW / HTTP/1.1",
+        b"GET /\xff HTTP/1.1",
+        b"GET /\x7f HTTP/1.1",
+        b"GET /a b HTTP/1.1",
+        b"GET x HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"CONNECT x:443 HTTP/1.1",
+    ],
+)
+def test_request_lines_that_are_none(line):
+    """One method of those there are, one target that is a path, one version."""
+    with pytest.raises(Refused):
+        heads().read(head(line, HOST))
+
+
+def test_a_host_is_stated_once():
+    """HTTP/1.1 demands it, HTTP/1.0 does not know it."""
+    with pytest.raises(Refused):
+        heads().read(head(b"GET / HTTP/1.1", b"A: b"))
+    assert heads().read(b"GET / HTTP/1.0")[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([b"GET /" + b"a" * 1000 + b" HTTP/1.1", HOST], "TARGET_TOO_LONG"),
+        ([b"GET / HTTP/1.1", HOST, *[b"A: b"] * 128], "HEADERS_TOO_LARGE"),
+    ],
+)
+def test_bounds(lines, reason):
+    """Targets and headers have one."""
+    with pytest.raises(Refused) as refused:
+        heads().read(head(*lines))
+    assert refused.value.failure.reason == reason
+
+
+token = st.text("abcXYZ-_09", min_size=1, max_size=8).filter(
+    lambda name: name.lower() not in {"host", "content-length", "transfer-encoding", "connection", "expect"}
+)
+value = st.binary(max_size=12).filter(lambda text: not set(text) & {*range(9), *range(10, 32), 127})
+
+
+@given(st.lists(st.tuples(token, value), max_size=6), st.integers(0, 10**15 - 1), st.data())
+def test_the_length_may_stand_anywhere(pairs, length, data):
+    """Wherever the length is stated, the rest of the head is read as if it were not."""
+    lines = [name.encode() + b": " + text for name, text in pairs]
+    place = data.draw(st.integers(0, len(lines)))
+    known = heads()
+
+    with_length, stated = known.read(head(LINE, HOST, *lines[:place], b"Content-Length: %d" % length, *lines[place:]))
+    without, none = known.read(head(LINE, HOST, *lines))
+
+    assert with_length is without
+    assert (stated, none) == (length, 0)
+    assert without.headers[1:] == [(name.lower().encode(), text.strip(b" \t")) for name, text in pairs]
+
+
+@pytest.mark.parametrize(
+    ("raw", "may"),
+    [
+        (b"G", True),
+        (b"GET", True),
+        (b"GET /x", True),
+        (b"GET /x HTTP/1.1\r\nHost", True),
+        (b"\x16\x03\x01\x02", False),
+        (b"get /", False),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", False),
+        (b"A" * 30, False),
+    ],
+)
+def test_what_may_become_a_head(raw, may):
+    """What cannot is refused at once, for its sender may never send a blank line."""
+    assert may_begin(raw) is may
