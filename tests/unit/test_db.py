@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import threading
 
 import asyncpg
 import pytest
@@ -203,6 +204,10 @@ async def test_a_database_that_is_not_there_is_unavailable(url):
         assert "canary" not in refused.value.message
         assert "127" not in refused.value.message
     await database.aclose()
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            # The driver's thread outlives a failure to open the file, and would find the next test's loop closed.
+            await asyncio.to_thread(thread.join, 10)
 
 
 async def test_a_connection_that_breaks_is_unavailable_and_replaced(postgres_url):
