@@ -49,6 +49,7 @@ from ingate.proxy.engine import Engine
 from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
 from ingate.proxy.ports import Timeouts, Transport
+from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Disconnect
 from ingate.proxy.servicer import ProxyServicer
 from ingate.proxy.shipping import ship_over
@@ -207,7 +208,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     )
     stack.push_async_callback(grants.aclose)
     disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
-    engine = Engine(grants, windows, journal, transports, capture=settings.capture_bytes, disconnect=disconnect)
+    recorder = Recorder(journal, settings.capture_bytes)
+    stack.callback(recorder.flush)
+    engine = Engine(grants, windows, recorder, transports, disconnect)
 
     system = SystemServicer(database)
     exchanges = ExchangeServicer(database, last_used.touch)

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from msgspec import Struct
 
@@ -16,12 +15,11 @@ from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
 from ingate.formats import MalformedBody, read_model, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
-from ingate.proxy import record
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
-from ingate.proxy.journal import Journal
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.presence import Presence
+from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Disconnect, Terms, failure, relay
 from ingate.proxy.request_head import RequestHead, Route
 
@@ -53,24 +51,22 @@ class Inbound(Struct):
 class Engine:
     """Forwards requests. One for each process and event loop.
 
-    `transports` has the network at False and the demo model at True. Bodies are recorded up to `capture` bytes.
+    `transports` has the network at False and the demo model at True.
     """
 
     def __init__(
         self,
         grants: Grants,
         windows: FixedWindows,
-        journal: Journal,
+        recorder: Recorder,
         transports: dict[bool, Transport],
-        *,
-        capture: int,
         disconnect: Disconnect,
     ) -> None:
         self._grants = grants
         self._windows = windows
-        self._journal = journal
+        self._recorder = recorder
         self._transports = transports
-        self._terms = Terms(self._settle, capture, disconnect)
+        self._terms = Terms(recorder.settle, recorder.capture, disconnect)
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
 
@@ -104,7 +100,7 @@ class Engine:
             raise
         finally:
             try:
-                self._settle(exchange)
+                await self._recorder.settle(exchange)
             finally:
                 self.in_flight -= 1
                 if self._idle is not None and not self.in_flight:
@@ -161,12 +157,6 @@ class Engine:
             raise failure(error) from error
         exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, status=response.status))
         return response
-
-    def _settle(self, exchange: Exchange) -> None:
-        """Appends the record to the journal; the first call counts."""
-        if not exchange.settled:
-            exchange.settled = True
-            self._journal.append(record.encode(exchange, self._terms.capture), partial(record.light, exchange))
 
 
 def rate_limited(decision: Decision) -> RateLimited:

@@ -6,7 +6,7 @@ first byte, so that a provider that fails before it says anything is still answe
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut
@@ -43,7 +43,7 @@ class Terms:
     bytes of a stream are kept for the record.
     """
 
-    settle: Callable[[Exchange], None]
+    settle: Callable[[Exchange], Awaitable[None]]
     capture: int
     disconnect: Disconnect
 
@@ -81,7 +81,7 @@ async def _whole(exchange: Exchange, response: UpstreamResponse, sink: Sink, ter
         raise failure(error) from error
     try:
         sink.present()
-        terms.settle(exchange)
+        await terms.settle(exchange)
         await sink.respond(response.status, headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
     except ClientGone:
         exchange.client_gone = True
@@ -117,11 +117,11 @@ class _Pieces:
                     if left is not None:
                         left -= len(chunk)
                         if left <= 0:
-                            self._completing()
+                            await self._completing()
                     await sink.write(chunk)
                     self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
                     chunk = await self._next()
-                self._completing()
+                await self._completing()
                 await sink.end()
             except ClientGone:
                 exchange.client_gone = True
@@ -131,11 +131,11 @@ class _Pieces:
         finally:
             self._learn()
 
-    def _completing(self) -> None:
+    async def _completing(self) -> None:
         """Records the exchange: what follows is the last that the caller waits for, and may outlive this process."""
         self._sink.present()
         self._learn()
-        self._terms.settle(self._exchange)
+        await self._terms.settle(self._exchange)
 
     def _learn(self) -> None:
         if self._reader is not None:

@@ -1,4 +1,4 @@
-"""The journal: appends records to segment files, within a bound, one system call each.
+"""The journal: appends records to segment files, within a bound, one system call for those that come together.
 
 It does not know what a record holds or who ships it, and runs without an event
 loop. Several processes may share a directory: each writes segments of its own.
@@ -7,7 +7,7 @@ Not thread-safe: everything is called on one thread.
 
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -20,6 +20,8 @@ from ingate.proxy.journal.segment import Segment
 
 MIB = 1024 * 1024
 _NEVER = 1 << 62
+_MOST_AT_ONCE = 256
+"""Records of one system call, which takes two buffers for each; there are to be no more than 1,024."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +32,7 @@ class Journal:
     `segment_bytes` is where a new file is begun; it is held between 1/256 and 1/8
     of `max_bytes`, so that descriptors (one a segment) and space accepted but not
     yet freed stay bounded. Up to `mirror_bytes` of what was appended stay in
-    memory for the shipper. With `fsync`, each append waits for the disk, inline: a
+    memory for the shipper. With `fsync`, each call waits for the disk, inline: a
     record then survives a power cut as well as a kill, and the loop stalls for as
     long as the disk takes (a millisecond or more).
     """
@@ -70,15 +72,25 @@ class Journal:
         """
         counts = self.counts
         limit = self._hard if light is None else self._soft
-        if counts.bytes + len(record) + HEADER_BYTES <= limit and self._put(record):
+        if counts.bytes + len(record) + HEADER_BYTES <= limit and self._put([record]):
             return True
         if light is not None:
             lesser = light()
-            if counts.bytes + len(lesser) + HEADER_BYTES <= self._hard and self._put(lesser):
+            if counts.bytes + len(lesser) + HEADER_BYTES <= self._hard and self._put([lesser]):
                 counts.shed_payloads += 1
                 return True
         counts.shed_records += 1
         return False
+
+    def extend(self, records: Sequence[tuple[bytes, Callable[[], bytes]]]) -> None:
+        """Writes records, each with what makes its light form, as `append` would one after another."""
+        for start in range(0, len(records), _MOST_AT_ONCE):
+            some = records[start : start + _MOST_AT_ONCE]
+            whole = [record for record, _ in some]
+            size = sum(map(len, whole)) + HEADER_BYTES * len(whole)
+            if self.counts.bytes + size > self._soft or not self._put(whole):
+                for record, light in some:
+                    self.append(record, light)
 
     def arm(self, pending: int, wake: Callable[[], None]) -> None:
         """Calls `wake` once, from within the append that makes at least `pending` records pending."""
@@ -94,19 +106,23 @@ class Journal:
         self.disarm()
         self.backlog.close()
 
-    def _put(self, record: bytes) -> bool:
-        """Appends one frame to the live segment; returns whether it is there."""
+    def _put(self, records: list[bytes]) -> bool:
+        """Appends frames to the live segment; returns whether they are there, all of them or none."""
         segment = self._live
         if segment is None or not segment.live or segment.size >= self._roll_at:
             segment = self._roll()
             if segment is None:
                 return False
-        size = HEADER_BYTES + len(record)
+        end = segment.size
+        parts: list[bytes] = []
         try:
-            header = pack_header(record, segment.size + size)
-            written = os.writev(segment.fd, (header, record))
+            for record in records:
+                end += HEADER_BYTES + len(record)
+                parts += pack_header(record, end), record
+            size = end - segment.size
+            written = os.writev(segment.fd, parts)
             if written != size:
-                segment.finish(header + record, written)
+                segment.finish(b"".join(parts), written)
             if self._fsync:
                 os.fdatasync(segment.fd)
         except (OSError, struct.error):
@@ -114,15 +130,20 @@ class Journal:
                 # What follows the last whole frame cannot be removed: nothing may be appended after it.
                 self.backlog.seal(segment)
             return False
+        self._added(segment, records, size)
+        return True
+
+    def _added(self, segment: Segment, records: list[bytes], size: int) -> None:
+        """Takes note of frames, together of `size` bytes, at the end of a segment."""
         segment.size += size
-        segment.pending += 1
+        segment.pending += len(records)
         counts = self.counts
         counts.bytes += size
-        counts.records += 1
-        counts.pending += 1
+        counts.records += len(records)
+        counts.pending += len(records)
         if segment.mirroring:
             if counts.mirrored + size <= self._mirror_bytes:
-                segment.mirror.append(record)
+                segment.mirror.extend(records)
                 counts.mirrored += size
             else:
                 segment.mirroring = False
@@ -130,7 +151,6 @@ class Journal:
             wake = self._wake
             self.disarm()
             wake()
-        return True
 
     def _roll(self) -> Segment | None:
         """Begins a new segment; when that fails, goes on with the old one if it still takes records."""

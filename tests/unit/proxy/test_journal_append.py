@@ -12,7 +12,7 @@ import pytest
 
 from ingate.proxy.journal import Journal
 from ingate.proxy.journal.dead_letters import read_all
-from ingate.proxy.journal.frames import HEADER_BYTES
+from ingate.proxy.journal.frames import HEADER_BYTES, read_frames
 
 
 @pytest.fixture
@@ -287,3 +287,53 @@ def test_a_real_limit_of_the_file_system(folder):
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     subprocess.run([sys.executable, "-c", FILL_UP, str(folder), str(hard)], check=True, cwd=Path.cwd(), timeout=60)
     assert stored(folder) == [b"%02d" % index + b"." * 90 for index in range(10)] + [b"room again"]
+
+
+def read_all_frames(directory):
+    (path,) = directory.glob("*.journal")
+    with path.open("rb") as file:
+        return read_frames(file.fileno(), 0, path.stat().st_size, 1000, 1 << 20)
+
+
+def test_records_that_come_together_are_as_if_they_came_alone(tmp_path):
+    """Their frames follow one another in one file, and all wait to be shipped."""
+    journal = Journal(tmp_path)
+    records = [b"record %d" % number for number in range(700)]
+    journal.extend([(record, record.upper) for record in records])
+    assert (journal.counts.records, journal.counts.pending, journal.counts.shed_records) == (700, 700, 0)
+    journal.close()
+
+    assert read_all_frames(tmp_path).records == records
+
+
+def test_records_that_find_no_room_together_are_kept_one_by_one(tmp_path):
+    """What fits stays whole, then light forms, then nothing; each is counted."""
+    journal = Journal(tmp_path, max_bytes=10_000)
+    journal.extend([(b"x" * 992, lambda: b"light") for _ in range(20)])
+    counts = journal.counts
+    assert (counts.records, counts.shed_payloads, counts.shed_records) == (20, 12, 0)
+    assert counts.bytes <= 10_000
+    journal.close()
+
+
+def test_a_disk_that_takes_part_of_what_comes_together_keeps_it_one_by_one(tmp_path, monkeypatch):
+    """The half that went in is cut away before the records are tried alone."""
+    journal = Journal(tmp_path)
+    calls = []
+
+    def full(fd, parts):
+        calls.append(len(parts))
+        if len(parts) > 2:
+            os.write(fd, parts[0])
+            raise OSError(errno.ENOSPC, "full")
+        return writev(fd, parts)
+
+    writev = os.writev
+    monkeypatch.setattr(os, "writev", full)
+    journal.append(b"before")
+    journal.extend([(b"one", bytes), (b"two", bytes)])
+    journal.close()
+
+    assert calls == [2, 4, 2, 2]
+    found = read_all_frames(tmp_path)
+    assert (found.records, found.bad) == ([b"before", b"one", b"two"], 0)

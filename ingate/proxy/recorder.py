@@ -1,0 +1,51 @@
+"""Records exchanges that have ended: all that end in one turn of the event loop together, in one write.
+
+What a record holds and how it is kept is not known here.
+"""
+
+import asyncio
+from functools import partial
+
+from ingate.proxy import record
+from ingate.proxy.exchange import Exchange
+from ingate.proxy.journal import Journal
+
+
+class Recorder:
+    """Appends exchanges to the journal, each once. Bodies are kept up to `capture` bytes. One for each event loop."""
+
+    def __init__(self, journal: Journal, capture: int) -> None:
+        self._journal = journal
+        self.capture = capture
+        self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
+
+    async def settle(self, exchange: Exchange) -> None:
+        """Returns when the exchange is in the journal, or is known to find no room there. The first call counts.
+
+        Waiting may be cancelled: the exchange is recorded all the same.
+        """
+        if exchange.settled:
+            return
+        exchange.settled = True
+        loop = asyncio.get_running_loop()
+        if not self._ended:
+            loop.call_soon(self.flush)
+        recorded: asyncio.Future[None] = loop.create_future()
+        self._ended.append((exchange, recorded))
+        await recorded
+
+    def flush(self) -> None:
+        """Records what has ended until now."""
+        ended, self._ended = self._ended, []
+        capture = self.capture
+        try:
+            self._journal.extend(
+                [(record.encode(exchange, capture), partial(record.light, exchange)) for exchange, _ in ended]
+            )
+        except Exception as error:  # noqa: BLE001 -- nobody is to wait for ever; each raises it to its host
+            for _, recorded in ended:
+                if not recorded.done():
+                    recorded.set_exception(error)
+        for _, recorded in ended:
+            if not recorded.done():
+                recorded.set_result(None)
