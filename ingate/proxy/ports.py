@@ -62,6 +62,9 @@ class UpstreamResponse(Protocol):
     async def read(self) -> bytes:
         """Returns the next piece of the body as it arrived, `b""` once at the end, or raises an `UpstreamError`."""
 
+    def take(self) -> bytes | None:
+        """Returns the rest of the body if all of it is here: nothing is left to read or to close. None otherwise."""
+
     async def aclose(self) -> None:
         """Releases the connection: kept when the body was read to its end, dropped otherwise. May be called twice."""
 

@@ -79,30 +79,25 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     fields = _noted(exchange)
     asked, answered, encoding = exchange.request_body, _answered(exchange), exchange.response_encoding
     shown = unpacked(answered, encoding, capture + 1) if encoding else answered
-    payload = [
-        exchange.head.recorded,
-        *sized(_REQUEST_BODY, asked[:capture]),
-        *sized(_RESPONSE_HEADERS, recorded(exchange.response_headers)),
-        *sized(_RESPONSE_BODY, shown[:capture]),
-    ]
-    cut = exchange.truncated or len(asked) > capture or len(shown) > capture
-    if cut:
-        payload.append(_TRUNCATED)
+    headers = recorded(exchange.response_headers)
+    if exchange.truncated or len(asked) > capture or len(shown) > capture:
+        asked, shown, cut = asked[:capture], shown[:capture], _TRUNCATED
+    else:
+        cut = b""
     if cut or encoding:
         _learn(fields, exchange, answered)
         bodies = b""
     else:
         bodies = _left_to_learn(exchange.head.format, exchange.media_type)
-    return b"".join(
-        (
-            *_stated(exchange),
-            *sized(_EXCHANGE, b"".join(fields)),
-            bodies,
-            _PAYLOAD,
-            varint(sum(map(len, payload))),
-            *payload,
-        )
+    noted = b"".join(fields)
+    payload = (
+        *(exchange.head.recorded, cut),
+        *(_REQUEST_BODY, varint(len(asked)), asked),
+        *(_RESPONSE_HEADERS, varint(len(headers)), headers),
+        *(_RESPONSE_BODY, varint(len(shown)), shown),
     )
+    size = varint(sum(map(len, payload)))
+    return b"".join((*_stated(exchange), _EXCHANGE, varint(len(noted)), noted, bodies, _PAYLOAD, size, *payload))
 
 
 def light(exchange: Exchange) -> bytes:
@@ -134,18 +129,18 @@ def _left_to_learn(format: Format, media_type: str) -> bytes:
 
 def _noted(exchange: Exchange) -> list[bytes]:
     """Returns the fields of an `Exchange` that the engine itself has noted."""
-    latency = time.perf_counter() - exchange.started
+    started, first_byte = exchange.started, exchange.first_byte
     seconds, micros = divmod(exchange.created_at, clock.SECOND)
     since, nanos = _since(seconds), varint(micros * 1000)
+    request_id = exchange.request_id.encode()
     fields = [
-        *text(_REQUEST_ID, exchange.request_id),
+        *(_REQUEST_ID, varint(len(request_id)), request_id),
         *(_CREATED_AT, varint(len(since) + len(nanos)), since, nanos),
         _LEFT if exchange.client_gone else _outcome(exchange.status, exchange.error_code),
-        _LATENCY,
-        _milliseconds(latency),
+        *(_LATENCY, _milliseconds(time.perf_counter() - started)),
     ]
-    if exchange.first_byte is not None:
-        fields += _TTFT, _milliseconds(exchange.first_byte - exchange.started)
+    if first_byte is not None:
+        fields += _TTFT, _milliseconds(first_byte - started)
     if exchange.stream:
         fields.append(_STREAM)
     for attempt in exchange.attempts:

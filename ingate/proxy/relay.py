@@ -60,17 +60,26 @@ async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, term
         exchange.response_encoding = encoding.decode("latin-1")
     exchange.stream = media_type.startswith(STREAM_TYPES)
     bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
+    whole = length is not None and length <= WHOLE_LIMIT and not (exchange.stream or bodiless)
     headers = inbound(response.headers) + extra
+    body = response.take() if whole else None
+    if body is not None:
+        if body:
+            exchange.first_byte = time.perf_counter()
+            exchange.response_body.append(body)
+        await _respond(exchange, sink, terms, headers, body)
+        return
     try:
-        if length is not None and length <= WHOLE_LIMIT and not (exchange.stream or bodiless):
-            await _whole(exchange, response, sink, terms, headers)
+        if whole:
+            await _respond(exchange, sink, terms, headers, await _gathered(exchange, response))
         else:
             await _Pieces(exchange, response, sink, terms).run(headers, length, bodiless=bodiless)
     finally:
         await response.aclose()
 
 
-async def _whole(exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms, headers: Headers) -> None:
+async def _gathered(exchange: Exchange, response: UpstreamResponse) -> bytes:
+    """Returns a whole body that is still to come, keeping for the record what of it does."""
     pieces = exchange.response_body
     try:
         while chunk := await response.read():
@@ -79,10 +88,14 @@ async def _whole(exchange: Exchange, response: UpstreamResponse, sink: Sink, ter
             pieces.append(chunk)
     except UpstreamError as error:
         raise failure(error) from error
+    return b"".join(pieces)
+
+
+async def _respond(exchange: Exchange, sink: Sink, terms: Terms, headers: Headers, body: bytes) -> None:
     try:
         sink.present()
         await terms.settle(exchange)
-        await sink.respond(response.status, headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        await sink.respond(exchange.status, headers, body)
     except ClientGone:
         exchange.client_gone = True
 

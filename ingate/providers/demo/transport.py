@@ -30,6 +30,9 @@ class DemoResponse:
         """Returns the next piece, `b""` at the end and after `aclose`. Never fails."""
         return next(self._pieces, b"")
 
+    def take(self) -> None:
+        """Returns None: what is not asked for is not made."""
+
     async def aclose(self) -> None:
         """Forgets what was not read."""
         self._pieces = iter(())

@@ -69,6 +69,15 @@ class Response(Struct, eq=False):
             self.feed.resume()
         return piece
 
+    def take(self) -> bytes | None:
+        """Returns the rest of the body if all of it is here, None otherwise."""
+        if self.feed is not None or self.failure is not None:
+            return None
+        pieces = self.pieces
+        rest = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return rest
+
     async def aclose(self) -> None:
         """Drops the connection unless the body is complete, and what was not read with it. May be called twice."""
         self.pieces.clear()

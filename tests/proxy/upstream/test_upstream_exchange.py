@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from ingate.proxy.ports import Truncated
 from tests.support.exchanges import OK, fetch, outbound, read_all
 from tests.support.scripted_server import answering, scripted
 
@@ -177,3 +178,35 @@ async def test_ipv6_origin(pool):
             assert server.requests[0].headers["host"] == f"[::1]:{server.origin.port}"
     except OSError:
         pytest.skip("no IPv6 on this machine")
+
+
+async def test_a_body_that_is_here_is_taken_at_once(pool):
+    """Then nothing is left to read or to close, and the connection is free."""
+    async with scripted(answering(OK, OK)) as server:
+        response = await pool.send(outbound(server.origin))
+        assert response.take() == b"ok"
+        assert pool.idle == 1
+        assert await response.read() == b""
+        assert (await fetch(pool, server.origin))[2] == b"ok"
+    assert server.accepted == 1
+
+
+async def test_a_body_on_its_way_is_not_taken(pool):
+    """Not before its end, and not at all when it breaks off."""
+    go_on = asyncio.Event()
+
+    async def script(peer, _server):
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel")
+        await go_on.wait()
+        peer.reset()
+
+    async with scripted(script) as server:
+        response = await pool.send(outbound(server.origin))
+        assert response.take() is None
+        assert await response.read() == b"hel"
+        go_on.set()
+        with pytest.raises(Truncated):
+            await response.read()
+        assert response.take() is None
+        await response.aclose()
