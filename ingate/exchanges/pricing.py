@@ -24,6 +24,7 @@ SLOT = 15 * clock.MINUTE
 """Prices change on the quarter hour at most, so what was found once holds for the rest of it."""
 TOKEN_PRICES = frozenset({"input_mtok", "output_mtok"})
 CACHED_PRICES = 4096
+UNSTATED = Usage()
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ def cost(provider: str, model: str, usage: Usage, at: int) -> int | None:
 
     `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
     """
-    if usage.total is None:
+    if usage == UNSTATED:
         return None
     if provider == FREE_PROVIDER:
         return 0
@@ -82,7 +83,7 @@ def _rates(provider: str, model: str, slot: int) -> Rates | bool | None:
         log.warning("price_unknown", provider=provider, model=model)
         return None
     # A price that grows with the prompt, or a fee for each request.
-    if any(isinstance(price, TieredPrices) for price in prices.values()) or _listed(provider, model, Usage(), slot):
+    if any(isinstance(price, TieredPrices) for price in prices.values()) or _listed(provider, model, UNSTATED, slot):
         return True
     probes = [Usage(**{name: PROBE}) for name in Rates.__slots__]
     amounts = [_listed(provider, model, probe, slot) for probe in probes]

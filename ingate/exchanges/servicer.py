@@ -1,11 +1,12 @@
 """ExchangeService: record, list, get."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, tuple_
 from sqlalchemy.orm import undefer
 
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
@@ -13,7 +14,8 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
-from ingate.exchanges import rows
+from ingate.exchanges.messages import message, payload
+from ingate.exchanges.rows import COLUMNS, Row, rows
 from ingate.exchanges.tables import Exchange
 from ingate.identity.tables import Org
 from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor
@@ -25,9 +27,13 @@ PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_he
 PURGED_AT_ONCE = 1000
 CONVERTED_AT_ONCE = 25
 """Records that become rows before other tasks have their turn: about half a millisecond."""
+INSERTED_AT_ONCE = (24, 6, 1)
+"""Rows of a statement: a driver in a thread of its own has to wait for the interpreter once for each statement. The
+values of the largest stay below 999, which every SQLite takes."""
+KNOWN = select(Org.id).where(Org.id.in_(bindparam("owners", expanding=True))).with_for_update(read=True, key_share=True)
+"""Which organisations there are, of some; none of them is deleted before the transaction ends."""
 
-Row = tuple[Any, ...]
-_id, _org_id, _key_id = (itemgetter(rows.COLUMNS.index(name)) for name in ("id", "org_id", "key_id"))
+_id, _org_id, _key_id = (itemgetter(COLUMNS.index(name)) for name in ("id", "org_id", "key_id"))
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -36,33 +42,33 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     def __init__(self, database: Database, touch: Callable[[str], None]) -> None:
         self._database = database
         self._touch = touch
-        self._insert = _insert_new(database)
-        self._prices_loaded = False
+        self._inserts: dict[int, str] = {}
 
     async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordResponse:
-        """Inserts a batch in one statement; ids that are stored already stay as they are.
+        """Inserts a batch in one transaction; ids that are stored already stay as they are.
 
         A record that cannot be stored refuses its batch with BadRequest, which names it.
         """
         if not request.records:
             return pb.RecordResponse()
-        if self._prices_loaded:
-            made = await _rows(request.records)
+        if self._inserts:
+            made = await _made(request.records)
         else:
-            # The first batch loads the price list, which takes long enough to be felt by open streams.
-            made = await asyncio.to_thread(_converted, request.records, 0)
-            self._prices_loaded = True
+            # The first batch loads the price list and SQLAlchemy's compiler, long enough to be felt by open streams.
+            made = await asyncio.to_thread(rows, request.records[:], 0)
+            self._inserts = await asyncio.to_thread(_inserts_new, self._database)
         # In one order, so that two batches that overlap wait for each other instead of deadlocking.
         made.sort(key=_id)
         owners = set(map(_org_id, made))
         async with self._database.write() as db:
+            connection = await db.connection()
             # What an organisation did in the moment it was deleted is not kept.
-            there = select(Org.id).where(Org.id.in_(owners)).with_for_update(read=True, key_share=True)
-            known = set(await db.scalars(there))
-            made = [row for row in made if _org_id(row) in known] if known != owners else made
-            if made:
+            known = set((await connection.scalars(KNOWN, {"owners": list(owners)})).all())
+            if known != owners:
+                made = [row for row in made if _org_id(row) in known]
+            for size, values in _grouped(made):
                 # As the driver takes them: what SQLAlchemy does for each row costs as much as storing it.
-                await (await db.connection()).exec_driver_sql(self._insert, made)
+                await connection.exec_driver_sql(self._inserts[size], values)
         for key_id in set(map(_key_id, made)):
             self._touch(key_id)
         return pb.RecordResponse()
@@ -92,7 +98,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         shown = found[:limit]
         more = len(found) > limit
         return pb.ListExchangesResponse(
-            items=[rows.message(stored) for stored in shown],
+            items=[message(stored) for stored in shown],
             total=total,
             limit=limit,
             next_cursor=encode_cursor(shown[-1].created_at, shown[-1].id) if more else None,
@@ -105,31 +111,48 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             stored = await db.scalar(query.options(*(undefer(column) for column in PAYLOAD)))
         if stored is None:
             raise NotFound.of("exchange", request.request_id)
-        return pb.GetExchangeResponse(exchange=rows.message(stored), payload=rows.payload(stored))
+        return pb.GetExchangeResponse(exchange=message(stored), payload=payload(stored))
 
 
-async def _rows(records: Sequence[pb.ExchangeRecord]) -> list[Row]:
+async def _made(records: Sequence[pb.ExchangeRecord]) -> list[Row]:
     """Returns the rows of a batch, letting others run in between: open streams must not wait for all of it."""
     made: list[Row] = []
     for start in range(0, len(records), CONVERTED_AT_ONCE):
         if start:
             await asyncio.sleep(0)
-        made += _converted(records[start : start + CONVERTED_AT_ONCE], start)
+        made += rows(records[start : start + CONVERTED_AT_ONCE], start)
     return made
 
 
-def _converted(records: Sequence[pb.ExchangeRecord], start: int) -> list[Row]:
-    return [rows.row(record, f"records[{index}]") for index, record in enumerate(records, start)]
+def _grouped(made: list[Row]) -> Iterator[tuple[int, list[Row]]]:
+    """Yields, for each number of rows that a statement takes, the values of as many statements as are filled."""
+    start = 0
+    for size in INSERTED_AT_ONCE:
+        end = len(made) - (len(made) - start) % size
+        if start < end:
+            yield size, [tuple(chain.from_iterable(made[at : at + size])) for at in range(start, end, size)]
+        start = end
 
 
-def _insert_new(database: Database) -> str:
-    """Returns the statement that inserts rows whose id is new; the dialects spell it alike, and only one is loaded."""
+def _inserts_new(database: Database) -> dict[int, str]:
+    """Returns the statements that insert rows whose id is new, by how many each takes.
+
+    The dialects spell them alike, and only one is loaded.
+    """
     if database.embedded:
         from sqlalchemy.dialects.sqlite import insert  # noqa: PLC0415 -- see above
     else:
         from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # noqa: PLC0415 -- see above
-    statement = insert(Exchange.__table__).on_conflict_do_nothing(index_elements=["id"])
-    return str(statement.compile(dialect=database.engine.dialect, column_keys=rows.COLUMNS))
+    blank = dict.fromkeys(COLUMNS)
+    return {
+        size: str(
+            insert(Exchange.__table__)
+            .values([blank] * size)
+            .on_conflict_do_nothing(index_elements=["id"])
+            .compile(dialect=database.engine.dialect)
+        )
+        for size in INSERTED_AT_ONCE
+    }
 
 
 def _filters(request: pb.ListExchangesRequest) -> list[ColumnElement[bool]]:

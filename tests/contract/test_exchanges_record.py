@@ -106,6 +106,33 @@ async def test_batches_that_overlap_may_come_at_once(grpc_stub, tenant, gateway)
     assert {item.request_id for item in listed.items} == {it.exchange.request_id for it in records}
 
 
+async def test_a_batch_of_any_size_is_stored_whole(grpc_stub, tenant, gateway):
+    """However many statements it takes."""
+    records = [record(tenant.org_id) for _ in range(24 + 6 + 3)]
+    await store(grpc_stub, gateway, *records)
+    listed = await grpc_stub.ListExchanges(pb.ListExchangesRequest(limit=200), metadata=tenant.owner)
+    assert {item.request_id for item in listed.items} == {it.exchange.request_id for it in records}
+
+
+async def test_what_a_record_leaves_is_learned_from_its_bodies(grpc_stub, tenant, gateway):
+    """Beside records that state it themselves; bodies come back as they were."""
+    payload = exchange_pb2.Payload(
+        request_body=b'{"messages":[{"role":"user","content":"Hello"}]}',
+        response_body=b'{"model":"m","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":3,"completion_tokens":1}}',
+    )
+    left, stated = record(tenant.org_id, payload=payload, model="asked"), record(tenant.org_id, prompt="stated")
+    left.format, left.media_type = "openai_chat", "application/json"
+    await store(grpc_stub, gateway, left, stated)
+    got = await load(grpc_stub, tenant, left.exchange.request_id)
+    said = got.exchange
+    assert (said.model, said.prompt, said.completion) == ("m", "Hello", "Hi")
+    assert said.metadata == {"finish_reason": "stop"}
+    assert (said.input_tokens, said.output_tokens, said.total_tokens) == (3, 1, 4)
+    assert got.payload == payload
+    assert (await load(grpc_stub, tenant, stated.exchange.request_id)).exchange.prompt == "stated"
+
+
 async def test_an_empty_batch_is_no_batch(grpc_stub, gateway):
     """It succeeds and stores nothing."""
     await store(grpc_stub, gateway)
@@ -187,6 +214,14 @@ async def test_a_record_that_cannot_be_stored_is_named(grpc_stub, bystander, gat
     assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, [place])
     missing = await refusal(load(grpc_stub, bystander, good.exchange.request_id))
     assert missing.code is StatusCode.NOT_FOUND
+
+
+async def test_a_record_late_in_a_batch_is_named_too(grpc_stub, bystander, gateway):
+    """A batch is converted piece by piece, and places are those in the batch."""
+    batch = [record(bystander.org_id) for _ in range(60)]
+    batch[58].exchange.key_id = "x"
+    failure = await refusal(store(grpc_stub, gateway, *batch))
+    assert list(failure.fields) == ["records[58].exchange.key_id"]
 
 
 async def test_numbers_without_a_name_are_kept(grpc_stub, tenant, gateway):

@@ -1,6 +1,8 @@
 import asyncio
 import itertools
+import sqlite3
 import threading
+from contextlib import closing
 
 import asyncpg
 import pytest
@@ -164,15 +166,30 @@ async def test_more_readers_than_connections_wait(database, table):
 
 
 async def test_an_embedded_database_is_tuned(tmp_path):
-    """WAL, foreign keys, and a patience for other processes' writes, on every connection."""
+    """WAL, foreign keys, large pages, and a patience for other processes' writes, on every connection."""
     database = Database(f"sqlite:///{tmp_path}/x.db")
     async with database.read() as one, database.read() as other:
         for session in (one, other):
             found = [
                 await session.scalar(text(f"PRAGMA {name}"))
-                for name in ("journal_mode", "foreign_keys", "busy_timeout")
+                for name in ("journal_mode", "foreign_keys", "busy_timeout", "page_size")
             ]
-            assert found == ["wal", 1, db.BUSY_TIMEOUT_MS]
+            assert found == ["wal", 1, db.BUSY_TIMEOUT_MS, db.PAGE_SIZE]
+    await database.aclose()
+
+
+async def test_a_file_keeps_the_pages_it_was_made_with(tmp_path):
+    """What an older version made is read and written on."""
+    with closing(sqlite3.connect(tmp_path / "x.db")) as made:
+        made.executescript(
+            "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)"
+        )
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    async with database.write() as session:
+        await session.execute(text("INSERT INTO t VALUES (2)"))
+    async with database.read() as session:
+        assert await session.scalar(text("PRAGMA page_size")) == 4096
+        assert await session.scalar(text("SELECT sum(n) FROM t")) == 3
     await database.aclose()
 
 
