@@ -66,6 +66,8 @@ EMBEDDED_FILE = "ingate.db"
 FLUSH_SECONDS = 5.0
 SHIP_SECONDS = 0.25
 """Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
+SHIPPED_AT_ONCE = 2000
+"""Records of a batch at most: what arrives between two of them on a busy process."""
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 REACH_SECONDS = 15.0
@@ -200,7 +202,11 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
     stack.callback(journal.close)
     shipper = Shipper(
-        journal, ship_over(channel, as_gateway), max_batch_bytes=MAX_MESSAGE_BYTES // 8, interval=SHIP_SECONDS
+        journal,
+        ship_over(channel, as_gateway),
+        max_batch=SHIPPED_AT_ONCE,
+        max_batch_bytes=MAX_MESSAGE_BYTES // 8,
+        interval=SHIP_SECONDS,
     )
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
     grants = Grants(

@@ -3,6 +3,8 @@
 Knows the engine and requests as they are on the wire; nothing of providers, formats or rpcs.
 """
 
+from collections.abc import Awaitable
+
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.ids import KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy import request_target
@@ -22,11 +24,11 @@ _BEARER = b"bearer "
 def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHandler:
     """Returns the handler. Bodies are read up to `max_body` bytes, waiting `patience` seconds for more."""
 
-    async def handle(request_id: str, head: Head, body: Body, sink: HttpSink) -> None:
+    def handle(request_id: str, head: Head, body: Body, sink: HttpSink) -> Awaitable[None]:
         asked = head.asked
         if asked is None:
             asked = head.asked = _asked(head)
-        await engine.forward(Inbound(request_id, asked, lambda: body.read(max_body, patience)), sink)
+        return engine.forward(Inbound(request_id, asked, lambda: body.read(max_body, patience)), sink)
 
     return handle
 

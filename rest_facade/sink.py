@@ -4,9 +4,10 @@ Answers are written to the transport directly: a proxied answer is the hot path,
 that need no response object. Knows no providers and no formats.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 
 from ingate.clock import SECOND
 from ingate.limits.window import Decision
@@ -80,10 +81,10 @@ class HttpSink:
         if self._chunked:
             await self.send(_LAST_CHUNK)
 
-    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+    def respond(self, status: int, headers: Headers, body: bytes) -> Coroutine[Any, Any, None]:
         """Writes head and body at once."""
         framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
-        await self.send(self._lines(status, headers, framing) + (b"" if self._bodiless else body))
+        return self.send(self._lines(status, headers, framing) + (b"" if self._bodiless else body))
 
     def abort(self) -> None:
         """Drops the connection, so that the caller sees the body is incomplete."""

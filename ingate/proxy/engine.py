@@ -77,9 +77,10 @@ class Engine:
         """
         head = request.head
         grant = self._grants.known(head.digest) or await self._grants.grant(head.digest)
+        now = clock.now()
         if not request.metered:
-            self._meter(grant, sink)
-        exchange = Exchange(request.request_id, grant, head)
+            self._meter(grant, now, sink)
+        exchange = Exchange(request.request_id, grant, head, now)
         self.in_flight += 1
         try:
             await self._exchange(request, exchange, sink)
@@ -114,8 +115,8 @@ class Engine:
                 await asyncio.wait_for(self._idle.wait(), seconds)
         return not self.in_flight
 
-    def _meter(self, grant: Grant, sink: Sink) -> None:
-        decision = self._windows.take(grant.key_id, grant.rate_limit, clock.now())
+    def _meter(self, grant: Grant, now: int, sink: Sink) -> None:
+        decision = self._windows.take(grant.key_id, grant.rate_limit, now)
         sink.metered(decision)
         if not decision.allowed:
             raise rate_limited(decision)

@@ -7,7 +7,6 @@ import time
 
 import msgspec
 
-from ingate import clock
 from ingate.formats import ResponseFacts
 from ingate.proxy.grants import Grant
 from ingate.proxy.ports import Headers
@@ -25,7 +24,9 @@ class Attempt(msgspec.Struct):
 
 
 class Exchange(msgspec.Struct):
-    """What is known of one exchange so far. Times of `started` and `first_byte` are of the monotonic clock.
+    """What is known of one exchange so far.
+
+    `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
     `response_facts` are there where more came than is kept, and was read as it came.
     """
@@ -33,7 +34,7 @@ class Exchange(msgspec.Struct):
     request_id: str
     grant: Grant
     head: RequestHead
-    created_at: int = msgspec.field(default_factory=clock.now)
+    created_at: int
     started: float = msgspec.field(default_factory=time.perf_counter)
     request_body: bytes = b""
     target: Target | None = None

@@ -12,11 +12,15 @@ from ingate.proxy.journal import Journal
 
 
 class Recorder:
-    """Appends exchanges to the journal, each once. Bodies are kept up to `capture` bytes. One for each event loop."""
+    """Appends exchanges to the journal, each once. Belongs to the running loop.
+
+    Bodies are kept up to `capture` bytes.
+    """
 
     def __init__(self, journal: Journal, capture: int) -> None:
         self._journal = journal
         self.capture = capture
+        self._loop = asyncio.get_running_loop()
         self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
 
     async def settle(self, exchange: Exchange) -> None:
@@ -27,10 +31,9 @@ class Recorder:
         if exchange.settled:
             return
         exchange.settled = True
-        loop = asyncio.get_running_loop()
         if not self._ended:
-            loop.call_soon(self.flush)
-        recorded: asyncio.Future[None] = loop.create_future()
+            self._loop.call_soon(self.flush)
+        recorded: asyncio.Future[None] = self._loop.create_future()
         self._ended.append((exchange, recorded))
         await recorded
 

@@ -233,7 +233,7 @@ def test_the_whole_record(given, capture):
 def test_what_is_no_text_loses_no_record(broken):
     """Half a character, wherever it came from, costs itself and not the record."""
     head = read_head("POST", CHAT, "", [], "sk-ingate-x")
-    exchange = Exchange("id", compiled(KEYS[0]), head, model=broken, error_code=broken)
+    exchange = Exchange("id", compiled(KEYS[0]), head, clock.now(), model=broken, error_code=broken)
 
     assert written(light, exchange).exchange.model == broken[:-1] + "?"
 
@@ -241,7 +241,7 @@ def test_what_is_no_text_loses_no_record(broken):
 def test_time_is_that_of_the_clock():
     """Latency runs from the arrival to now, and the arrival is stated to the microsecond."""
     before = clock.now()
-    exchange = Exchange("id", compiled(KEYS[0]), read_head("POST", CHAT, "", [], "sk-ingate-x"))
+    exchange = Exchange("id", compiled(KEYS[0]), read_head("POST", CHAT, "", [], "sk-ingate-x"), clock.now())
 
     record = ExchangeRecord.FromString(light(exchange)).exchange
 
