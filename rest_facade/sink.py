@@ -4,7 +4,7 @@ Answers are written to the transport directly: a proxied answer is the hot path,
 that need no response object. Knows no providers and no formats.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -39,17 +39,10 @@ class HttpSink:
         self.started = False
         self.keep_alive = head.keep_alive
 
-    def when_gone(self, callback: Callable[[], None] | None) -> None:
-        """Leaves the callback with the connection, which calls it when it is lost."""
-        connection = self._connection
-        connection.on_lost = callback
-        if callback is not None and connection.transport.is_closing():
-            callback()
-
-    def present(self) -> None:
-        """Raises `ClientGone` when the connection is closed or closing."""
-        if self._connection.transport.is_closing():
-            raise ClientGone
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is closed or closing."""
+        return self._connection.transport.is_closing()
 
     def metered(self, decision: Decision) -> None:
         """Notes the counters for the head."""

@@ -18,7 +18,6 @@ from ingate.limits.window import Decision, FixedWindows
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
-from ingate.proxy.presence import Presence
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Disconnect, Terms, failure, relay
 from ingate.proxy.request_head import RequestHead, Route
@@ -70,6 +69,11 @@ class Engine:
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
 
+    @property
+    def grace(self) -> float:
+        """Seconds that a host leaves to a request whose caller has left, before it cancels it."""
+        return self._terms.disconnect.grace
+
     async def forward(self, request: Inbound, sink: Sink) -> None:
         """Answers one request into the sink.
 
@@ -92,8 +96,11 @@ class Engine:
             exchange.error_code = error.reason.lower()
             raise
         except asyncio.CancelledError:
-            exchange.status = exchange.status or 503
-            exchange.error_code = "unavailable"
+            if sink.gone:
+                exchange.client_gone = True
+            else:
+                exchange.status = exchange.status or 503
+                exchange.error_code = "unavailable"
             raise
         except BaseException:
             exchange.status = exchange.status or 500
@@ -133,16 +140,8 @@ class Engine:
         exchange.target, exchange.model = route.plan.target, route.plan.model
         if route.plan.renamed is not None:
             body = _renamed(body, route.plan.renamed)
-        presence = Presence(sink, self._terms.disconnect.grace)
-        try:
-            response = await self._attempt(exchange, route, body)
-            await relay(exchange, response, sink, self._terms, route.served_by)
-        except asyncio.CancelledError:
-            if presence.swallow():
-                raise ClientGone from None
-            raise
-        finally:
-            presence.close()
+        response = await self._attempt(exchange, route, body)
+        await relay(exchange, response, sink, self._terms, route.served_by)
 
     async def _attempt(self, exchange: Exchange, route: Route, body: bytes) -> UpstreamResponse:
         target = route.plan.target

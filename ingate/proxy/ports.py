@@ -5,7 +5,6 @@ and the gRPC host both are a `Sink`. Nothing here knows HTTP servers, databases
 or features.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,11 +132,9 @@ class ClientGone(Exception):
 class Sink(Protocol):
     """The caller's side of one exchange. Each method returns when the bytes are accepted (back-pressure)."""
 
-    def when_gone(self, callback: Callable[[], None] | None) -> None:
-        """Calls back once when the caller leaves, at once if they have left; None forgets the callback before."""
-
-    def present(self) -> None:
-        """Raises `ClientGone` when the caller is known to have left."""
+    @property
+    def gone(self) -> bool:
+        """Whether the caller is known to have left. The host then cancels the exchange when its grace is over."""
 
     def metered(self, decision: Decision) -> None:
         """Notes what the rate window said, to be told with whatever answer follows."""

@@ -92,8 +92,10 @@ async def _gathered(exchange: Exchange, response: UpstreamResponse) -> bytes:
 
 
 async def _respond(exchange: Exchange, sink: Sink, terms: Terms, headers: Headers, body: bytes) -> None:
+    if sink.gone:
+        exchange.client_gone = True
+        return
     try:
-        sink.present()
         await terms.settle(exchange)
         await sink.respond(exchange.status, headers, body)
     except ClientGone:
@@ -146,7 +148,8 @@ class _Pieces:
 
     async def _completing(self) -> None:
         """Records the exchange: what follows is the last that the caller waits for, and may outlive this process."""
-        self._sink.present()
+        if self._sink.gone:
+            raise ClientGone
         self._learn()
         await self._terms.settle(self._exchange)
 

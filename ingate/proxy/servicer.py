@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
@@ -44,6 +44,9 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
             await task
         finally:
             sink.leave()
+            if not task.done():
+                timer = asyncio.get_running_loop().call_later(self._engine.grace, task.cancel)
+                task.add_done_callback(lambda _: timer.cancel())
 
     async def _run(self, inbound: Inbound, sink: "_EventSink") -> None:
         try:
@@ -69,7 +72,6 @@ class _EventSink:
     def __init__(self) -> None:
         self._events: asyncio.Queue[pb.ForwardResponse | None] = asyncio.Queue(QUEUED_EVENTS)
         self._left = False
-        self._on_gone: Callable[[], None] | None = None
 
     async def next(self) -> pb.ForwardResponse | None:
         """Returns the next event, None after the last."""
@@ -78,21 +80,13 @@ class _EventSink:
     def leave(self) -> None:
         """Tells the engine that nobody listens any more."""
         self._left = True
-        if self._on_gone is not None:
-            self._on_gone()
         while not self._events.empty():
             self._events.get_nowait()
 
-    def when_gone(self, callback: Callable[[], None] | None) -> None:
-        """Keeps the callback for `leave`."""
-        self._on_gone = callback
-        if callback is not None and self._left:
-            callback()
-
-    def present(self) -> None:
-        """Raises ClientGone when nobody listens any more."""
-        if self._left:
-            raise ClientGone
+    @property
+    def gone(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._left
 
     async def finish(self) -> None:
         """Marks the end of the events."""
@@ -122,7 +116,8 @@ class _EventSink:
         """Lets the stream end without `ended`, which says that the answer is incomplete."""
 
     async def _send(self, event: pb.ForwardResponse) -> None:
-        self.present()
+        if self._left:
+            raise ClientGone
         await self._events.put(event)
 
 

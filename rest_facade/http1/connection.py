@@ -6,7 +6,6 @@ answers, and says in which words a request is refused that is none.
 
 import asyncio
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -33,7 +32,8 @@ class Limits:
     """Bounds of a connection, in bytes and seconds.
 
     `target`: path and query. `head`: request line and headers. `head_time`: from the first byte of a head to its
-    last. `idle`: between requests. `stall`: without progress while an answer waits to be read.
+    last. `idle`: between requests. `stall`: without progress while an answer waits to be read. `abandoned`: what a
+    proxied request may still take when its caller has left.
     """
 
     target: int = 16 * 1024
@@ -41,6 +41,7 @@ class Limits:
     head_time: float = 20.0
     idle: float = 75.0
     stall: float = 120.0
+    abandoned: float = 60.0
 
 
 class Service(Protocol):
@@ -67,7 +68,7 @@ class Service(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """The protocol of one connection. `on_lost` is called when the connection ends."""
+    """The protocol of one connection."""
 
     __slots__ = (
         "_body",
@@ -85,7 +86,6 @@ class Connection(asyncio.Protocol):
         "_task",
         "_turn",
         "busy",
-        "on_lost",
         "transport",
         "writing_paused",
     )
@@ -109,7 +109,6 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self.busy = False
         self.writing_paused = False
-        self.on_lost: Callable[[], None] | None = None
 
     # What the transport says
 
@@ -149,10 +148,11 @@ class Connection(asyncio.Protocol):
             self._body.fail(ClientGone())
         if self._claimed is not None:
             self._claimed.connection_lost(exc)
-        if self.on_lost is not None:
-            self.on_lost()
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
+        elif self._task is not None:
+            timer = self._loop.call_later(self._service.limits.abandoned, self._task.cancel)
+            self._task.add_done_callback(lambda _: timer.cancel())
         self._service.closed(self)
 
     def pause_writing(self) -> None:
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
 
     def _answered(self, *, keep_alive: bool, unread: bool = False) -> None:
         """The answer is written: goes on to the next request, or ends the connection."""
-        self._body = self.on_lost = None
+        self._body = None
         self.busy = False
         if self.transport.is_closing():
             return

@@ -167,7 +167,13 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
         calls = Calls(max_body=chosen.max_body_bytes, gateway_token=core.gateway_token)
         native = dialect()
         proxy = proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience)
-        facade = Facade(core.channel, (native,), proxy, calls=calls, limits=Limits(head=chosen.max_header_bytes))
+        facade = Facade(
+            core.channel,
+            (native,),
+            proxy,
+            calls=calls,
+            limits=Limits(head=chosen.max_header_bytes, abandoned=core.engine.grace),
+        )
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)
         clients = await stack.enter_async_context(AsyncExitStack())
