@@ -4,7 +4,6 @@ What a record holds and how it is kept is not known here.
 """
 
 import asyncio
-from functools import partial
 
 from ingate.proxy import record
 from ingate.proxy.exchange import Exchange
@@ -43,7 +42,7 @@ class Recorder:
         capture = self.capture
         try:
             self._journal.extend(
-                [(record.encode(exchange, capture), partial(record.light, exchange)) for exchange, _ in ended]
+                [record.encode(exchange, capture) for exchange, _ in ended], lambda index: record.light(ended[index][0])
             )
         except Exception as error:  # noqa: BLE001 -- nobody is to wait for ever; each raises it to its host
             for _, recorded in ended:

@@ -8,6 +8,7 @@ Not thread-safe: everything is called on one thread.
 import os
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -82,15 +83,14 @@ class Journal:
         counts.shed_records += 1
         return False
 
-    def extend(self, records: Sequence[tuple[bytes, Callable[[], bytes]]]) -> None:
-        """Writes records, each with what makes its light form, as `append` would one after another."""
+    def extend(self, records: Sequence[bytes], light: Callable[[int], bytes]) -> None:
+        """Writes records as `append` would one after another; `light` makes the light form of one, by its index."""
         for start in range(0, len(records), _MOST_AT_ONCE):
             some = records[start : start + _MOST_AT_ONCE]
-            whole = [record for record, _ in some]
-            size = sum(map(len, whole)) + HEADER_BYTES * len(whole)
-            if self.counts.bytes + size > self._soft or not self._put(whole):
-                for record, light in some:
-                    self.append(record, light)
+            size = sum(map(len, some)) + HEADER_BYTES * len(some)
+            if self.counts.bytes + size > self._soft or not self._put(some):
+                for index, record in enumerate(some, start):
+                    self.append(record, partial(light, index))
 
     def arm(self, pending: int, wake: Callable[[], None]) -> None:
         """Calls `wake` once, from within the append that makes at least `pending` records pending."""
@@ -106,7 +106,7 @@ class Journal:
         self.disarm()
         self.backlog.close()
 
-    def _put(self, records: list[bytes]) -> bool:
+    def _put(self, records: Sequence[bytes]) -> bool:
         """Appends frames to the live segment; returns whether they are there, all of them or none."""
         segment = self._live
         if segment is None or not segment.live or segment.size >= self._roll_at:
@@ -133,7 +133,7 @@ class Journal:
         self._added(segment, records, size)
         return True
 
-    def _added(self, segment: Segment, records: list[bytes], size: int) -> None:
+    def _added(self, segment: Segment, records: Sequence[bytes], size: int) -> None:
         """Takes note of frames, together of `size` bytes, at the end of a segment."""
         segment.size += size
         segment.pending += len(records)

@@ -299,7 +299,7 @@ def test_records_that_come_together_are_as_if_they_came_alone(tmp_path):
     """Their frames follow one another in one file, and all wait to be shipped."""
     journal = Journal(tmp_path)
     records = [b"record %d" % number for number in range(700)]
-    journal.extend([(record, record.upper) for record in records])
+    journal.extend(records, lambda index: records[index].upper())
     assert (journal.counts.records, journal.counts.pending, journal.counts.shed_records) == (700, 700, 0)
     journal.close()
 
@@ -309,7 +309,7 @@ def test_records_that_come_together_are_as_if_they_came_alone(tmp_path):
 def test_records_that_find_no_room_together_are_kept_one_by_one(tmp_path):
     """What fits stays whole, then light forms, then nothing; each is counted."""
     journal = Journal(tmp_path, max_bytes=10_000)
-    journal.extend([(b"x" * 992, lambda: b"light") for _ in range(20)])
+    journal.extend([b"x" * 992] * 20, lambda index: b"light %d" % index)
     counts = journal.counts
     assert (counts.records, counts.shed_payloads, counts.shed_records) == (20, 12, 0)
     assert counts.bytes <= 10_000
@@ -331,7 +331,7 @@ def test_a_disk_that_takes_part_of_what_comes_together_keeps_it_one_by_one(tmp_p
     writev = os.writev
     monkeypatch.setattr(os, "writev", full)
     journal.append(b"before")
-    journal.extend([(b"one", bytes), (b"two", bytes)])
+    journal.extend([b"one", b"two"], lambda _: b"light")
     journal.close()
 
     assert calls == [2, 4, 2, 2]
