@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._late)
-        self._buffer = b""  # of the next head, or what came behind a body
+        self._buffer: bytes | bytearray = b""  # of the next head, or what came behind a body
         self._body: Body | None = None  # of the proxied request that is being answered
         self._head: Head | None = None  # of a proxied request, until its answer begins
         self._claimed: Claimed | None = None
@@ -134,7 +134,10 @@ class Connection(asyncio.Protocol):
                 if len(self._buffer) > self._service.limits.head:
                     self.pause()
             return
-        self._buffer = self._buffer + data if self._buffer else data
+        if self._buffer:
+            self._buffer += data
+        else:
+            self._buffer = data
         self._begin()
 
     def eof_received(self) -> None:
@@ -167,8 +170,10 @@ class Connection(asyncio.Protocol):
         self.writing_paused = False
         if self._lingering:
             self._deadline.arm(_LINGER)
-        else:
+        elif self.busy:
             self._deadline.disarm()
+        else:
+            self._deadline.arm(self._service.limits.idle)
         self._take_more()
         if self._claimed is not None:
             self._claimed.resume_writing()
@@ -183,15 +188,15 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         """Reads a head from the buffer, if all of it is there, and has the request answered."""
         raw = self._buffer
-        end = raw.find(_END)
-        if end <= 0 or raw[0] < 33:
+        if raw[0] < 33:
             # Some clients end a body with a line end too many.
             raw = self._buffer = raw.lstrip(b"\r\n")
-            end = raw.find(_END)
+        end = raw.find(_END)
         limits = self._service.limits
         if end < 0:
             self._unfinished(raw)
             return
+        raw = bytes(raw)
         self._deadline.disarm()
         self._head_began = False
         if end > limits.head:
@@ -216,14 +221,15 @@ class Connection(asyncio.Protocol):
         self._buffer = body.feed(rest) if rest else rest
         if self._task is None:
             self._task = self._loop.create_task(self._answer())
-        elif self._turn is not None:
+        elif self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
-            self._turn = None
 
-    def _unfinished(self, raw: bytes) -> None:
+    def _unfinished(self, raw: bytes | bytearray) -> None:
         limits = self._service.limits
         if not raw:
             return
+        # So that a head in a thousand pieces is not copied a thousand times.
+        self._buffer = raw if isinstance(raw, bytearray) else bytearray(raw)
         if not may_begin(raw):
             self.refuse(not_http().failure)
         elif len(raw) > limits.head:

@@ -120,7 +120,7 @@ class Heads:
         )
 
 
-def may_begin(raw: bytes) -> bool:
+def may_begin(raw: bytes | bytearray) -> bool:
     """Tells whether an unfinished head begins as one; what does not is refused without waiting for more."""
     return _BEGINNING.match(raw) is not None
 

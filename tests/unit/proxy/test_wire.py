@@ -56,7 +56,7 @@ def test_a_message_that_comes_twice_is_merged():
 def test_a_field_that_is_not_declared():
     """A slip of the pen shows when the module is imported, not in the data."""
     with pytest.raises(KeyError):
-        tag(Exchange, "modle")
+        tag(Exchange, "no_such_field")
 
 
 @given(st.lists(st.builds(ExchangeRecord, org_id=st.text(max_size=20)), max_size=5))
