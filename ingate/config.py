@@ -75,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idle_timeout: Annotated[float, _setting("Seconds between two reads of a provider's answer.", gt=0, le=86_400)] = (
         120.0
     )
-    journal_fsync: Annotated[bool, _setting("Flush the journal to disk with every exchange.")] = False
+    journal_fsync: Annotated[bool, _setting("Flush the journal to disk before answers end, once for a few.")] = False
     journal_max_bytes: Annotated[int, _setting("Bytes the journal may hold.", ge=1024 * 1024)] = 1024**3
     grant_seconds: Annotated[
         float, _setting("Seconds a gateway may serve from what it knows of a key while the core is away.", gt=0, le=300)
