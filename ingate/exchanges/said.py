@@ -51,10 +51,7 @@ def said(records: Sequence[ExchangeRecord], payloads: Sequence[Payload | None], 
         None if bodies is None else read_response(bodies[0], media_type, "", bodies[1].response_body)
         for bodies, media_type in zip(left, media_types, strict=True)
     ]
-    prompts = [
-        None if bodies is None else read_prompt(bodies[0], it.path, bodies[1].request_body)
-        for bodies, it in zip(left, its, strict=True)
-    ]
+    prompts = [None if bodies is None else read_prompt(bodies[0], bodies[1].request_body) for bodies in left]
     return [
         _stated(it, index) if learned is None else _learned(it, learned, prompt)
         for index, (it, learned, prompt) in enumerate(zip(its, facts, prompts, strict=True), first)

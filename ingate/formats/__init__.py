@@ -4,11 +4,11 @@ Pure: no I/O, no clock, no provider. One module per format; `reader` and `reques
 """
 
 from ingate.formats.encoding import unpacked
-from ingate.formats.facts import MAX_TEXT, RequestFacts, ResponseFacts
+from ingate.formats.facts import MAX_TEXT, ResponseFacts
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.paths import Format, detect
 from ingate.formats.reader import ResponseReader, read_response
-from ingate.formats.request import read_model, read_prompt, read_request
+from ingate.formats.request import read_model, read_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
 from ingate.formats.usage import Usage
@@ -17,7 +17,6 @@ __all__ = [
     "MAX_TEXT",
     "Format",
     "MalformedBody",
-    "RequestFacts",
     "ResponseFacts",
     "ResponseReader",
     "SSEParser",
@@ -25,7 +24,6 @@ __all__ = [
     "detect",
     "read_model",
     "read_prompt",
-    "read_request",
     "read_response",
     "rewrite_model",
     "unpacked",

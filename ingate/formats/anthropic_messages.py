@@ -3,7 +3,6 @@
 from msgspec import Raw, Struct
 
 from ingate.formats.content import text_of
-from ingate.formats.facts import RequestFacts
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -15,8 +14,6 @@ class _Turn(Struct, gc=False):
 
 
 class _Request(Struct, gc=False):
-    model: str | None = None
-    stream: bool | None = None
     messages: list[_Turn] | None = None
 
 
@@ -64,17 +61,13 @@ _MESSAGE = Shape(_Message)
 _EVENT = Shape(_Event)
 
 
-def request(_path: str, body: bytes) -> RequestFacts | None:
-    """Reads a request; `None` when the body is not a JSON object."""
-    parsed = _REQUEST.read(body)
-    if parsed is None:
-        return None
-    prompt = None
-    for turn in reversed(parsed.messages or ()):
+def prompt(body: bytes) -> str | None:
+    """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
+    request = _REQUEST.read(body)
+    for turn in reversed((request and request.messages) or ()):
         if turn.role == "user":
-            prompt = text_of(turn.content)
-            break
-    return RequestFacts(parsed.model, parsed.stream is True, prompt)
+            return text_of(turn.content)
+    return None
 
 
 def event(tally: Tally, data: bytes) -> bool:

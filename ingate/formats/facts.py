@@ -1,6 +1,6 @@
-"""What is learned about one exchange. Knows nothing of how.
+"""What is learned from the response of one exchange. Knows nothing of how.
 
-Structs rather than dataclasses, because one of each is made for every request and they cost a fifth.
+A struct rather than a dataclass, because one is made for every response and it costs a fifth.
 """
 
 from msgspec import Struct
@@ -11,19 +11,8 @@ MAX_TEXT = 64 * 1024
 """Characters of prompt and of completion that are kept; the rest is left out."""
 
 
-class RequestFacts(Struct, frozen=True, gc=False):
-    """What a request says of itself. `None` where it does not say, or says it with the wrong type.
-
-    `prompt` is the text of the last user message, at most `MAX_TEXT` characters.
-    """
-
-    model: str | None
-    stream: bool
-    prompt: str | None
-
-
 class ResponseFacts(Struct, frozen=True, gc=False):
-    """What a response says of itself.
+    """What a response says of itself. `None` where it does not say, or says it with the wrong type.
 
     `completion` is the text answered, at most `MAX_TEXT` characters, `None` when there was none.
     `finish_reason` is the provider's own word. `complete` says that a stream reached its terminal

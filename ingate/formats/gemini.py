@@ -3,8 +3,6 @@
 from msgspec import Raw, Struct
 
 from ingate.formats.content import joined, text_of
-from ingate.formats.facts import RequestFacts
-from ingate.formats.paths import gemini_method, gemini_model
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -65,20 +63,17 @@ _REQUEST = Shape(_Request)
 _RESPONSE = Shape(_Response)
 
 
-def request(path: str, body: bytes) -> RequestFacts | None:
-    """Reads a request; `None` when the body is not a JSON object."""
-    parsed = _REQUEST.read(body)
-    if parsed is None:
+def prompt(body: bytes) -> str | None:
+    """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
+    request = _REQUEST.read(body)
+    if request is None:
         return None
-    prompt = None
-    if parsed.requests:
-        prompt = joined(text_of(embedding.content.parts) for embedding in parsed.requests)
-    else:
-        for content in reversed(parsed.contents or (parsed.content and [parsed.content]) or ()):
-            if content.role in (None, "", "user"):
-                prompt = text_of(content.parts)
-                break
-    return RequestFacts(gemini_model(path), gemini_method(path) == "streamGenerateContent", prompt)
+    if request.requests:
+        return joined(text_of(embedding.content.parts) for embedding in request.requests)
+    for content in reversed(request.contents or (request.content and [request.content]) or ()):
+        if content.role in (None, "", "user"):
+            return text_of(content.parts)
+    return None
 
 
 def event(tally: Tally, data: bytes | bytearray) -> bool:

@@ -3,7 +3,6 @@
 from msgspec import Raw, Struct
 
 from ingate.formats.content import strings_of, text_of
-from ingate.formats.facts import RequestFacts
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -15,8 +14,6 @@ class _Message(Struct, gc=False):
 
 
 class _Request(Struct, gc=False):
-    model: str | None = None
-    stream: bool | None = None
     messages: list[_Message] | None = None
     prompt: Raw = Raw()
     input: Raw = Raw()
@@ -46,18 +43,15 @@ _REQUEST = Shape(_Request)
 _RESPONSE = Shape(_Response)
 
 
-def request(path: str, body: bytes) -> RequestFacts | None:
-    """Reads a request; `None` when the body is not a JSON object."""
-    parsed = _REQUEST.read(body)
-    if parsed is None:
+def prompt(body: bytes) -> str | None:
+    """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
+    request = _REQUEST.read(body)
+    if request is None:
         return None
-    prompt = strings_of(parsed.prompt or parsed.input)
-    for message in reversed(parsed.messages or ()):
+    for message in reversed(request.messages or ()):
         if message.role == "user":
-            prompt = text_of(message.content)
-            break
-    streams = parsed.stream is not False and path.endswith(("/chat", "/generate"))
-    return RequestFacts(parsed.model, streams, prompt)
+            return text_of(message.content)
+    return strings_of(request.prompt or request.input)
 
 
 def event(tally: Tally, data: bytes | bytearray) -> bool:

@@ -7,7 +7,6 @@ Compatible providers differ in where usage goes (last choice chunk, a chunk with
 from msgspec import Raw, Struct
 
 from ingate.formats.content import Part, strings_of, text_of
-from ingate.formats.facts import RequestFacts
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -19,14 +18,10 @@ class _Message(Struct, gc=False):
 
 
 class _ChatRequest(Struct, gc=False):
-    model: str | None = None
-    stream: bool | None = None
     messages: list[_Message] | None = None
 
 
 class _TextRequest(Struct, gc=False):
-    model: str | None = None
-    stream: bool | None = None
     prompt: Raw = Raw()
     input: Raw = Raw()
 
@@ -87,25 +82,19 @@ _DONE = b"[DONE]"
 _LONGER_THAN_DONE = 20
 
 
-def chat_request(_path: str, body: bytes) -> RequestFacts | None:
-    """Reads a chat request; `None` when the body is not a JSON object."""
+def chat_prompt(body: bytes) -> str | None:
+    """Returns the prompt of a chat request; `None` when there is none, or the body is not a JSON object."""
     request = _CHAT_REQUEST.read(body)
-    if request is None:
-        return None
-    prompt = None
-    for message in reversed(request.messages or ()):
+    for message in reversed((request and request.messages) or ()):
         if message.role == "user":
-            prompt = text_of(message.content)
-            break
-    return RequestFacts(request.model, request.stream is True, prompt)
+            return text_of(message.content)
+    return None
 
 
-def text_request(_path: str, body: bytes) -> RequestFacts | None:
-    """Reads a completions or embeddings request; `None` when the body is not a JSON object."""
+def text_prompt(body: bytes) -> str | None:
+    """Returns the prompt of a completions or embeddings request; `None` as `chat_prompt` does."""
     request = _TEXT_REQUEST.read(body)
-    if request is None:
-        return None
-    return RequestFacts(request.model, request.stream is True, strings_of(request.prompt or request.input))
+    return None if request is None else strings_of(request.prompt or request.input)
 
 
 def event(tally: Tally, data: bytes) -> bool:

@@ -3,7 +3,6 @@
 from msgspec import Raw, Struct
 
 from ingate.formats.content import Part, cap, text_of
-from ingate.formats.facts import RequestFacts
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
@@ -28,8 +27,6 @@ class _InputItem(Struct, gc=False):
 
 
 class _Request(Struct, gc=False):
-    model: str | None = None
-    stream: bool | None = None
     input: str | list[_InputItem] | None = None
 
 
@@ -80,20 +77,16 @@ _RESPONSE = Shape(_Response)
 _EVENT = Shape(_Event)
 
 
-def request(_path: str, body: bytes) -> RequestFacts | None:
-    """Reads a request; `None` when the body is not a JSON object."""
-    parsed = _REQUEST.read(body)
-    if parsed is None:
-        return None
-    prompt = None
-    if isinstance(parsed.input, str):
-        prompt = cap(parsed.input)
-    else:
-        for item in reversed(parsed.input or ()):
-            if item.role == "user":
-                prompt = text_of(item.content)
-                break
-    return RequestFacts(parsed.model, parsed.stream is True, prompt)
+def prompt(body: bytes) -> str | None:
+    """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
+    request = _REQUEST.read(body)
+    given = request and request.input
+    if isinstance(given, str):
+        return cap(given)
+    for item in reversed(given or ()):
+        if item.role == "user":
+            return text_of(item.content)
+    return None
 
 
 def event(tally: Tally, data: bytes) -> bool:

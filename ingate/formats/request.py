@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ingate.formats import anthropic_messages, gemini, ollama, openai_chat, openai_responses
-from ingate.formats.facts import RequestFacts
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.nesting import deeper_than
 from ingate.formats.paths import Format, gemini_model
@@ -19,16 +18,15 @@ from ingate.formats.shape import BROKEN, Shape
 
 _WINDOW = 1024 * 1024
 
-_READERS: dict[Format, Callable[[str, bytes], RequestFacts | None]] = {
-    Format.OPENAI_CHAT: openai_chat.chat_request,
-    Format.OPENAI_COMPLETIONS: openai_chat.text_request,
-    Format.OPENAI_EMBEDDINGS: openai_chat.text_request,
-    Format.OPENAI_RESPONSES: openai_responses.request,
-    Format.ANTHROPIC_MESSAGES: anthropic_messages.request,
-    Format.GEMINI: gemini.request,
-    Format.OLLAMA: ollama.request,
+_PROMPTS: dict[Format, Callable[[bytes], str | None]] = {
+    Format.OPENAI_CHAT: openai_chat.chat_prompt,
+    Format.OPENAI_COMPLETIONS: openai_chat.text_prompt,
+    Format.OPENAI_EMBEDDINGS: openai_chat.text_prompt,
+    Format.OPENAI_RESPONSES: openai_responses.prompt,
+    Format.ANTHROPIC_MESSAGES: anthropic_messages.prompt,
+    Format.GEMINI: gemini.prompt,
+    Format.OLLAMA: ollama.prompt,
 }
-_UNREAD = RequestFacts(None, False, None)
 
 
 class _Named(Struct, gc=False):
@@ -38,27 +36,13 @@ class _Named(Struct, gc=False):
 _NAMED = Shape(_Named)
 
 
-def read_request(format: Format, path: str, body: bytes) -> RequestFacts:
-    """Returns what the request says of itself; of a format that is not read, nothing.
+def read_model(format: Format, path: str, body: bytes) -> str | None:
+    """Returns the model a request names, `None` when it names none or its format is not read.
 
     `path` comes without its query. Raises `MalformedBody` when the body is not a JSON object in
     UTF-8, or nests deeper than 64 levels. Fields of the wrong type are the provider's to judge.
     """
-    reader = _READERS.get(format)
-    if reader is None:
-        return _UNREAD
-    facts = reader(path, body)
-    if facts is None:
-        raise MalformedBody(_what_is_wrong(body))
-    fault = _fault(body)
-    if fault is not None:
-        raise MalformedBody(fault)
-    return facts
-
-
-def read_model(format: Format, path: str, body: bytes) -> str | None:
-    """Returns the model of `read_request`, and refuses what that refuses, at half its cost."""
-    if format not in _READERS:
+    if format not in _PROMPTS:
         return None
     named = _NAMED.read(body)
     if named is None:
@@ -69,11 +53,14 @@ def read_model(format: Format, path: str, body: bytes) -> str | None:
     return gemini_model(path) if format is Format.GEMINI else named.model
 
 
-def read_prompt(format: Format, path: str, body: bytes) -> str | None:
-    """Returns the prompt of `read_request`, `None` where that refuses the body."""
-    reader = _READERS.get(format)
-    facts = reader(path, body) if reader is not None and body else None
-    return facts.prompt if facts is not None and _fault(body) is None else None
+def read_prompt(format: Format, body: bytes) -> str | None:
+    """Returns the text of a request's last user message, at most `MAX_TEXT` characters.
+
+    `None` when there is none, when its format is not read, and when `read_model` refuses the body.
+    """
+    prompt = _PROMPTS.get(format)
+    said = prompt(body) if prompt is not None and body else None
+    return said if said is not None and _fault(body) is None else None
 
 
 def _fault(body: bytes) -> str | None:

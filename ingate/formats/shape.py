@@ -47,7 +47,7 @@ class Shape(Generic[T]):
             try:
                 return self._decode(data)
             except (msgspec.ValidationError, UnicodeDecodeError):
-                pass
+                data = mended(bytes(data))  # what comes after the first misfit has not been seen yet
             except BROKEN:
                 broken = bytes(data)
                 data = mended(broken)

@@ -171,7 +171,7 @@ def _tried(provider: str, status: int | None, error: str | None) -> bytes:
 def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
     """Adds what the bodies say."""
     head = exchange.head
-    asked = read_prompt(head.format, head.path, exchange.request_body)
+    asked = read_prompt(head.format, exchange.request_body)
     if asked is not None:
         fields += text(_PROMPT, asked)
     facts = exchange.response_facts

@@ -178,7 +178,7 @@ def learn(message, exchange):
     message.MergeFrom(
         pb.Exchange(
             model=facts.model,
-            prompt=read_prompt(head.format, head.path, exchange.request_body),
+            prompt=read_prompt(head.format, exchange.request_body),
             completion=facts.completion,
             input_tokens=usage.input,
             output_tokens=usage.output,
