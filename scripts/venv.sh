@@ -22,4 +22,6 @@ if [ ! -x "$directory/bin/python" ]; then
         "$PYTHON" -m venv "$directory"
     fi
 fi
-"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
+# The file names all there is to install. Left to look for dependencies, pip would find a version of one that was released
+# since wherever a package asks for an extra, and stop because its hash is not in the file.
+"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$requirements"
