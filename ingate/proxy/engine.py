@@ -20,7 +20,7 @@ from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Disconnect, Terms, failure, relay
-from ingate.proxy.request_head import RequestHead, Route
+from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 
 STATUS = {
     "BAD_REQUEST": 400,
@@ -132,8 +132,8 @@ class Engine:
         grant, head = exchange.grant, exchange.head
         if not grant.may_proxy:
             raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
-        if head.problem is not None:
-            raise head.problem
+        if head.too_long is not None:
+            raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
         exchange.request_body = body = await request.read()
         exchange.model = model = _model(head, body)
         route = head.route(grant.targets, model)

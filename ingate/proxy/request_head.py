@@ -1,7 +1,7 @@
 """A request's head and everything that follows from it alone.
 
 Clients send the same head over and over: a host may keep a `RequestHead` and use it again, and what is derived here is
-then derived once. Knows no body, no grant and no connection.
+then derived once. Knows no body and no connection.
 """
 
 from msgspec import Struct
@@ -9,7 +9,6 @@ from msgspec import Struct
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
-from ingate.errors import BadRequest
 from ingate.formats import Format, detect
 from ingate.logs import mask
 from ingate.proxy.headers import outbound, recorded
@@ -37,8 +36,8 @@ class Route(Struct, eq=False):
 class RequestHead(Struct, eq=False):
     """What a request says before its body. Made by `read_head`.
 
-    `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `problem` what is wrong
-    with the attribution, to be raised once the caller is admitted.
+    `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `too_long` the header
+    whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
     and `recorded` the same of a Payload. Secrets are masked in both.
@@ -54,7 +53,7 @@ class RequestHead(Struct, eq=False):
     stated: bytes
     recorded: bytes
     named: str | None
-    problem: BadRequest | None
+    too_long: str | None
     targets: tuple[Target, ...] = ()
     routes: dict[str | None, Route] = {}
 
@@ -78,14 +77,14 @@ class RequestHead(Struct, eq=False):
 def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:
     """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
     stated = Exchange(method=method, path=mask(path))
-    named = problem = None
+    named = too_long = None
     for name, value in headers:
         if name == b"x-ingate-provider":
             named = value.decode("latin-1").strip()
         elif attribute := _ATTRIBUTES.get(name):
             text = value.decode("utf-8", "replace").strip()
             if len(text) > MAX_ATTRIBUTION:
-                problem = BadRequest.field(name.decode().title(), f"must have at most {MAX_ATTRIBUTION} characters")
+                too_long = name.decode().title()
                 break
             if text:
                 setattr(stated, attribute, mask(text))
@@ -100,5 +99,5 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         ExchangeRecord(exchange=stated).SerializeToString(),
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,
-        problem,
+        too_long,
     )
