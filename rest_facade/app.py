@@ -124,8 +124,6 @@ class Facade:
         sink = HttpSink(connection, head, b"%b%b\r\n" % (_COMMON, request_id.encode()))
         try:
             await self._proxy(request_id, head, body, sink)
-        except ConnectionError:
-            sink.abort()
         except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
             failure = failure_of(error, request_id, "proxy")
             if sink.started:

@@ -5,11 +5,8 @@ import asyncio
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
 
-from ingate.errors import BadRequest, TooLarge
 from rest_facade.failures import Refused, request_timeout
-
-SLOWEST = 8192
-"""Bytes per second that a body must bring on average, once the first wait is over."""
+from rest_facade.http1.body import SLOWEST, badly_framed, too_large
 
 
 async def read_body(request: web.BaseRequest, limit: int, patience: float) -> bytes:
@@ -23,17 +20,17 @@ async def read_body(request: web.BaseRequest, limit: int, patience: float) -> by
     content = request.content
     length = request.content_length
     if length is not None and length > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     try:
         if content.is_eof():
             body = content.read_nowait()
             if len(body) > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
             return body
         _answer_expectation(request)
         return await _read(request, limit, patience)
     except RequestPayloadError:
-        raise BadRequest("the request body is not framed as HTTP demands") from None
+        raise badly_framed() from None
 
 
 async def _read(request: web.BaseRequest, limit: int, patience: float) -> bytes:
@@ -45,7 +42,7 @@ async def _read(request: web.BaseRequest, limit: int, patience: float) -> bytes:
             while chunk := await request.content.readany():
                 body += chunk
                 if len(body) > limit:
-                    raise _too_large(limit)
+                    raise too_large(limit)
                 deadline.reschedule(started + patience + len(body) / SLOWEST)
     except TimeoutError:
         raise Refused(request_timeout()) from None
@@ -58,7 +55,3 @@ def _answer_expectation(request: web.BaseRequest) -> None:
     transport = request.transport
     if transport is not None and not transport.is_closing():
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the request body is larger than {limit} bytes", metadata={"limit": str(limit)})

@@ -5,19 +5,18 @@ that need no response object. Knows no providers and no formats.
 """
 
 from collections.abc import Coroutine
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 from ingate.clock import SECOND
 from ingate.limits.window import Decision
 from ingate.proxy.ports import ClientGone, Headers
+from ingate.remembered import Remembered
 from rest_facade.http1 import Connection, Head
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
 _LAST_CHUNK = b"0\r\n\r\n"
-_LONGEST_REMEMBERED = 256
 
 
 class HttpSink:
@@ -96,7 +95,7 @@ class HttpSink:
 
     def _lines(self, status: int, headers: Headers, framing: bytes) -> bytes:
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._common]
-        lines += [_line(pair) if len(pair[1]) <= _LONGEST_REMEMBERED else b"%b: %b\r\n" % pair for pair in headers]
+        lines += map(_header_lines.__getitem__, headers)
         lines += (self.rate_lines, framing)
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
@@ -106,7 +105,7 @@ class HttpSink:
         return b"".join(lines)
 
 
-@lru_cache(2048)
-def _line(pair: tuple[bytes, bytes]) -> bytes:
-    """Returns a header line. Cached: most pairs come with every answer of a provider."""
-    return b"%b: %b\r\n" % pair
+_header_lines: Remembered[tuple[bytes, bytes], bytes] = Remembered(
+    lambda pair: b"%b: %b\r\n" % pair, lambda pair: len(pair[0]) + len(pair[1])
+)
+"""Header pairs as lines, remembered: most of them come with every answer of a provider."""

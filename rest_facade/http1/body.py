@@ -4,9 +4,8 @@ import asyncio
 from typing import Protocol
 
 from ingate.errors import BadRequest, TooLarge
-from ingate.proxy.ports import ClientGone
-from ingate.proxy.upstream.chunks import BadChunk, ChunkDecoder
 from rest_facade.failures import REQUEST_TIMEOUT
+from rest_facade.http1.chunks import BadChunk, ChunkDecoder
 
 SLOWEST = 8192
 """Bytes per second that a body must bring on average, once the first wait is over."""
@@ -72,7 +71,7 @@ class Body:
         try:
             pieces, rest = chunks.feed(data)
         except BadChunk:
-            self.fail(BadRequest("the request body is not framed as HTTP demands"))
+            self.fail(badly_framed())
             return b""
         self._pieces += pieces
         self.size += sum(map(len, pieces))
@@ -129,9 +128,10 @@ class Body:
         except TimeoutError:
             raise Late("the request did not arrive in time") from None
 
-    def gone(self) -> None:
-        """Notes that the connection ended."""
-        self.fail(ClientGone())
+
+def badly_framed() -> BadRequest:
+    """Returns the refusal of a body whose end cannot be told."""
+    return BadRequest("the request body is not framed as HTTP demands")
 
 
 def too_large(limit: int) -> TooLarge:

@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
-from ingate.proxy.upstream.chunks import BadChunk, ChunkDecoder
 from ingate.rpc.status import Failure
 from rest_facade import failures
+from rest_facade.http1.chunks import BadChunk, ChunkDecoder
 from rest_facade.http1.head import not_http
 
 _LINGER = 2.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingate.proxy.upstream.chunks import LINE_LIMIT, TRAILERS_LIMIT, BadChunk, ChunkDecoder
+from rest_facade.http1.chunks import LINE_LIMIT, TRAILERS_LIMIT, BadChunk, ChunkDecoder
 
 
 def decode(pieces):
