@@ -1,4 +1,4 @@
-"""From the provider to the caller: bytes as they come, kept for the record as far as it goes.
+"""From the provider to the caller: bytes as they come, kept for the record up to its limit.
 
 Knows no HTTP server. Nothing is changed on the way, nothing is held back but the head of a stream until its
 first byte, so that a provider that fails before it says anything is still answered as a failure.
