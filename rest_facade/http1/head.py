@@ -26,7 +26,7 @@ _METHODS = (
 """What aiohttp's parser knows, which reads the requests that dialects claim."""
 
 _REQUEST_LINE = re.compile(rf"({_METHODS}) ([\x21-\x7e]+) HTTP/1\.([01])".encode())
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"\r\n(?i:content-length):[ \t]*(\d{1,15})[ \t]*(?=\r\n|\Z)")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _BEGINNING = re.compile(rb"[A-Z-]{1,16}(?: [^\n]*)?\r?\Z|[A-Z-]{1,16} [^\n]*\n")
