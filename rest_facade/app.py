@@ -15,6 +15,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.ids import uuid7
+from ingate.net.outbox import Outbox
 from ingate.proxy.ports import ClientGone
 from ingate.rpc.status import Failure
 from rest_facade import failures
@@ -59,6 +60,7 @@ class Facade:
         self._proxy = proxy or _nowhere
         self.limits = limits or Limits()
         self.heads = Heads(lambda path: self._serving(path) is not None, max_target=self.limits.target)
+        self.outbox = Outbox()
         self._server: ClaimedServer | None = None
         self._listeners: list[asyncio.Server] = []
         self._connections: set[Connection] = set()

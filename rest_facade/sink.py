@@ -81,7 +81,9 @@ class HttpSink:
     def abort(self) -> None:
         """Drops the connection, so that the caller sees the body is incomplete."""
         self.keep_alive = False
-        self._connection.transport.abort()
+        transport = self._connection.transport
+        transport.flush()
+        transport.abort()
 
     async def send(self, data: bytes) -> None:
         """Writes bytes as they are."""

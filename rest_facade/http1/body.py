@@ -64,7 +64,8 @@ class Body:
         self._pieces.append(data)
         self.size += size
         self.complete = left <= 0
-        self._arrived()
+        if self._waiter is not None or left > 0:  # mostly all of it comes with the head
+            self._arrived()
         return rest
 
     def _feed_chunks(self, chunks: ChunkDecoder, data: bytes) -> bytes:

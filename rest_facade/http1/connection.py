@@ -11,8 +11,9 @@ from typing import Protocol, cast
 
 import structlog
 
+from ingate.net.deadline import Deadline
+from ingate.net.outbox import Corked, Outbox
 from ingate.proxy.ports import ClientGone
-from ingate.proxy.upstream.deadline import Deadline
 from ingate.rpc.status import Failure
 from rest_facade import failures
 from rest_facade.failures import Refused
@@ -49,6 +50,7 @@ class Service(Protocol):
 
     heads: Heads
     limits: Limits
+    outbox: Outbox
     draining: bool
 
     def opened(self, connection: "Connection") -> None:
@@ -90,7 +92,7 @@ class Connection(asyncio.Protocol):
         "writing_paused",
     )
 
-    transport: asyncio.Transport
+    transport: Corked
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -114,7 +116,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins to wait for a request."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclass
+        # uvloop's transports are no subclass.
+        self.transport = Corked(cast("asyncio.Transport", transport), self._service.outbox)
         if (raw := transport.get_extra_info("socket")) is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._deadline.arm(self._service.limits.idle)
@@ -142,6 +145,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The caller has said everything: the transport closes."""
+        self.transport.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tells everybody that the caller is gone."""
@@ -212,7 +216,8 @@ class Connection(asyncio.Protocol):
         if head.claimed:
             if self._claimed is None:
                 self._claimed = self._service.claimed()
-                self._claimed.attach(self.transport, self._answered)
+                self._claimed.attach(self.transport.transport, self._answered)
+            self.transport.flush()
             self._buffer = self._claimed.begin(raw, end + len(_END), length, chunked=head.chunked)
             return
         body = self._body = Body(self, length, chunked=head.chunked)

@@ -8,6 +8,8 @@ import asyncio
 import math
 from typing import Protocol, cast
 
+from ingate.net.deadline import Deadline
+from ingate.net.outbox import Corked, Outbox
 from ingate.proxy.ports import (
     BadResponse,
     ConnectionLost,
@@ -17,7 +19,6 @@ from ingate.proxy.ports import (
     Truncated,
     UpstreamError,
 )
-from ingate.proxy.upstream.deadline import Deadline
 from ingate.proxy.upstream.parser import Parser
 from ingate.proxy.upstream.response import Response
 
@@ -27,7 +28,9 @@ _HIGH_WATER = 256 * 1024
 
 
 class Owner(Protocol):
-    """Who is told what becomes of a connection."""
+    """Who is told what becomes of a connection. It sends through the outbox."""
+
+    outbox: Outbox
 
     def released(self, connection: "Connection", *, reusable: bool) -> None:
         """An exchange has ended. Called once for each."""
@@ -54,7 +57,7 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    transport: asyncio.Transport
+    transport: Corked
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
         self._loop = loop
@@ -174,7 +177,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop when the connection, TLS included, is up."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclass
+        # uvloop's transports are no subclass.
+        self.transport = Corked(cast("asyncio.Transport", transport), self._owner.outbox)
 
     def data_received(self, data: bytes) -> None:
         """Takes in what came. Anything that comes while no response is expected ends the connection."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ingate.net.outbox import Outbox
 from ingate.proxy.ports import ConnectFailed, ConnectTimeout, Origin
 from ingate.proxy.upstream.connection import Connection
 from ingate.proxy.upstream.dial import dial
@@ -56,6 +57,7 @@ class Lane:
         "fixed",
         "idle",
         "in_use",
+        "outbox",
         "prefix",
         "waiting",
     )
@@ -66,6 +68,8 @@ class Lane:
         proxy: Proxy | None,
         context: ssl.SSLContext | None,
         limits: Limits,
+        *,
+        outbox: Outbox,
         forget: Callable[["Lane"], None],
     ) -> None:
         self._origin = origin
@@ -75,6 +79,7 @@ class Lane:
         self._forget = forget
         self._closed = False
         self._empty = asyncio.Event()
+        self.outbox = outbox
         self.prefix, self.fixed = head_parts(origin, proxy)
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 
+from ingate.net.outbox import Outbox
 from ingate.proxy.ports import ConnectFailed, Origin, OutboundRequest, Transport, UpstreamResponse
 from ingate.proxy.upstream.connection import JOIN_LIMIT
 from ingate.proxy.upstream.lane import Lane, Limits
@@ -41,6 +42,7 @@ class UpstreamPool(Transport):
         self._limits = Limits(max_idle_per_origin, idle_ttl, max_connections_per_origin)
         self._ssl_context = ssl_context or client_context()
         self._environ = environ
+        self._outbox = Outbox()
         self._lanes: dict[tuple[str, str, int, bool], Lane] = {}
         self._closed = False
 
@@ -80,7 +82,8 @@ class UpstreamPool(Transport):
             if self._lanes.get(key) is lane:  # a late farewell must not take the lane that came after
                 del self._lanes[key]
 
-        lane = Lane(origin, proxy_for(origin, self._environ), context, self._limits, forget)
+        proxy = proxy_for(origin, self._environ)
+        lane = Lane(origin, proxy, context, self._limits, outbox=self._outbox, forget=forget)
         self._lanes[key] = lane
         return lane
 

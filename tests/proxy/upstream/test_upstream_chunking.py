@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingate.net.outbox import Outbox
 from ingate.proxy.ports import BadResponse, Origin, OutboundRequest, Timeouts, Truncated, UpstreamError
 from ingate.proxy.upstream.connection import Connection
 from ingate.proxy.upstream.response import Response
@@ -20,6 +21,7 @@ class Wire:
     def __init__(self):
         self.aborted = False
         self.outcomes = []
+        self.outbox = Outbox()
 
     def write(self, data):
         pass

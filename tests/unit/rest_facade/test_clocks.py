@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from ingate.net.outbox import Outbox
 from rest_facade.failures import request_timeout
 from rest_facade.http1 import Connection, Heads, Limits
 
@@ -16,6 +17,11 @@ class Wire:
 
     def get_extra_info(self, _name):
         return None
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
 
     def is_closing(self):
         return self.ended.is_set()
@@ -40,6 +46,7 @@ class Answering:
 
     def __init__(self, **limits):
         self.limits = Limits(**limits)
+        self.outbox = Outbox()
 
     def opened(self, _connection):
         pass

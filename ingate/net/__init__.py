@@ -1,0 +1,1 @@
+"""What connections on both sides of the gateway share, callers' and providers'. Knows no protocol."""
