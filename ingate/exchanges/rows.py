@@ -4,8 +4,8 @@ A row is made for every exchange. Many are made at once, column by column: field
 taken for all of them before the next, which keeps its code in the processor's cache and takes two thirds of the time.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from math import isfinite
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from ingate.errors import BadRequest
 from ingate.exchanges import pricing
 from ingate.exchanges.said import said
 from ingate.exchanges.tables import Exchange
+from ingate.formats import Pairs
 from ingate.remembered import Remembered
 
 MAX_NAME = 256
@@ -35,9 +36,10 @@ T = TypeVar("T")
 _MOMENTS = range(-62_135_596_800 * clock.SECOND, 253_402_300_800 * clock.SECOND)
 """The years 1 to 9999."""
 _NO_PAYLOAD = (False, None, None, None, None)
+_EMPTY_PAYLOAD = (False, b"", b"", b"", b"")
 
 _json = msgspec.json.Encoder()
-_head = attrgetter("org_id", "exchange", "price_provider")
+_head = attrgetter("org_id", "exchange", "payload", "price_provider", "format", "media_type")
 _noted = attrgetter("request_id", "key_id", "created_at", "attempts", "tags")
 _numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache")
 _texts = attrgetter(
@@ -71,23 +73,27 @@ def rows(records: Sequence[ExchangeRecord], first: int) -> list[Row]:
 
 
 def _rows(records: Sequence[ExchangeRecord], first: int) -> list[Row]:
-    org_ids, its, price_providers = zip(*map(_head, records), strict=True)
+    org_ids, its, payloads, price_providers, formats, media_types = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
     sources, statuses, levels, streams, latencies, first_bytes, caches = zip(*map(_numbers, its), strict=True)
-    moments = [clock.from_proto(stamp) for stamp in stamps]
-    _check(org_ids, _known_uuid, first, "org_id", "must be a UUID")
+    moments = list(map(clock.from_proto, stamps))
+    _check(org_ids, _uuids.__getitem__, first, "org_id", "must be a UUID")
     _check(request_ids, ids.is_uuid, first, "exchange.request_id", "must be a UUID")
-    _check(key_ids, _known_uuid, first, "exchange.key_id", "must be a UUID")
+    _check(key_ids, _uuids.__getitem__, first, "exchange.key_id", "must be a UUID")
     _check(moments, _MOMENTS.__contains__, first, "exchange.created_at", "is out of range")
-    payloads = [record.payload if record.HasField("payload") else None for record in records]
-    bodies = said(records, payloads, first)
+    kept = [
+        # Only what is empty may be absent.
+        _NO_PAYLOAD if bodies == _EMPTY_PAYLOAD and not record.HasField("payload") else bodies
+        for record, bodies in zip(records, map(_kept, payloads), strict=True)
+    ]
+    truncated, request_headers, asked, response_headers, answered = zip(*kept, strict=True)
+    told = said(its, formats, media_types, asked, answered, first=first)
     _check(latencies, isfinite, first, "exchange.latency_ms", "must be a finite number")
     _check(first_bytes, isfinite, first, "exchange.ttft_ms", "must be a finite number")
-    usages = [body.usage for body in bodies]
-    models = [_names[body.model] for body in bodies]
-    names = zip(*[_cleaned[texts] for texts in map(_texts, its)], strict=True)
+    named, usages, prompts, completions, metadata = zip(*told, strict=True)
+    models = list(map(_names.__getitem__, named))
+    names = zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True)
     providers, served_by, methods, paths, error_codes, user_ids, session_ids, app_ids, team_ids = names
-    kept = [_NO_PAYLOAD if payload is None else _kept(payload) for payload in payloads]
     columns = (
         request_ids,
         org_ids,
@@ -110,19 +116,26 @@ def _rows(records: Sequence[ExchangeRecord], first: int) -> list[Row]:
         [usage.cache_write for usage in usages],
         [usage.reasoning for usage in usages],
         [usage.total for usage in usages],
-        [_storable(cost) for cost in map(pricing.cost, price_providers, models, usages, moments)],
+        [
+            None if cost is None or cost > MAX_COST else cost
+            for cost in map(pricing.cost, price_providers, models, usages, moments)
+        ],
         caches,
-        [_json.encode([_attempt(it) for it in tries[:]]).decode() for tries in attempts],
+        _written(attempts),
         user_ids,
         session_ids,
         key_ids,
         app_ids,
         team_ids,
-        [None if body.prompt is None else _text(body.prompt) for body in bodies],
-        [None if body.completion is None else _text(body.completion) for body in bodies],
-        [_object(body.metadata) for body in bodies],
-        [_object(pairs) for pairs in tags],
-        *zip(*kept, strict=True),
+        [text and _text(text) for text in prompts],
+        [text and _text(text) for text in completions],
+        map(_objects.__getitem__, metadata),
+        [_objects[tuple(pairs.items())] if pairs else "{}" for pairs in tags],
+        truncated,
+        request_headers,
+        asked,
+        response_headers,
+        answered,
     )
     return list(zip(*columns, strict=True))
 
@@ -134,25 +147,17 @@ def _check(column: Iterable[T], good: Callable[[T], bool], first: int, name: str
         raise BadRequest.field(f"records[{index}].{name}", fault)
 
 
-def _attempt(it: Attempt) -> _Tried:
-    provider, latency_ms, status_code, error = _tried(it)
-    has = it.HasField
-    # Only what is empty may be absent.
-    return _Tried(
-        provider,
-        latency_ms,
-        status_code if status_code or has("status_code") else UNSET,
-        error if error or has("error") else UNSET,
-    )
-
-
-def _storable(cost: int | None) -> int | None:
-    return None if cost is None or cost > MAX_COST else cost
-
-
-def _object(pairs: Mapping[str, str]) -> str:
-    # `dict` takes twice as long to copy what may be a map of a message.
-    return _json.encode({name: pairs[name] for name in pairs}).decode() if pairs else "{}"
+def _written(attempts: Iterable[Sequence[Attempt]]) -> list[str]:
+    """Returns the attempts of each exchange as JSON. All are written at once: JSON has no line ends of its own."""
+    tries = []
+    for several in attempts:
+        tried = []
+        for it in several[:]:
+            provider, latency_ms, status_code, error = _tried(it)
+            status = status_code if status_code or it.HasField("status_code") else UNSET
+            tried.append(_Tried(provider, latency_ms, status, error if error or it.HasField("error") else UNSET))
+        tries.append(tried)
+    return _json.encode_lines(tries)[:-1].decode().split("\n")
 
 
 def _text(text: str, most: int | None = None) -> str:
@@ -178,10 +183,9 @@ def _clean(texts: tuple[str, ...]) -> tuple[str | None, ...]:
 
 _cleaned: Remembered[tuple[str, ...], tuple[str | None, ...]] = Remembered(_clean, lambda texts: sum(map(len, texts)))
 _names: Remembered[str, str] = Remembered(lambda name: _text(name, MAX_NAME), len)
-"""Names as columns hold them, remembered: they repeat from exchange to exchange."""
-
-
-@lru_cache(1024)
-def _known_uuid(text: str) -> bool:
-    """Tells whether an id that many records share is one."""
-    return ids.is_uuid(text)
+_objects: Remembered[Pairs, str] = Remembered(
+    lambda pairs: _json.encode(dict(pairs)).decode(), lambda pairs: sum(map(len, chain.from_iterable(pairs)))
+)
+"""Names, metadata and tags as columns hold them, remembered: they repeat from exchange to exchange."""
+_uuids: Remembered[str, bool] = Remembered(ids.is_uuid, len)
+"""Whether ids that many records share are some."""

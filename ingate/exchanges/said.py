@@ -3,55 +3,53 @@
 Pure. Knows no table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Literal, get_args
 
-from msgspec import Struct
-
-from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from ingate.errors import BadRequest
-from ingate.formats import Format, ResponseFacts, Usage, read_prompt, read_response
+from ingate.formats import Format, Pairs, ResponseFacts, Usage, read_prompt, read_response
 
 MAX_COUNT = 2**60
 """Tokens of one kind at most: their sum still fits a column."""
 
+Said = tuple[str, Usage, str | None, str | None, Pairs]
+"""Model, tokens, prompt, completion and metadata. An empty model was not named."""
+
 _FORMATS = {format.value: format for format in Format}
+_OTHER = Format.OTHER  # looking a member up takes as long as two calls
 _Count = Literal["input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"]
 _COUNTS: tuple[_Count, ...] = get_args(_Count)
 """What makes a Usage, in its order."""
 _counts = attrgetter(*_COUNTS)
 _rest = attrgetter("model", "prompt", "completion", "metadata")
-_left = attrgetter("exchange", "format", "media_type")
 
 
-class Said(Struct):
-    """What the bodies of an exchange say. An empty model was not named."""
+def said(
+    its: Sequence[Exchange],
+    formats: Sequence[str],
+    media_types: Sequence[str],
+    asked: Sequence[bytes | None],
+    answered: Sequence[bytes | None],
+    *,
+    first: int,
+) -> list[Said]:
+    """Returns what the bodies of each exchange say; the first is number `first` of its batch.
 
-    model: str
-    usage: Usage
-    prompt: str | None
-    completion: str | None
-    metadata: Mapping[str, str]
-
-
-def said(records: Sequence[ExchangeRecord], payloads: Sequence[Payload | None], first: int) -> list[Said]:
-    """Returns what the bodies of each record say; the first record is number `first` of its batch.
-
-    Raises BadRequest for a count that no column holds.
+    An exchange without a format, or without bodies, states it itself. Raises BadRequest for a count that no column
+    holds.
     """
-    its, names, media_types = zip(*map(_left, records), strict=True)
-    left = [
-        # A gateway that is newer than this core may know formats that it does not.
-        None if payload is None or not name else (_FORMATS.get(name, Format.OTHER), payload)
-        for name, payload in zip(names, payloads, strict=True)
-    ]
+    # A gateway that is newer than this core may know formats that it does not.
+    known = [_FORMATS.get(format, _OTHER) if format else None for format in formats]
     facts = [
-        None if bodies is None else read_response(bodies[0], media_type, "", bodies[1].response_body)
-        for bodies, media_type in zip(left, media_types, strict=True)
+        None if format is None or body is None else read_response(format, media_type, "", body)
+        for format, media_type, body in zip(known, media_types, answered, strict=True)
     ]
-    prompts = [None if bodies is None else read_prompt(bodies[0], bodies[1].request_body) for bodies in left]
+    prompts = [
+        None if format is None or body is None else read_prompt(format, body)
+        for format, body in zip(known, asked, strict=True)
+    ]
     return [
         _stated(it, index) if learned is None else _learned(it, learned, prompt)
         for index, (it, learned, prompt) in enumerate(zip(its, facts, prompts, strict=True), first)
@@ -67,18 +65,18 @@ def _stated(it: Exchange, index: int) -> Said:
     has = it.HasField
     # Only what is empty may be absent.
     usage = Usage(*[count if count or has(name) else None for name, count in zip(_COUNTS, counts, strict=True)])
-    return Said(
+    return (
         model,
         usage,
         prompt if prompt or has("prompt") else None,
         completion if completion or has("completion") else None,
-        metadata,
+        tuple(metadata.items()),
     )
 
 
 def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
     """Takes the model that was asked for where the answer names none."""
-    metadata = dict(facts.metadata)
-    if it.metadata:
-        metadata = {**it.metadata, **metadata}
-    return Said(facts.model or it.model, facts.usage, prompt, facts.completion, metadata)
+    stated, metadata = it.metadata, facts.metadata
+    if stated:
+        metadata = tuple({**stated, **dict(metadata)}.items())
+    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata

@@ -4,7 +4,7 @@ Pure: no I/O, no clock, no provider. One module per format; `reader` and `reques
 """
 
 from ingate.formats.encoding import unpacked
-from ingate.formats.facts import MAX_TEXT, ResponseFacts
+from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.paths import Format, detect
 from ingate.formats.reader import ResponseReader, read_response
@@ -17,6 +17,7 @@ __all__ = [
     "MAX_TEXT",
     "Format",
     "MalformedBody",
+    "Pairs",
     "ResponseFacts",
     "ResponseReader",
     "SSEParser",

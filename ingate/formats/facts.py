@@ -6,9 +6,15 @@ A struct rather than a dataclass, because one is made for every response and it 
 from msgspec import Struct
 
 from ingate.formats.usage import Usage
+from ingate.remembered import Remembered
 
 MAX_TEXT = 64 * 1024
 """Characters of prompt and of completion that are kept; the rest is left out."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Names and values."""
+
+_Ended = tuple[str | None, str | None, int]
 
 
 class ResponseFacts(Struct, frozen=True, gc=False):
@@ -30,13 +36,16 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     tool_calls: int
 
     @property
-    def metadata(self) -> list[tuple[str, str]]:
+    def metadata(self) -> Pairs:
         """What an exchange has no field of its own for, as names and values."""
-        pairs = []
-        if self.finish_reason is not None:
-            pairs.append(("finish_reason", self.finish_reason))
-        if self.error is not None:
-            pairs.append(("provider_error", self.error))
-        if self.tool_calls:
-            pairs.append(("tool_calls", str(self.tool_calls)))
-        return pairs
+        return _metadata[self.finish_reason, self.error, self.tool_calls]
+
+
+def _pairs(ended: _Ended) -> Pairs:
+    finish_reason, error, tool_calls = ended
+    stated = {"finish_reason": finish_reason, "provider_error": error, "tool_calls": tool_calls or None}
+    return tuple((name, str(value)) for name, value in stated.items() if value is not None)
+
+
+_metadata: Remembered[_Ended, Pairs] = Remembered(_pairs, lambda ended: len(ended[0] or "") + len(ended[1] or ""))
+"""Remembered: nearly all answers end alike."""

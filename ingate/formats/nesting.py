@@ -11,11 +11,11 @@ _WINDOW = 64 * 1024
 
 def deeper_than(body: bytes, levels: int) -> bool:
     """Tells whether any value lies inside more than `levels` arrays and objects."""
-    structure = body.translate(_BRACKETS, _NOT_STRUCTURE)
-    if structure.count(b"[") <= levels:
+    if body.count(b"[") + body.count(b"{") <= levels:
         return False  # as nearly always: not so many are opened at all, be it in strings
     if b"\\" in body:
-        structure = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_BRACKETS, _NOT_STRUCTURE)
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    structure = body.translate(_BRACKETS, _NOT_STRUCTURE)
     # Two quotes side by side are an empty string, or the end of one string and the start of the next
     # with nothing between: dropping them changes no bracket outside strings.
     brackets = _outside_strings(structure.replace(b'""', b""))

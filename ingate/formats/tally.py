@@ -32,9 +32,10 @@ class Tally(Struct, gc=False):
 
     def say(self, text: str) -> None:
         """Takes a piece of the completion."""
-        if text and self.room > 0:
-            self.texts.append(text if len(text) <= self.room else text[: self.room])
-            self.room -= len(text)
+        room = self.room
+        if text and room > 0:
+            self.texts.append(text if len(text) <= room else text[:room])
+            self.room = room - len(text)
 
     def count(self, counts: Counts) -> None:
         """Takes a usage report."""

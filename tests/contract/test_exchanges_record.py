@@ -8,6 +8,8 @@ from gen.ingate.exchanges.v1 import exchange_pb2
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 from ingate import clock, ids
+from ingate.exchanges import servicer
+from ingate.exchanges.rows import COLUMNS, rows
 from ingate.exchanges.tables import Exchange
 from tests.support.records import record
 from tests.support.tenants import refusal
@@ -222,6 +224,28 @@ async def test_a_record_late_in_a_batch_is_named_too(grpc_stub, bystander, gatew
     batch[58].exchange.key_id = "x"
     failure = await refusal(store(grpc_stub, gateway, *batch))
     assert list(failure.fields) == ["records[58].exchange.key_id"]
+
+
+async def test_what_the_database_refuses_leaves_nothing(grpc_stub, bystander, gateway, monkeypatch):
+    """A batch whose last statement fails is stored not even in part, and the connection serves the next one."""
+    batch = [record(bystander.org_id) for _ in range(24 + 6 + 1)]
+    model = COLUMNS.index("model")
+    last = max(sent.exchange.request_id for sent in batch)
+
+    def without_a_model(records, first):
+        made = rows(records, first)
+        return [(*row[:model], None, *row[model + 1 :]) if row[0] == last else row for row in made]
+
+    await store(grpc_stub, gateway, record(bystander.org_id))
+    with monkeypatch.context() as patched:
+        patched.setattr(servicer, "rows", without_a_model)
+        assert (await refusal(store(grpc_stub, gateway, *batch))).code is StatusCode.INTERNAL
+    for sent in batch:
+        missing = await refusal(load(grpc_stub, bystander, sent.exchange.request_id))
+        assert missing.code is StatusCode.NOT_FOUND
+    await store(grpc_stub, gateway, *batch)
+    for sent in batch:
+        assert (await load(grpc_stub, bystander, sent.exchange.request_id)).exchange == sent.exchange
 
 
 async def test_numbers_without_a_name_are_kept(grpc_stub, tenant, gateway):

@@ -222,12 +222,12 @@ def test_empty_text_is_not_hoarded():
 
 def test_what_has_no_field_of_its_own_is_metadata():
     """Names and values of what an answer says beside its text and usage, and only of what it says."""
-    assert facts("m", Usage(input=1), "text").metadata == []
-    assert facts(finish_reason="stop", error="e", tool_calls=2).metadata == [
+    assert facts("m", Usage(input=1), "text").metadata == ()
+    assert facts(finish_reason="stop", error="e", tool_calls=2).metadata == (
         ("finish_reason", "stop"),
         ("provider_error", "e"),
         ("tool_calls", "2"),
-    ]
+    )
 
 
 def test_tiny_chunks_are_not_hoarded():
