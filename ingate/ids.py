@@ -12,6 +12,9 @@ SESSION_PREFIX = "ses-ingate-"
 INVITATION_PREFIX = "inv-ingate-"
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_VERSION = 0x7000_8000_0000_0000_0000
+_RANDOM = 0x0FFF_1FFF_FFFF_FFFF_FFFF
+"""What is drawn beside version and variant: one bit fewer than there are, so that counting up never overflows."""
 _STEPS_AT_ONCE = 2048
 _steps: Iterator[int] = iter(())
 _millisecond = 0
@@ -31,8 +34,7 @@ def uuid7() -> str:
         _millisecond = now
         digits = f"{now:012x}"
         _lead = f"{digits[:8]}-{digits[8:]}"
-        # Two bits fewer than there are, so that counting up never overflows.
-        _tail = int.from_bytes(os.urandom(9))
+        _tail = _VERSION | int.from_bytes(os.urandom(10)) & _RANDOM
     else:
         step = next(_steps, None)
         if step is None:
@@ -40,7 +42,8 @@ def uuid7() -> str:
             _steps = iter(memoryview(os.urandom(2 * _STEPS_AT_ONCE)).cast("H").tolist())
             step = next(_steps)
         _tail += 1 + step
-    return f"{_lead}-7{_tail >> 62:03x}-{0x8000 | _tail >> 48 & 0x3FFF:04x}-{_tail & 0xFFFF_FFFF_FFFF:012x}"
+    digits = _tail.to_bytes(10).hex()
+    return f"{_lead}-{digits[:4]}-{digits[4:8]}-{digits[8:]}"
 
 
 def is_uuid(text: str) -> bool:

@@ -90,14 +90,21 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     else:
         bodies = _left_to_learn(exchange.head.format, exchange.media_type)
     noted = b"".join(fields)
-    payload = (
-        *(exchange.head.recorded, cut),
-        *(_REQUEST_BODY, varint(len(asked)), asked),
-        *(_RESPONSE_HEADERS, varint(len(headers)), headers),
-        *(_RESPONSE_BODY, varint(len(shown)), shown),
-    )
-    size = varint(sum(map(len, payload)))
-    return b"".join((*_stated(exchange), _EXCHANGE, varint(len(noted)), noted, bodies, _PAYLOAD, size, *payload))
+    # A field in a line.
+    # fmt: off
+    payload = b"".join((
+        exchange.head.recorded, cut,
+        _REQUEST_BODY, varint(len(asked)), asked,
+        _RESPONSE_HEADERS, varint(len(headers)), headers,
+        _RESPONSE_BODY, varint(len(shown)), shown,
+    ))
+    return b"".join((
+        *_stated(exchange),
+        _EXCHANGE, varint(len(noted)), noted,
+        bodies,
+        _PAYLOAD, varint(len(payload)), payload,
+    ))
+    # fmt: on
 
 
 def light(exchange: Exchange) -> bytes:
@@ -133,12 +140,15 @@ def _noted(exchange: Exchange) -> list[bytes]:
     seconds, micros = divmod(exchange.created_at, clock.SECOND)
     since, nanos = _since(seconds), varint(micros * 1000)
     request_id = exchange.request_id.encode()
+    # A field in a line.
+    # fmt: off
     fields = [
-        *(_REQUEST_ID, varint(len(request_id)), request_id),
-        *(_CREATED_AT, varint(len(since) + len(nanos)), since, nanos),
+        _REQUEST_ID, varint(len(request_id)), request_id,
+        _CREATED_AT, varint(len(since) + len(nanos)), since, nanos,
         _LEFT if exchange.client_gone else _outcome(exchange.status, exchange.error_code),
-        *(_LATENCY, _milliseconds(time.perf_counter() - started)),
+        _LATENCY, _milliseconds(time.perf_counter() - started),
     ]
+    # fmt: on
     if first_byte is not None:
         fields += _TTFT, _milliseconds(first_byte - started)
     if exchange.stream:

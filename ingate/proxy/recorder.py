@@ -21,20 +21,22 @@ class Recorder:
         self.capture = capture
         self._loop = asyncio.get_running_loop()
         self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
+        self._recorded: asyncio.Future[None] = self._loop.create_future()
+        self._recorded.set_result(None)
 
-    async def settle(self, exchange: Exchange) -> None:
-        """Returns when the exchange is in the journal, or is known to find no room there. The first call counts.
+    def settle(self, exchange: Exchange) -> asyncio.Future[None]:
+        """Returns the wait until the exchange is in the journal, or is known to find no room there.
 
-        Waiting may be cancelled: the exchange is recorded all the same.
+        The first call counts. Waiting may be cancelled: the exchange is recorded all the same.
         """
         if exchange.settled:
-            return
+            return self._recorded
         exchange.settled = True
         if not self._ended:
             self._loop.call_soon(self.flush)
         recorded: asyncio.Future[None] = self._loop.create_future()
         self._ended.append((exchange, recorded))
-        await recorded
+        return recorded
 
     def flush(self) -> None:
         """Records what has ended until now."""
