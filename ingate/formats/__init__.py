@@ -6,6 +6,7 @@ Pure: no I/O, no clock, no provider. One module per format; `reader` and `reques
 from ingate.formats.encoding import unpacked
 from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
 from ingate.formats.malformed import MalformedBody
+from ingate.formats.model_list import read_model_list, write_model_list
 from ingate.formats.paths import Format, detect
 from ingate.formats.reader import ResponseReader, read_response
 from ingate.formats.request import read_model, read_prompt
@@ -24,8 +25,10 @@ __all__ = [
     "Usage",
     "detect",
     "read_model",
+    "read_model_list",
     "read_prompt",
     "read_response",
     "rewrite_model",
     "unpacked",
+    "write_model_list",
 ]

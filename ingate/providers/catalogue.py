@@ -24,6 +24,7 @@ class Kind:
 
     `speaks` lists the wire formats that its paths are recognised for; `natural` those for which it is
     the type meant by a path when a request names no provider. `headers` are sent unless the caller sends its own.
+    `models` is where it lists its models, as many as it lists at once; empty where that is not known.
     """
 
     base_url: str
@@ -33,6 +34,7 @@ class Kind:
     natural: frozenset[Format] = frozenset()
     price_provider: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    models: str = "/v1/models"
 
 
 KINDS: dict[int, Kind] = {
@@ -45,6 +47,7 @@ KINDS: dict[int, Kind] = {
         frozenset({Format.ANTHROPIC_MESSAGES}),
         "anthropic",
         (("anthropic-version", "2023-06-01"),),
+        models="/v1/models?limit=1000",
     ),
     PROVIDER_TYPE_GEMINI: Kind(
         "https://generativelanguage.googleapis.com",
@@ -53,10 +56,11 @@ KINDS: dict[int, Kind] = {
         frozenset({Format.GEMINI}),
         frozenset({Format.GEMINI}),
         "google",
+        models="/v1beta/models?pageSize=1000",
     ),
     PROVIDER_TYPE_AZURE_OPENAI: Kind("", "api-key", "{key}", _OPENAI, price_provider="azure"),
-    PROVIDER_TYPE_OLLAMA: Kind("http://localhost:11434", "", "", _OLLAMA | _OPENAI, _OLLAMA),
+    PROVIDER_TYPE_OLLAMA: Kind("http://localhost:11434", "", "", _OLLAMA | _OPENAI, _OLLAMA, models="/api/tags"),
     PROVIDER_TYPE_OPENAI_COMPATIBLE: Kind("", "authorization", "Bearer {key}", _OPENAI),
-    PROVIDER_TYPE_HTTP: Kind("", "authorization", "Bearer {key}", frozenset()),
+    PROVIDER_TYPE_HTTP: Kind("", "authorization", "Bearer {key}", frozenset(), models=""),
     PROVIDER_TYPE_DEMO: Kind("http://demo.invalid", "", "", frozenset(Format) - {Format.OTHER}),
 }

@@ -2,18 +2,14 @@
 
 from dataclasses import replace
 
-from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_GEMINI, PROVIDER_TYPE_HTTP, PROVIDER_TYPE_OLLAMA
+from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_HTTP
+from ingate.providers.catalogue import KINDS
 from ingate.proxy.headers import outbound
 from ingate.proxy.plan import join
 from ingate.proxy.ports import OutboundRequest, Transport, UpstreamError
 from ingate.proxy.target import Target
 
 LONGEST = 10.0
-_MODELS: dict[int, str] = {
-    PROVIDER_TYPE_GEMINI: "/v1beta/models",
-    PROVIDER_TYPE_OLLAMA: "/api/tags",
-    PROVIDER_TYPE_HTTP: "/",
-}
 
 
 async def probe(target: Target, transport: Transport) -> tuple[int | None, str | None]:
@@ -22,7 +18,7 @@ async def probe(target: Target, transport: Transport) -> tuple[int | None, str |
     request = OutboundRequest(
         "GET",
         target.origin,
-        join(target.prefix, _MODELS.get(target.type, "/v1/models")),
+        join(target.prefix, KINDS[target.type].models or "/"),
         outbound([(b"accept", b"application/json")], target),
         b"",
         timeouts,

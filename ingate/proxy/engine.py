@@ -15,6 +15,7 @@ from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
 from ingate.formats import MalformedBody, read_model, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
+from ingate.proxy import listing
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
@@ -135,6 +136,10 @@ class Engine:
         if head.too_long is not None:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
         exchange.request_body = body = await request.read()
+        if listing.merges(head, grant.targets):
+            response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
+            await relay(exchange, response, sink, self._terms, served_by)
+            return
         exchange.model = model = _model(head, body)
         route = head.route(grant.targets, model)
         exchange.target, exchange.model = route.plan.target, route.plan.model
@@ -152,8 +157,7 @@ class Engine:
         try:
             response = await self._transports[target.demo].send(outgoing)
         except UpstreamError as error:
-            code = _snake(type(error).__name__)
-            exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, error=code))
+            exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, error=error.code))
             raise failure(error) from error
         exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, status=response.status))
         return response
@@ -185,7 +189,3 @@ def _renamed(body: bytes, model: str) -> bytes:
 
 def _unreadable(error: MalformedBody) -> BadRequest:
     return BadRequest(str(error), fields={"body": str(error)})
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

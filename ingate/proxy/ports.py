@@ -86,9 +86,15 @@ class UpstreamError(Exception):
      ├── ConnectionLost     closed or reset before the response head was complete
      ├── BadResponse        what arrived is not HTTP, or breaks a limit
      └── Truncated          closed or reset inside the body
+
+    `code` is how an attempt that failed so is recorded: the name in lower case, `connect_failed`.
     """
 
     timeout = False
+    code = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.code = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).lstrip("_")
 
 
 class ConnectFailed(UpstreamError):

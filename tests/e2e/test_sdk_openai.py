@@ -122,12 +122,12 @@ async def test_embeddings(org):
 
 @pytest.mark.parametrize("base", ["/v1", ""])
 async def test_models_are_listed_and_retrieved(org, up, base):
-    """A GET is proxied and recorded as well, without tokens or cost."""
+    """All that the key can reach is listed; a GET is recorded as well, without tokens or cost."""
     async with sdk(org, base) as client:
         listed = [model.id async for model in client.models.list()]
         one = await client.models.retrieve("gpt-4o-mini")
 
-    assert listed == ["test-model"]
+    assert listed == ["test-model", "demo", "demo-embed"]
     assert one.id == "gpt-4o-mini"
     assert [request.target for request in up.requests[-2:]] == [b"/v1/models", b"/v1/models/gpt-4o-mini"]
     entry = await org.last()
