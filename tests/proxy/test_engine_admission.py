@@ -1,7 +1,9 @@
 """What a request must be before a provider is asked, and what it says of itself."""
 
 import asyncio
+import gc
 import time
+from types import TracebackType
 
 import pytest
 import pytest_asyncio
@@ -70,6 +72,24 @@ async def test_a_name_that_is_too_long_is_refused(org, up, header, field):
     entry = await assert_refused(org, response, 400, "bad_request")
     assert response.json()["details"][0]["field"] == header
     assert (entry[field], up.seen) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "refused", [{"X-Ingate-User-Id": "x" * 257}, {"X-Ingate-Provider": "none"}], ids=["long", "none"]
+)
+async def test_a_refusal_that_is_repeated_leaves_nothing(org, refused):
+    """Heads are remembered; what is raised for one must not be, for it would hold what each raising passed through."""
+
+    def tracebacks():
+        gc.collect()
+        return sum(isinstance(it, TracebackType) for it in gc.get_objects())
+
+    counts = []
+    for _ in range(3):
+        for _ in range(20):
+            assert (await org.http.post(CHAT, json=ASK, headers=refused)).status_code == 400
+        counts.append(tracebacks())
+    assert counts[-1] < counts[0] + 20
 
 
 async def test_the_last_request_of_a_minute(gw, org):
