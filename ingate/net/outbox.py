@@ -6,9 +6,13 @@ reader awake with what came before. Knows nothing of what is written.
 
 import asyncio
 
+import structlog
+
 _KEPT = 64 * 1024
 """A write of more bytes is sent at once: waking its reader is little beside it, and the transport is to say when it has
 enough."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Outbox:
@@ -28,7 +32,11 @@ class Outbox:
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
         for corked in waiting:
-            corked.flush()
+            try:
+                corked.flush()
+            except Exception:  # noqa: BLE001 -- one connection's failure is not that of those behind it
+                _log.exception("not_sent")
+                corked.abort()
 
 
 class Corked:
@@ -56,10 +64,9 @@ class Corked:
 
     def flush(self) -> None:
         """Sends now what was written."""
-        unsent = self._unsent
+        unsent, self._unsent = self._unsent, []
         if unsent and not self.is_closing():
             self.transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
-        unsent.clear()
 
     def write_eof(self) -> None:
         """Ends the sending side behind what was written."""

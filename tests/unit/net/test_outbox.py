@@ -99,6 +99,17 @@ async def test_an_abort_drops_what_was_not_sent():
     assert told == ["a", "<closed>"]
 
 
+async def test_a_connection_that_fails_is_ended_alone(capsys):
+    """Others are sent what waits for them."""
+    told, outbox = [], Outbox()
+    weak, strong = corked(outbox, told, "1:"), corked(outbox, told, "2:")
+    weak.write("no bytes")
+    strong.write(b"b")
+    await turn()
+    assert told == ["<closed>", "2:b"]
+    assert "not_sent" in capsys.readouterr().out
+
+
 async def test_much_is_sent_at_once_and_in_order():
     """So that the transport says when it has enough."""
     told = []
