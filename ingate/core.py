@@ -7,15 +7,12 @@ engine that facade and ProxyService share, and the interceptors that a socket se
 import asyncio
 import contextlib
 import secrets
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
-from sqlalchemy.engine import make_url
 
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
@@ -26,7 +23,6 @@ from ingate.auth.servicer import AuthServicer
 from ingate.auth.throttle import Throttle
 from ingate.config import Settings
 from ingate.db import Database
-from ingate.errors import DomainError, Unavailable
 from ingate.exchanges.servicer import ExchangeServicer
 from ingate.gateway.servicer import GatewayServicer
 from ingate.identity.authenticator import Authenticator
@@ -59,10 +55,10 @@ from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.chain import chain
 from ingate.rpc.interceptors.stages import stages
 from ingate.rpc.services import rpcs, services
+from ingate.storage import data_dir, inside, open_database
 from ingate.system.servicer import SystemServicer
 from ingate.vault import Vault, load_master_key
 
-EMBEDDED_FILE = "ingate.db"
 FLUSH_SECONDS = 5.0
 SHIP_SECONDS = 0.25
 """Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
@@ -70,7 +66,6 @@ SHIPPED_AT_ONCE = 2000
 """Records of a batch at most: what arrives between two of them on a busy process."""
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
-REACH_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,55 +93,6 @@ class Core:
             yield (("authorization", f"Bearer {token}"),)
 
 
-def data_dir(settings: Settings) -> Path:
-    """Returns the data directory, made with mode 0700 if missing. Raises Unavailable when that is not possible."""
-    path = Path(settings.data_dir).absolute()
-    with _inside(path):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
-
-
-@contextmanager
-def _inside(directory: Path) -> Iterator[None]:
-    """Raises Unavailable, naming the data directory, for an OSError in the block."""
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable(f"cannot use the data directory {directory}: {error.strerror or error}") from None
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Yields the database of the settings, whatever version it is at.
-
-    Raises Unavailable, saying where it was looked for, when it does not answer.
-    """
-    url = settings.database_url or f"sqlite+aiosqlite:///{data_dir(settings) / EMBEDDED_FILE}"
-    database = Database(url, pool_size=settings.database_pool)
-    try:
-        await _reach(database)
-        yield database
-    finally:
-        await database.aclose()
-
-
-async def _reach(database: Database) -> None:
-    url = make_url(database.url)
-    try:
-        if database.embedded:
-            # The driver's thread outlives a failure to open the file, and then complains about it.
-            sqlite3.connect(str(url.database)).close()
-        async with asyncio.timeout(REACH_SECONDS), database.read():
-            return
-    except DomainError as error:
-        problem = error.__cause__ or error
-    except Exception as error:  # noqa: BLE001 -- drivers raise their own types for refused passwords and the like
-        problem = error
-    where = url.database if database.embedded else f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
-    reason = type(getattr(problem, "orig", None) or problem).__name__
-    raise Unavailable(f"cannot use the database {where} ({reason}): check database_url, and that it is up") from None
-
-
 def private_upstreams_allowed(settings: Settings, database: Database) -> bool:
     """Tells whether providers may have private addresses: what the setting says, else only when embedded."""
     return settings.allow_private_upstreams == "yes" or (not settings.allow_private_upstreams and database.embedded)
@@ -169,7 +115,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 
 async def _build(settings: Settings, database: Database, stack: AsyncExitStack) -> Core:
     directory = data_dir(settings)
-    with _inside(directory):
+    with inside(directory):
         key, made = load_master_key(settings.master_key, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
@@ -194,30 +140,8 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     channel = server.channel()
     # Before the database closes: a handler in the middle of a statement would wait for it for ever.
     stack.push_async_callback(server.stop, None)
-    pool = UpstreamPool()
-    stack.push_async_callback(pool.aclose)
-    transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
-
-    with _inside(directory):
-        journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
-    stack.callback(journal.close)
-    shipper = Shipper(
-        journal,
-        ship_over(channel, as_gateway),
-        max_batch=SHIPPED_AT_ONCE,
-        max_batch_bytes=MAX_MESSAGE_BYTES // 8,
-        interval=SHIP_SECONDS,
-    )
-    timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
-    grants = Grants(
-        GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, allow_private=allow_private
-    )
-    stack.push_async_callback(grants.aclose)
-    disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
-    recorder = Recorder(journal, settings.capture_bytes)
-    stack.callback(recorder.flush)
-    engine = Engine(grants, windows, recorder, transports, disconnect)
-
+    forwarding = _forwarding(settings, windows, channel, as_gateway, stack, allow_private=allow_private)
+    engine, transports = forwarding.engine, forwarding.transports
     system = SystemServicer(database)
     exchanges = ExchangeServicer(database, last_used.touch)
     servicers: dict[str, Any] = {
@@ -254,14 +178,60 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     }
     for name, servicer in servicers.items():
         services()[name].add_to_server(servicer, server)
-    for job in (changes.follow, last_used.run, grants.watch):
+    for job in (changes.follow, last_used.run, forwarding.grants.watch):
         stack.push_async_callback(_end, asyncio.create_task(job()))
-    shipper.start()
-    stack.push_async_callback(shipper.stop, FLUSH_SECONDS)
+    forwarding.shipper.start()
+    stack.push_async_callback(forwarding.shipper.stop, FLUSH_SECONDS)
     # What is still under way now is cut, and recorded while the journal is there to record it.
     stack.push_async_callback(engine.drained, CUT_SECONDS)
+    stack.push_async_callback(forwarding.pool.aclose)
+    return Core(channel, interceptors, servicers, engine, system, forwarding.shipper, database, token, made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forwarding:
+    """The gateway half of a process: what forwards requests, and reaches the core by a channel alone."""
+
+    engine: Engine
+    transports: dict[bool, Transport]
+    pool: UpstreamPool
+    grants: Grants
+    shipper: Shipper
+
+
+def _forwarding(
+    settings: Settings,
+    windows: FixedWindows,
+    channel: grpc.aio.Channel,
+    as_gateway: tuple[tuple[str, str], ...],
+    stack: AsyncExitStack,
+    *,
+    allow_private: bool,
+) -> _Forwarding:
+    directory = data_dir(settings)
+    pool = UpstreamPool()
     stack.push_async_callback(pool.aclose)
-    return Core(channel, interceptors, servicers, engine, system, shipper, database, token, made)
+    with inside(directory):
+        journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
+    stack.callback(journal.close)
+    shipper = Shipper(
+        journal,
+        ship_over(channel, as_gateway),
+        max_batch=SHIPPED_AT_ONCE,
+        max_batch_bytes=MAX_MESSAGE_BYTES // 8,
+        interval=SHIP_SECONDS,
+    )
+    timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
+    grants = Grants(
+        GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, allow_private=allow_private
+    )
+    stack.push_async_callback(grants.aclose)
+    recorder = Recorder(journal, settings.capture_bytes)
+    stack.callback(recorder.flush)
+    transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
+    disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
+    engine = Engine(grants, windows, recorder, transports, disconnect)
+    return _Forwarding(engine, transports, pool, grants, shipper)
 
 
 async def _end(job: "asyncio.Task[None]") -> None:

@@ -41,8 +41,8 @@ def command(settings: Settings) -> None:
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Yields what each check found."""
-    from ingate.core import data_dir
     from ingate.errors import Unavailable
+    from ingate.storage import data_dir
 
     try:
         directory = data_dir(settings)
@@ -63,8 +63,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _master_key(settings: Settings) -> Finding:
-    from ingate.core import data_dir
     from ingate.errors import BadRequest
+    from ingate.storage import data_dir
     from ingate.vault import MASTER_KEY_FILE, decode_master_key
 
     path = data_dir(settings) / MASTER_KEY_FILE
@@ -81,8 +81,8 @@ def _master_key(settings: Settings) -> Finding:
 
 async def _database(settings: Settings) -> Finding:
     from ingate import migrate, migrations
-    from ingate.core import open_database
     from ingate.errors import DomainError
+    from ingate.storage import open_database
 
     try:
         async with open_database(settings) as database:
@@ -100,7 +100,7 @@ async def _database(settings: Settings) -> Finding:
 
 
 def _journal(settings: Settings) -> Finding:
-    from ingate.core import data_dir
+    from ingate.storage import data_dir
 
     directory = data_dir(settings) / "journal"
     files = list(directory.iterdir()) if directory.is_dir() else []

@@ -13,7 +13,7 @@ from ingate.cli.options import Settings, settings_options
 def command(settings: Settings, target: str) -> None:
     """Upgrades, or downgrades to an older version, and says where the database is."""
     from ingate import migrate
-    from ingate.core import open_database
+    from ingate.storage import open_database
 
     async def run() -> str | None:
         async with open_database(settings) as database:

@@ -18,8 +18,8 @@ def list_orgs(settings: Settings) -> None:
     """Prints a line an organisation: id, plan, slug."""
     from sqlalchemy import select
 
-    from ingate.core import open_database
     from ingate.identity.tables import Org
+    from ingate.storage import open_database
 
     async def run() -> None:
         async with open_database(settings) as database, database.read() as db:
@@ -37,10 +37,10 @@ def plan(settings: Settings, slug: str, plan: str) -> None:
     """Sets the plan and tells the gateways."""
     from sqlalchemy import select
 
-    from ingate.core import open_database
     from ingate.errors import NotFound
     from ingate.identity.changes import Changes
     from ingate.identity.tables import Org
+    from ingate.storage import open_database
 
     async def run() -> None:
         async with open_database(settings) as database:

@@ -45,8 +45,9 @@ def command(settings: Settings) -> None:
 async def serve(settings: Settings) -> None:
     """Runs everything and returns after the drain."""
     from ingate.cli import demo
-    from ingate.core import data_dir, open_core
+    from ingate.core import open_core
     from ingate.rpc import server as rpc_server
+    from ingate.storage import data_dir
     from ingate.vault import MASTER_KEY_FILE
     from rest_facade.app import Facade
     from rest_facade.dialects.ingate import dialect

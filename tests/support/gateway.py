@@ -19,9 +19,10 @@ import httpx
 
 from ingate import migrate, migrations
 from ingate.config import Settings
-from ingate.core import EMBEDDED_FILE, Core, open_core, open_database
+from ingate.core import Core, open_core
 from ingate.rpc import connect
 from ingate.rpc import server as rpc_server
+from ingate.storage import EMBEDDED_FILE, open_database
 from rest_facade.app import Facade
 from rest_facade.dialects.ingate import dialect
 from rest_facade.http1 import Limits
