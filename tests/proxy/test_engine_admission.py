@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 
 from tests.support.gateway import gateway
-from tests.support.upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,12 +21,6 @@ ATTRIBUTES = [("X-Ingate-User-Id", "user_id"), ("X-Ingate-Session-Id", "session_
 async def gw():
     async with gateway(grpc=False, demo=True, max_body_bytes=2048) as gw:
         yield gw
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 @pytest_asyncio.fixture(loop_scope="module")

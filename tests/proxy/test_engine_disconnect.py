@@ -10,7 +10,6 @@ from tests.support.gateway import gateway
 from tests.support.upstream import (
     JSON,
     SSE,
-    ScriptedUpstream,
     chunk,
     compose,
     end,
@@ -44,12 +43,6 @@ async def draining():
 async def cancelling():
     async with gateway(grpc=False, on_disconnect="cancel") as gw:
         yield gw
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 async def joined(gw, up):

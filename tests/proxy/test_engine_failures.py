@@ -13,7 +13,6 @@ from tests.support.ports import free_port
 from tests.support.upstream import (
     JSON,
     SSE,
-    ScriptedUpstream,
     chunk,
     close,
     event,
@@ -42,12 +41,6 @@ IDLE = 0.8
 async def gw():
     async with gateway(grpc=False, idle_timeout=IDLE, connect_timeout=1.0) as gw:
         yield gw
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -15,7 +15,6 @@ from tests.support.upstream import (
     OUTPUT_TOKENS,
     SSE,
     TEXT,
-    ScriptedUpstream,
     chunk,
     end,
     event,
@@ -45,12 +44,6 @@ async def gw():
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def stub(gw):
     return ProxyServiceStub(await gw.channel())
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.gateway import gateway
-from tests.support.upstream import JSON, ScriptedUpstream, garbage, reset, respond, stall, status
+from tests.support.upstream import JSON, garbage, reset, respond, stall, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,12 +16,6 @@ ASK = [{"role": "user", "content": "hi"}]
 async def gw():
     async with gateway(grpc=False) as gw:
         yield gw
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 @pytest_asyncio.fixture(loop_scope="module")
