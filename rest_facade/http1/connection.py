@@ -269,11 +269,13 @@ class Connection(asyncio.Protocol):
         elif not keep_alive or self._service.draining:
             self.transport.close()
         else:
-            self.resume()
             if self._buffer:
                 self._begin()
             else:
                 self._deadline.arm(self._service.limits.idle)
+            # Who sends requests faster than they are answered is not to fill the memory with them.
+            if self._reading_paused and len(self._buffer) <= self._service.limits.head:
+                self.resume()
 
     # How it ends
 

@@ -178,6 +178,25 @@ async def test_pipelined_requests_are_answered_in_order(core, facade):
     writer.close()
 
 
+async def test_requests_that_come_faster_than_answers_wait_outside(core, facade):
+    """What a connection holds of requests to come has a bound, however many are sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)
+
+    async def flood():
+        while True:
+            writer.write((GET + b"\r\n") * 10_000)
+            await writer.drain()
+
+    flooding = asyncio.create_task(flood())
+    held = []
+    for _ in range(300):
+        assert (await one_answer(reader))[0] == 200
+        held += [len(connection._buffer) for connection in facade._connections]
+    flooding.cancel()
+    writer.close()
+    assert 0 < max(held) < 1024 * 1024
+
+
 async def test_absolute_targets(core, facade):
     """A target with scheme and host, as through a proxy, is the path after it; `*` is none."""
     for target, status in ((b"http://x:80/api/v1/keys", 200), (b"http://x", 404)):
