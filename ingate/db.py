@@ -66,7 +66,8 @@ class Database:
         options: dict[str, Any] = (
             {"pool_use_lifo": True} if self.embedded else {"pool_pre_ping": True, "max_overflow": 0}
         )
-        self.engine = create_async_engine(self.url, pool_size=pool_size, **options)
+        # Errors are logged, and the values of a statement are what callers said.
+        self.engine = create_async_engine(self.url, pool_size=pool_size, hide_parameters=True, **options)
         if self.embedded:
             _tune_sqlite(self.engine.sync_engine)
         writer = self.engine.execution_options(ingate_write=True)

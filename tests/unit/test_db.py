@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import sqlite3
 import threading
+import traceback
 from contextlib import closing
 
 import asyncpg
@@ -250,3 +251,13 @@ async def test_a_statement_that_is_wrong_is_not_unavailable(database):
     """It is our own fault, and stays what it is."""
     with pytest.raises(DBAPIError, match="nowhere"):
         await write(database, text("SELECT * FROM nowhere"))
+
+
+async def test_an_error_does_not_repeat_the_values_of_its_statement(database):
+    """Errors are logged; what callers said is not."""
+    said = "x" * 40  # which lines of this file, in the traceback, do not spell out
+    with pytest.raises(DBAPIError) as failed:
+        async with database.write() as session:
+            await session.execute(text("SELECT nothing_of_this_name(CAST(:said AS TEXT))"), {"said": said})
+    assert "nothing_of_this_name" in str(failed.value)
+    assert said not in "".join(traceback.format_exception(failed.value))
