@@ -143,6 +143,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     forwarding = _forwarding(settings, windows, channel, as_gateway, stack, allow_private=allow_private)
     engine, transports = forwarding.engine, forwarding.transports
     system = SystemServicer(database)
+    stack.push_async_callback(system.aclose)
     exchanges = ExchangeServicer(database, last_used.touch)
     servicers: dict[str, Any] = {
         "ingate.auth.v1.AuthService": AuthServicer(

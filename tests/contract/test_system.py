@@ -16,6 +16,7 @@ from gen.ingate.system.v1.system_service_pb2_grpc import SystemServiceStub
 from ingate import clock
 from ingate.config import Settings
 from ingate.core import open_core
+from ingate.system.servicer import PATIENCE
 from tests.support.postgres import admin
 from tests.support.tenants import refusal, sign_up
 
@@ -38,6 +39,19 @@ async def test_a_core_that_drains_is_not_ready_and_still_serves(second_core):
     failure = await refusal(SystemServiceStub(second_core.channel).GetHealth(pb.GetHealthRequest()))
     assert (failure.code, failure.reason) == (StatusCode.UNAVAILABLE, "UNAVAILABLE")
     assert (await sign_up(second_core.channel, second_core.gateway_token)).org_id
+
+
+async def test_a_database_that_hangs_is_told_in_time(migrated_postgres, tmp_path):
+    """All who ask share one question, and the answer is there as soon as the database is."""
+    settings = Settings(data_dir=str(tmp_path), database_url=migrated_postgres, database_pool=1)
+    async with open_core(settings) as core:
+        system = SystemServiceStub(core.channel)
+        async with core.database.read():
+            async with asyncio.timeout(3 * PATIENCE):
+                failures = await asyncio.gather(*(refusal(system.GetHealth(pb.GetHealthRequest())) for _ in range(5)))
+            assert {(it.code, it.reason) for it in failures} == {(StatusCode.UNAVAILABLE, "UNAVAILABLE")}
+            assert all(it.retry_after > 0 for it in failures)
+        assert (await system.GetHealth(pb.GetHealthRequest())).status == "ok"
 
 
 async def test_a_database_that_went_away_is_unavailable_and_comes_back(migrated_postgres, postgres_server, tmp_path):
