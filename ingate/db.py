@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import MetaData, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -68,6 +68,7 @@ class Database:
         )
         # Errors are logged, and the values of a statement are what callers said.
         self.engine = create_async_engine(self.url, pool_size=pool_size, hide_parameters=True, **options)
+        event.listen(self.engine.sync_engine, "handle_error", _without_details)
         if self.embedded:
             _tune_sqlite(self.engine.sync_engine)
         writer = self.engine.execution_options(ingate_write=True)
@@ -112,6 +113,17 @@ async def _connect(session: AsyncSession) -> None:
         await session.connection()
     except (SQLAlchemyError, OSError) as error:
         raise Unavailable("the database does not answer", retry_after=RETRY_SECONDS) from error
+
+
+def _without_details(context: ExceptionContext) -> None:
+    """Takes out of an error what PostgreSQL adds of the rows concerned, for errors are logged."""
+    adapted = context.original_exception
+    for error in (context.sqlalchemy_exception, adapted):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
+    raised = adapted.__cause__
+    if raised is not None and hasattr(raised, "detail"):
+        raised.detail = None
 
 
 def _tune_sqlite(engine: Any) -> None:

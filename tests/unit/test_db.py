@@ -261,3 +261,13 @@ async def test_an_error_does_not_repeat_the_values_of_its_statement(database):
             await session.execute(text("SELECT nothing_of_this_name(CAST(:said AS TEXT))"), {"said": said})
     assert "nothing_of_this_name" in str(failed.value)
     assert said not in "".join(traceback.format_exception(failed.value))
+
+
+async def test_an_error_does_not_repeat_the_rows_it_is_about(database, table):
+    """PostgreSQL would."""
+    n = 10**15 // 7
+    with pytest.raises(IntegrityError) as failed:
+        async with database.write() as session:
+            await session.execute(insert(table).values([{"id": n, "n": 1}, {"id": n, "n": 2}]))
+    assert table.name in str(failed.value)
+    assert str(n) not in "".join(traceback.format_exception(failed.value))
