@@ -35,7 +35,10 @@ class Gateway:
         journal = self.data / "journal"
 
         def empty() -> bool:
-            return all(path.stat().st_size == 0 for path in journal.glob("*.journal"))
+            try:
+                return all(path.stat().st_size == 0 for path in journal.glob("*.journal"))
+            except FileNotFoundError:
+                return False  # one went while we looked; whether others are left is seen next time
 
         waiting.until(empty, "the journal drained", _DRAIN_SECONDS)
 
