@@ -1,7 +1,7 @@
 """The caller's side of a proxied exchange: bytes out on an HTTP/1 connection, as they come.
 
-Answers are written to the transport directly: a proxied answer is the hot path, and its head is a handful of bytes
-that need no response object. Knows no providers and no formats.
+Answers are written as bytes to the connection's transport: a proxied answer is the hot path, and its head is a handful
+of bytes that need no response object. Knows no providers and no formats.
 """
 
 from collections.abc import Coroutine

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ingate.formats.shape import Shape
 
 _PREFIX = "models/"  # before every name of Gemini's
+_Moment = Annotated[int, Meta(ge=0, le=2**53)]  # more is no time, and not all who read JSON can hold it
 
 
 class _Entry(Struct, gc=False):
     id: str | None = None
     name: str | None = None
-    created: int | None = None
+    created: _Moment | None = None
     created_at: datetime | None = None
 
 

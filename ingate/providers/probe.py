@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+import msgspec
+
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_HTTP
-from ingate.providers.catalogue import KINDS
-from ingate.proxy.headers import outbound
-from ingate.proxy.plan import join
-from ingate.proxy.ports import OutboundRequest, Transport, UpstreamError
+from ingate.proxy.listing import question
+from ingate.proxy.ports import Transport, UpstreamError
 from ingate.proxy.target import Target
 
 LONGEST = 10.0
@@ -15,16 +15,8 @@ LONGEST = 10.0
 async def probe(target: Target, transport: Transport) -> tuple[int | None, str | None]:
     """Returns the status that the provider answered with, if any, and what is wrong, if anything."""
     timeouts = replace(target.timeouts, first_byte=min(LONGEST, target.timeouts.first_byte), idle=LONGEST)
-    request = OutboundRequest(
-        "GET",
-        target.origin,
-        join(target.prefix, KINDS[target.type].models or "/"),
-        outbound([(b"accept", b"application/json")], target),
-        b"",
-        timeouts,
-    )
     try:
-        response = await transport.send(request)
+        response = await transport.send(msgspec.structs.replace(question(target), timeouts=timeouts))
     except UpstreamError as error:
         return None, str(error) or type(error).__name__
     status = response.status

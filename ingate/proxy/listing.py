@@ -72,6 +72,13 @@ async def listed(
     return Response(None, 0.0, status=200, headers=headers, pieces=[body]), served_by
 
 
+def question(target: Target) -> OutboundRequest:
+    """Returns the request for a provider's list of models, or for its root where it is not known to have one."""
+    path = join(target.prefix, KINDS[target.type].models or "/")
+    headers = outbound([(b"accept", b"application/json")], target)
+    return OutboundRequest("GET", target.origin, path, headers, b"", target.timeouts)
+
+
 async def _models(target: Target, transport: Transport, attempts: list[Attempt]) -> Models | None:
     """Returns a provider's models, None when it does not tell them."""
     if target.models:
@@ -92,12 +99,9 @@ async def _models(target: Target, transport: Transport, attempts: list[Attempt])
 
 async def _ask(target: Target, transport: Transport) -> tuple[int, Models | None]:
     """Returns the status and, if it tells of success, the models. Raises UpstreamError."""
-    headers = outbound([(b"accept", b"application/json")], target)
-    path = join(target.prefix, KINDS[target.type].models)
-    request = OutboundRequest("GET", target.origin, path, headers, b"", target.timeouts)
     try:
         async with asyncio.timeout(LONGEST):
-            response = await transport.send(request)
+            response = await transport.send(question(target))
             try:
                 body = await _body(response) if response.status == 200 else None
             finally:

@@ -274,7 +274,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._deadline.arm(self._service.limits.idle)
             # Who sends requests faster than they are answered is not to fill the memory with them.
-            if self._reading_paused and len(self._buffer) <= self._service.limits.head:
+            if len(self._buffer) <= self._service.limits.head:
                 self.resume()
 
     # How it ends

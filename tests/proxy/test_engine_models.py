@@ -61,7 +61,7 @@ async def test_every_name_reaches_its_owner(org, up):
     assert len(dict(models)) == len(models) == 2 * len(stated)
     for name, owner in models:
         answer = await org.http.post(CHAT, json={"model": name, "messages": ASK})
-        assert (answer.headers["x-ingate-served-by"], owner) == (owner, owner)
+        assert answer.headers["x-ingate-served-by"] == owner
         assert up.requests[-1].json()["model"] in stated
 
 

@@ -22,6 +22,7 @@ from ingate.formats import read_model_list, write_model_list
         ({"data": []}, []),
         ({"data": [{"id": ""}, {"id": 7}, {}, "x", {"id": "a", "created": "soon", "created_at": 1}]}, [("a", 0)]),
         ({"data": [{"id": "a", "created_at": "2025-02-19T00:00:00"}]}, [("a", 0)]),
+        ({"data": [{"id": "a", "created": 2**70}, {"id": "b", "created": -1}]}, [("a", 0), ("b", 0)]),
         ({"data": None, "models": [{"name": "models/"}, {"name": "b"}]}, [("b", 0)]),
     ],
 )
