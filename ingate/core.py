@@ -41,12 +41,12 @@ from ingate.plans import RateLimits
 from ingate.providers.demo import DemoTransport
 from ingate.providers.servicer import ProviderServicer
 from ingate.providers.shared import shared_routes
+from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.engine import Engine
 from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
 from ingate.proxy.ports import Timeouts, Transport
 from ingate.proxy.recorder import Recorder
-from ingate.proxy.relay import Disconnect
 from ingate.proxy.servicer import ProxyServicer
 from ingate.proxy.shipping import ship_over
 from ingate.proxy.upstream import UpstreamPool
@@ -210,7 +210,11 @@ def _forwarding(
     allow_private: bool,
 ) -> _Forwarding:
     directory = data_dir(settings)
-    pool = UpstreamPool()
+    pool = UpstreamPool(
+        max_calls=settings.upstream_calls,
+        max_calls_per_origin=settings.upstream_calls_per_origin,
+        max_idle=settings.upstream_idle,
+    )
     stack.push_async_callback(pool.aclose)
     with inside(directory):
         journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
@@ -230,8 +234,10 @@ def _forwarding(
     recorder = Recorder(journal, settings.capture_bytes)
     stack.callback(recorder.flush)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
-    disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
-    engine = Engine(grants, windows, recorder, transports, disconnect)
+    abandoned = Abandoned(
+        drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes
+    )
+    engine = Engine(grants, windows, recorder, transports, abandoned)
     return _Forwarding(engine, transports, pool, grants, shipper)
 
 

@@ -4,7 +4,7 @@ Answers are written as bytes to the connection's transport: a proxied answer is 
 of bytes that need no response object. Knows no providers and no formats.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -42,6 +42,10 @@ class HttpSink:
     def gone(self) -> bool:
         """Whether the connection is closed or closing."""
         return self._connection.transport.is_closing()
+
+    def attend(self, grace: Callable[[], float]) -> None:
+        """Has the connection ask when it is lost."""
+        self._connection.grace = grace
 
     def metered(self, decision: Decision) -> None:
         """Notes the counters for the head."""

@@ -40,14 +40,17 @@ class Outbox:
 
 
 class Corked:
-    """A transport that sends what it is given a turn later. Everything that is to come after must be asked of it."""
+    """A transport that sends what it is given a turn later. Everything that is to come after must be asked of it.
 
-    __slots__ = ("_outbox", "_unsent", "abort", "is_closing", "pause_reading", "resume_reading", "transport")
+    `unsent` is what waits for that.
+    """
+
+    __slots__ = ("_outbox", "abort", "is_closing", "pause_reading", "resume_reading", "transport", "unsent")
 
     def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
         self.transport = transport
         self._outbox = outbox
-        self._unsent: list[bytes | memoryview] = []
+        self.unsent: list[bytes | memoryview] = []
         self.abort = transport.abort
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
@@ -55,7 +58,7 @@ class Corked:
 
     def write(self, data: bytes | memoryview) -> None:
         """Sends bytes, soon. What was not sent when the connection is aborted is dropped."""
-        unsent = self._unsent
+        unsent = self.unsent
         unsent.append(data)
         if len(data) > _KEPT:
             self.flush()
@@ -64,9 +67,14 @@ class Corked:
 
     def flush(self) -> None:
         """Sends now what was written."""
-        unsent, self._unsent = self._unsent, []
+        unsent, self.unsent = self.unsent, []
         if unsent and not self.is_closing():
             self.transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+
+    @property
+    def sent(self) -> bool:
+        """Whether the kernel has taken all that was written."""
+        return not self.unsent and not self.transport.get_write_buffer_size()
 
     def write_eof(self) -> None:
         """Ends the sending side behind what was written."""

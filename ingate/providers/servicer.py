@@ -131,7 +131,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         async with self._database.read() as db:
             row = await _find(db, request.name)
         route = messages.route(row, self._vault)
-        target = compile_target(route, Timeouts(connect=5.0), allow_private=self._allow_private)
+        target = compile_target(route, Timeouts(connect=5.0), allow_private=self._allow_private, org=row.org_id, key="")
         started = time.perf_counter()
         status, error = await probe(target, self._transports[target.demo])
         return pb.TestProviderResponse(

@@ -16,11 +16,12 @@ from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
 from ingate.formats import MalformedBody, read_model, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
 from ingate.proxy import listing
+from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.recorder import Recorder
-from ingate.proxy.relay import Disconnect, Terms, failure, relay
+from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 
 STATUS = {
@@ -28,6 +29,7 @@ STATUS = {
     "FORBIDDEN": 403,
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
+    "RATE_LIMITED": 429,
     "PROVIDER_ERROR": 502,
     "UNAVAILABLE": 503,
     "PROVIDER_TIMEOUT": 504,
@@ -60,20 +62,15 @@ class Engine:
         windows: FixedWindows,
         recorder: Recorder,
         transports: dict[bool, Transport],
-        disconnect: Disconnect,
+        abandoned: Abandoned,
     ) -> None:
         self._grants = grants
         self._windows = windows
         self._recorder = recorder
         self._transports = transports
-        self._terms = Terms(recorder.settle, recorder.capture, disconnect)
+        self._terms = Terms(recorder.settle, recorder.capture, abandoned)
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
-
-    @property
-    def grace(self) -> float:
-        """Seconds that a host leaves to a request whose caller has left, before it cancels it."""
-        return self._terms.disconnect.grace
 
     async def forward(self, request: Inbound, sink: Sink) -> None:
         """Answers one request into the sink.
@@ -111,6 +108,8 @@ class Engine:
             try:
                 await self._recorder.settle(exchange)
             finally:
+                if exchange.read_on:
+                    self._terms.abandoned.ended(exchange)
                 self.in_flight -= 1
                 if self._idle is not None and not self.in_flight:
                     self._idle.set()
@@ -136,6 +135,8 @@ class Engine:
         if head.too_long is not None:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
         exchange.request_body = body = await request.read()
+        if body and head.bodiless:
+            raise BadRequest.field("body", f"is not allowed with {head.method}")
         if listing.merges(head, grant.targets):
             response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
@@ -151,7 +152,7 @@ class Engine:
     async def _attempt(self, exchange: Exchange, route: Route, body: bytes) -> UpstreamResponse:
         target = route.plan.target
         outgoing = OutboundRequest(
-            exchange.head.method, target.origin, route.asks, route.headers, body, target.timeouts
+            exchange.head.method, route.account, route.asks, route.headers, body, target.timeouts
         )
         sent = time.perf_counter()
         try:

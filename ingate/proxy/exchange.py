@@ -28,6 +28,8 @@ class Exchange(msgspec.Struct):
 
     `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
+    `read_on`: its caller has left, and the answer is read to its end all the same.
+
     `response_facts` are there where more came than is kept, and was read as it came.
     """
 
@@ -50,5 +52,6 @@ class Exchange(msgspec.Struct):
     response_facts: ResponseFacts | None = None
     truncated: bool = False
     client_gone: bool = False
+    read_on: bool = False
     error_code: str | None = None
     settled: bool = False

@@ -141,7 +141,15 @@ class Grants:
         targets = []
         for route in message.routes:
             try:
-                targets.append(compile_target(route, self._timeouts, allow_private=self._allow_private))
+                targets.append(
+                    compile_target(
+                        route,
+                        self._timeouts,
+                        allow_private=self._allow_private,
+                        org=message.org_id,
+                        key=message.key_id,
+                    )
+                )
             except BadRequest as error:
                 log.warning("provider_unusable", org=message.org_id, provider=route.name, problem=error.message)
         exchange = Exchange(

@@ -69,14 +69,14 @@ async def listed(
     served_by = [(b"x-ingate-served-by", ", ".join(listing).encode())]
     body = write_model_list(lines)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    return Response(None, 0.0, status=200, headers=headers, pieces=[body]), served_by
+    return Response(None, 0.0, status=200, headers=headers, named=dict(headers), pieces=[body]), served_by
 
 
 def question(target: Target) -> OutboundRequest:
     """Returns the request for a provider's list of models, or for its root where it is not known to have one."""
     path = join(target.prefix, KINDS[target.type].models or "/")
     headers = outbound([(b"accept", b"application/json")], target)
-    return OutboundRequest("GET", target.origin, path, headers, b"", target.timeouts)
+    return OutboundRequest("GET", target.account, path, headers, b"", target.timeouts)
 
 
 async def _models(target: Target, transport: Transport, attempts: list[Attempt]) -> Models | None:

@@ -5,8 +5,10 @@ and the gRPC host both are a `Sink`. Nothing here knows HTTP servers, databases
 or features.
 """
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 
@@ -38,6 +40,25 @@ class Timeouts:
     idle: float = 120.0
 
 
+class Account(Struct, frozen=True):
+    """Who asks an origin: an organisation and its key, by their ids.
+
+    Requests may follow one another on a connection if `lane` is the same: it stands for the origin, the organisation
+    and the credential that the origin is shown.
+    """
+
+    origin: Origin
+    org: str
+    key: str
+    lane: bytes
+
+    @classmethod
+    def of(cls, origin: Origin, org: str, key: str, credential: Headers) -> Self:
+        """Returns the account that shows `credential`. It costs a hash: make one where a route is remembered."""
+        shared = (origin.scheme, origin.host, origin.port, origin.public, org, credential)
+        return cls(origin, org, key, hashlib.sha256(repr(shared).encode()).digest())
+
+
 class OutboundRequest(Struct, frozen=True):
     """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
 
@@ -45,7 +66,7 @@ class OutboundRequest(Struct, frozen=True):
     """
 
     method: str
-    origin: Origin
+    account: Account
     target: str
     headers: Headers
     body: bytes
@@ -53,10 +74,16 @@ class OutboundRequest(Struct, frozen=True):
 
 
 class UpstreamResponse(Protocol):
-    """A provider's answer whose head has arrived and whose body is read piece by piece."""
+    """A provider's answer whose head has arrived and whose body is read piece by piece.
+
+    `named` are the headers by name, of repeated ones the last. `length` is how many bytes the body is framed to have,
+    None where its end shows only when it comes; what a header states is no measure.
+    """
 
     status: int
     headers: Headers
+    named: dict[bytes, bytes]
+    length: int | None
 
     async def read(self) -> bytes:
         """Returns the next piece of the body as it arrived, `b""` once at the end, or raises an `UpstreamError`."""
@@ -85,7 +112,9 @@ class UpstreamError(Exception):
      ├── IdleTimeout        no further body byte within Timeouts.idle
      ├── ConnectionLost     closed or reset before the response head was complete
      ├── BadResponse        what arrived is not HTTP, or breaks a limit
-     └── Truncated          closed or reset inside the body
+     ├── Truncated          closed or reset inside the body
+     ├── ShareUsedUp        the key or its organisation has as many calls under way as it may have
+     └── NoRoom             the gateway has as many calls under way as it may have
 
     `code` is how an attempt that failed so is recorded: the name in lower case, `connect_failed`.
     """
@@ -131,6 +160,14 @@ class Truncated(UpstreamError):
     """The connection ended inside the body."""
 
 
+class ShareUsedUp(UpstreamError):
+    """Nothing was sent: the key, or its organisation, kept using all of its share of the calls under way."""
+
+
+class NoRoom(UpstreamError):
+    """Nothing was sent: all the calls that may be under way, in all or at the origin, stayed under way."""
+
+
 class ClientGone(Exception):
     """The caller went away; raised by a sink, never by a transport."""
 
@@ -140,7 +177,13 @@ class Sink(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether the caller is known to have left. The host then cancels the exchange when its grace is over."""
+        """Whether the caller is known to have left."""
+
+    def attend(self, grace: Callable[[], float]) -> None:
+        """Has the host ask, should the caller leave from now on, for how many seconds the exchange may go on.
+
+        Then the host cancels it; without this, and for 0 seconds, it does so at once.
+        """
 
     def metered(self, decision: Decision) -> None:
         """Notes what the rate window said, to be told with whatever answer follows."""

@@ -8,31 +8,29 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
-from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut
+from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut, RateLimited, Unavailable
 from ingate.formats import ResponseReader
+from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import inbound
-from ingate.proxy.ports import ClientGone, Headers, Sink, UpstreamError, UpstreamResponse
+from ingate.proxy.ports import (
+    BadResponse,
+    ClientGone,
+    Headers,
+    NoRoom,
+    ShareUsedUp,
+    Sink,
+    UpstreamError,
+    UpstreamResponse,
+)
 from ingate.proxy.stream_errors import error_event, may_follow
 
 WHOLE_LIMIT = 1024 * 1024
 BODILESS = frozenset({204, 304})
+_LOOSE = 256
 STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/json-seq")
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnect:
-    """What happens to an answer whose caller left: read on for usage, within seconds and bytes, or stop."""
-
-    drain: bool
-    seconds: float
-    bytes: int
-
-    @property
-    def grace(self) -> float:
-        """Seconds that an exchange may go on without its caller."""
-        return self.seconds if self.drain else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +38,43 @@ class Terms:
     """What holds for every answer.
 
     `settle` records an exchange, and is called before the caller can have all of its answer. `capture` is how many
-    bytes of a stream are kept for the record.
+    bytes of a stream are kept for the record. `abandoned` says what becomes of an answer whose caller leaves.
     """
 
     settle: Callable[[Exchange], Awaitable[None]]
     capture: int
-    disconnect: Disconnect
+    abandoned: Abandoned
 
 
 async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms, extra: Headers) -> None:
     """Relays a whole answer, with `extra` headers. Raises what failed before anything was sent."""
-    named = dict(response.headers)
+    named = response.named
     exchange.media_type = media_type = named.get(b"content-type", b"").decode("latin-1")
-    stated = named.get(b"content-length")
-    length = None if stated is None else int(stated)
     exchange.status = response.status
     exchange.response_headers = response.headers
     if encoding := named.get(b"content-encoding"):
         exchange.response_encoding = encoding.decode("latin-1")
     exchange.stream = media_type.startswith(STREAM_TYPES)
     bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
-    whole = length is not None and length <= WHOLE_LIMIT and not (exchange.stream or bodiless)
     headers = inbound(response.headers) + extra
-    body = response.take() if whole else None
+    body = None if exchange.stream or bodiless else response.take()
     if body is not None:
         if body:
             exchange.first_byte = time.perf_counter()
             exchange.response_body.append(body)
         await _respond(exchange, sink, terms, headers, body)
         return
+    sink.attend(partial(terms.abandoned.grace, exchange))
+    # What a header states is no measure: the length is that of the framing.
+    length = response.length
     try:
-        if whole:
+        if length is not None and length <= WHOLE_LIMIT and not exchange.stream:
             await _respond(exchange, sink, terms, headers, await _gathered(exchange, response))
-        else:
-            await _Pieces(exchange, response, sink, terms).run(headers, length, bodiless=bodiless)
+            return
+        if bodiless and response.status != 204 and (stated := named.get(b"content-length")) is not None:
+            headers.append((b"content-length", stated))
+        # A stream goes without: where it breaks, an event more than was announced says so.
+        await _Pieces(exchange, response, sink, terms).run(headers, None if exchange.stream else length)
     finally:
         await response.aclose()
 
@@ -81,11 +82,15 @@ async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, term
 async def _gathered(exchange: Exchange, response: UpstreamResponse) -> bytes:
     """Returns a whole body that is still to come, keeping for the record what of it does."""
     pieces = exchange.response_body
+    size = 0
     try:
         while chunk := await response.read():
             if not pieces:
                 exchange.first_byte = time.perf_counter()
             pieces.append(chunk)
+            size += len(chunk)
+            if size > WHOLE_LIMIT:
+                raise BadResponse("more came than was announced")
     except UpstreamError as error:
         raise failure(error) from error
     return b"".join(pieces)
@@ -111,14 +116,13 @@ class _Pieces:
         self._sink = sink
         self._terms = terms
         self._room = terms.capture
+        self._loose = 0  # pieces at the end of what is kept that are kept one by one
         self._tail = b""
         self._reader: ResponseReader | None = None  # once more has come than is kept
 
-    async def run(self, headers: Headers, length: int | None, *, bodiless: bool) -> None:
-        """Relays head and body; the length is what the provider announced."""
+    async def run(self, headers: Headers, left: int | None) -> None:
+        """Relays head and body, which has `left` bytes if that is known."""
         exchange, sink = self._exchange, self._sink
-        # A stream goes without: where it breaks, an event more than was announced says so.
-        left = None if self._response.status == 204 or (exchange.stream and not bodiless) else length
         if left is not None:
             headers = [*headers, (b"content-length", b"%d" % left)]
         try:
@@ -164,11 +168,18 @@ class _Pieces:
             if exchange.first_byte is None:
                 exchange.first_byte = time.perf_counter()
             if self._room > 0:
-                exchange.response_body.append(chunk)
-                self._room -= len(chunk)
+                self._keep(exchange.response_body, chunk)
             else:
                 self._overflow(chunk)
         return chunk
+
+    def _keep(self, kept: list[bytes], chunk: bytes) -> None:
+        kept.append(chunk)
+        self._room -= len(chunk)
+        self._loose += 1
+        if self._loose == _LOOSE:  # a body of tiny pieces is not to take many times its size
+            kept[-_LOOSE:] = [b"".join(kept[-_LOOSE:])]
+            self._loose = 0
 
     def _overflow(self, chunk: bytes) -> None:
         """Reads what is not kept as it passes by."""
@@ -182,11 +193,8 @@ class _Pieces:
         reader.feed(chunk)
 
     async def _abandoned(self) -> None:
-        """Reads on for the usage at the end, as far as the policy goes; its time is the engine's to watch."""
-        policy = self._terms.disconnect
-        if not policy.drain:
-            return
-        left = policy.bytes
+        """Reads on for the usage at the end, as far as the policy goes; its time is the host's to watch."""
+        left = self._terms.abandoned.bytes
         # A provider that gives up too leaves what was learned until then.
         with contextlib.suppress(UpstreamError):
             while left > 0 and (chunk := await self._next()):
@@ -210,7 +218,11 @@ class _Pieces:
 
 
 def failure(error: UpstreamError) -> DomainError:
-    """Returns the domain error for a failure below HTTP."""
+    """Returns the domain error for a call that a transport could not make, or that failed below HTTP."""
+    if isinstance(error, ShareUsedUp):
+        return RateLimited(str(error), retry_after=1.0)
+    if isinstance(error, NoRoom):
+        return Unavailable(str(error), retry_after=1.0)
     if error.timeout:
         return ProviderTimedOut("the provider did not answer in time")
     return ProviderFailed(f"the provider failed: {error}" if str(error) else "the provider failed")

@@ -11,23 +11,26 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.formats import Format, detect
 from ingate.logs import mask
-from ingate.proxy.headers import outbound, recorded
+from ingate.proxy.headers import CREDENTIALS, outbound, recorded
 from ingate.proxy.plan import Plan, plan
-from ingate.proxy.ports import Headers
+from ingate.proxy.ports import Account, Headers
 from ingate.proxy.target import Target
 
 MAX_ATTRIBUTION = 256
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
 _REMEMBERED_ROUTES = 32
+_BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+"""Servers are not agreed on whether these have bodies: one that leaves a body unread takes it for the next request."""
 
 
 class Route(Struct, eq=False):
     """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
 
-    `served_by` is what the caller is told.
+    `account` is who asks. `served_by` is what the caller is told.
     """
 
     plan: Plan
+    account: Account
     asks: str
     headers: Headers
     served_by: Headers
@@ -37,7 +40,7 @@ class RequestHead(Struct, eq=False):
     """What a request says before its body. Made by `read_head`.
 
     `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `too_long` the header
-    whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters.
+    whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
     and `recorded` the same of a Payload. Secrets are masked in both.
@@ -54,6 +57,7 @@ class RequestHead(Struct, eq=False):
     recorded: bytes
     named: str | None
     too_long: str | None
+    bodiless: bool
     targets: tuple[Target, ...] = ()
     routes: dict[str | None, Route] = {}
 
@@ -68,7 +72,8 @@ class RequestHead(Struct, eq=False):
             chosen = plan(targets, self.format, self.path, model, headers=self.headers, named=self.named)
             asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
             served_by = [(b"x-ingate-served-by", chosen.target.name.encode())]
-            route = Route(chosen, asks, outbound(self.headers, chosen.target), served_by)
+            headers = outbound(self.headers, chosen.target)
+            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by)
             if len(self.routes) < _REMEMBERED_ROUTES:
                 self.routes[model] = route
         return route
@@ -100,4 +105,14 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,
         too_long,
+        method.upper() in _BODILESS_METHODS,
     )
+
+
+def _account(target: Target, headers: Headers) -> Account:
+    """Returns who asks with these headers: with a credential of the caller's own where the target takes that."""
+    account = target.account
+    if not target.passthrough:
+        return account
+    shown = [pair for pair in headers if pair[0] in CREDENTIALS]
+    return Account.of(account.origin, account.org, account.key, shown + target.extra)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
@@ -45,8 +45,11 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
         finally:
             sink.leave()
             if not task.done():
-                timer = asyncio.get_running_loop().call_later(self._engine.grace, task.cancel)
-                task.add_done_callback(lambda _: timer.cancel())
+                if seconds := sink.grace():
+                    timer = asyncio.get_running_loop().call_later(seconds, task.cancel)
+                    task.add_done_callback(lambda _: timer.cancel())
+                else:
+                    task.cancel()
 
     async def _run(self, inbound: Inbound, sink: "_EventSink") -> None:
         try:
@@ -67,11 +70,15 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
 
 
 class _EventSink:
-    """A sink whose events wait in a short queue for the rpc's stream."""
+    """A sink whose events wait in a short queue for the rpc's stream.
+
+    `grace` returns for how many seconds the exchange may go on without its caller.
+    """
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[pb.ForwardResponse | None] = asyncio.Queue(QUEUED_EVENTS)
         self._left = False
+        self.grace: Callable[[], float] = float
 
     async def next(self) -> pb.ForwardResponse | None:
         """Returns the next event, None after the last."""
@@ -87,6 +94,10 @@ class _EventSink:
     def gone(self) -> bool:
         """Whether nobody listens any more."""
         return self._left
+
+    def attend(self, grace: Callable[[], float]) -> None:
+        """Notes whom to ask when the caller leaves."""
+        self.grace = grace
 
     async def finish(self) -> None:
         """Marks the end of the events."""

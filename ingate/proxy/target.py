@@ -14,7 +14,7 @@ from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.formats import Format
 from ingate.providers import addresses
 from ingate.providers.catalogue import KINDS
-from ingate.proxy.ports import Headers, Origin, Timeouts
+from ingate.proxy.ports import Account, Headers, Origin, Timeouts
 
 DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
 
@@ -23,16 +23,16 @@ DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
 class Target:
     """Where a request can go. One is told from another by identity: each is made once, when its grant is.
 
-    `prefix` is the path of the base URL without a trailing slash. `extra` are the headers that the gateway sets, the
-    credential among them; `defaults` those it sets unless the caller does. `stated` is what every
-    record of an exchange with it says of it, `served` the same when it answered: parts of an ExchangeRecord, in wire
-    form.
+    `account` is that of the key it was compiled for, without credentials of the caller's own. `prefix` is the path of
+    the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them;
+    `defaults` those it sets unless the caller does. `stated` is what every record of an exchange with it says of it,
+    `served` the same when it answered: parts of an ExchangeRecord, in wire form.
     """
 
     name: str
     type: int
     type_name: str
-    origin: Origin
+    account: Account
     prefix: str
     speaks: frozenset[Format]
     natural: frozenset[Format]
@@ -48,8 +48,11 @@ class Target:
     served: bytes
 
 
-def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> Target:
-    """Returns the target of a route. Raises BadRequest when its address is not one that may be called."""
+def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool, org: str, key: str) -> Target:
+    """Returns the target of a route for one key of an organisation, both by their ids.
+
+    Raises BadRequest when its address is not one that may be called.
+    """
     kind = KINDS[route.type]
     demo = route.type == PROVIDER_TYPE_DEMO
     # An address that the installation itself configures is trusted wherever it points.
@@ -60,6 +63,7 @@ def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> 
     extra = {name.lower(): value for name, value in route.headers.items()}
     if route.api_key and route.auth_header and not passthrough:
         extra[route.auth_header.lower()] = route.auth_format.replace("{key}", route.api_key)
+    headers = [(name.encode(), value.encode()) for name, value in extra.items()]
     stated = ExchangeRecord(
         exchange=Exchange(provider=route.name),
         price_provider="demo" if demo else kind.price_provider or route.base_url,
@@ -68,13 +72,13 @@ def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool) -> 
         name=route.name,
         type=route.type,
         type_name=ProviderType.Name(route.type).removeprefix("PROVIDER_TYPE_").lower(),
-        origin=origin,
+        account=Account.of(origin, org, key, headers),
         prefix=prefix,
         speaks=kind.speaks,
         natural=kind.natural,
         passthrough=passthrough,
         custom_headers=route.type == PROVIDER_TYPE_HTTP,
-        extra=[(name.encode(), value.encode()) for name, value in extra.items()],
+        extra=headers,
         defaults=[(name.encode(), value.encode()) for name, value in kind.headers if name not in extra],
         timeouts=Timeouts(timeouts.connect, route.timeout_ms / 1000, timeouts.idle),
         models=frozenset(route.models),

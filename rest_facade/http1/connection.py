@@ -6,6 +6,7 @@ answers, and says in which words a request is refused that is none.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -33,8 +34,7 @@ class Limits:
     """Bounds of a connection, in bytes and seconds.
 
     `target`: path and query. `head`: request line and headers. `head_time`: from the first byte of a head to its
-    last. `idle`: between requests. `stall`: without progress while an answer waits to be read. `abandoned`: what a
-    proxied request may still take when its caller has left.
+    last. `idle`: between requests. `stall`: without progress while an answer waits to be read.
     """
 
     target: int = 16 * 1024
@@ -42,7 +42,6 @@ class Limits:
     head_time: float = 20.0
     idle: float = 75.0
     stall: float = 120.0
-    abandoned: float = 60.0
 
 
 class Service(Protocol):
@@ -88,6 +87,7 @@ class Connection(asyncio.Protocol):
         "_task",
         "_turn",
         "busy",
+        "grace",
         "transport",
         "writing_paused",
     )
@@ -110,6 +110,8 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._reading_paused = False
         self.busy = False
+        self.grace: Callable[[], float] = float
+        """Seconds that the proxied request may go on should its caller leave."""
         self.writing_paused = False
 
     # What the transport says
@@ -157,9 +159,12 @@ class Connection(asyncio.Protocol):
             self._claimed.connection_lost(exc)
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
-        elif self._task is not None:
-            timer = self._loop.call_later(self._service.limits.abandoned, self._task.cancel)
-            self._task.add_done_callback(lambda _: timer.cancel())
+        elif self._task is not None and not self._task.done():
+            if seconds := self.grace():
+                timer = self._loop.call_later(seconds, self._task.cancel)
+                self._task.add_done_callback(lambda _: timer.cancel())
+            else:
+                self._task.cancel()
         self._service.closed(self)
 
     def pause_writing(self) -> None:
@@ -262,6 +267,7 @@ class Connection(asyncio.Protocol):
         """The answer is written: goes on to the next request, or ends the connection."""
         self._body = None
         self.busy = False
+        self.grace = float
         if self.transport.is_closing():
             return
         if unread:

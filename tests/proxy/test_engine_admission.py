@@ -44,6 +44,25 @@ async def assert_refused(org, response, status, code, *, recorded=True):
     return entry
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["a length", "chunks"])
+async def test_a_body_where_the_method_has_none(org, up, method, chunked):
+    """Is refused before a provider is dialled: one that left it unread would take it for the next request."""
+
+    async def pieces():
+        yield b"{}"
+
+    response = await org.http.request(method, "/v1/files/f", content=pieces() if chunked else b"{}")
+
+    assert response.status_code == 400
+    if method != "HEAD":
+        assert response.json()["message"] == f"body is not allowed with {method}"
+    [entry] = await org.logs()
+    assert (entry["status_code"], entry["error_code"], entry["attempts"]) == (400, "bad_request", [])
+    assert up.accepted == 0
+    assert (await org.http.request(method, "/v1/files/f")).status_code != 400
+
+
 @pytest.mark.parametrize(("header", "field"), ATTRIBUTES)
 @pytest.mark.parametrize("value", ["u-1", "x" * 256, "Zoë 🦊"])
 async def test_a_caller_names_its_user_and_session(org, up, header, field, value):

@@ -6,18 +6,19 @@ import contextlib
 import pytest
 import pytest_asyncio
 
+from ingate.proxy import abandoned
 from tests.support.gateway import gateway
 from tests.support.upstream import (
     JSON,
     SSE,
     chunk,
     compose,
+    encode_head,
     end,
     event,
     head,
     never_ends,
     pause,
-    respond,
     send,
     stall,
 )
@@ -71,6 +72,17 @@ async def leave_after_the_first_event(org):
         await asyncio.wait_for(reader.readuntil(event(DELTA)), 5)
 
 
+def pool_of(gw):
+    """The upstream pool of a gateway."""
+    return gw.core.engine._transports[False]
+
+
+def answering(gw):
+    """Whether the head of an answer has come whose body has not."""
+    connections = [connection for lane in pool_of(gw)._lanes.values() for connection in lane.connections]
+    return any(connection._response is not None and connection._response.status for connection in connections)
+
+
 def assert_left(entry):
     """Checks that the record says the caller left, and blames nobody else."""
     assert (entry["status_code"], entry["level"], entry["error_code"]) == (499, "warn", "client_closed")
@@ -95,33 +107,57 @@ async def test_an_abandoned_stream_is_read_for_its_usage(draining, up):
 
 
 async def test_a_caller_that_leaves_before_the_head(draining, up):
-    """Nothing was answered yet: still 499, still the usage."""
-    go = asyncio.Event()
-    up.enqueue(pause(go), BEGUN, FINAL)
+    """Nothing was answered yet, so there is nothing to read to its end: the provider is left at once."""
+    up.enqueue(stall())
     org = await joined(draining, up)
 
     async with caller(org):
         await up.wait_for(1)
-    go.set()
-    entry = await org.last()
+        assert pool_of(draining).in_use == 1
+    await up.wait_closed_connections(timeout=5)
 
-    assert_left(entry)
-    assert entry["total_tokens"] == 16
+    assert pool_of(draining).in_use == 0
+    assert_left(await org.last())
 
 
-async def test_a_caller_that_leaves_before_a_whole_answer(draining, up):
-    """The same for an answer that is no stream."""
+async def test_a_caller_that_leaves_inside_a_whole_answer(draining, up):
+    """An answer that is no stream is read to its end once its head has come."""
     go = asyncio.Event()
-    up.enqueue(pause(go), respond(200, JSON, b'{"model":"gpt-4o-mini","usage":{"prompt_tokens":11}}'))
+    body = b'{"model":"gpt-4o-mini","usage":{"prompt_tokens":11}}'
+    answer = encode_head(200, [*JSON, ("content-length", str(len(body)))])
+    up.enqueue(send(answer + body[:5]), pause(go), send(body[5:]))
     org = await joined(draining, up)
 
     async with caller(org):
         await up.wait_for(1)
+        await eventually(lambda: answering(draining))
     go.set()
     entry = await org.last()
 
     assert_left(entry)
     assert entry["input_tokens"] == 11
+
+
+async def test_so_many_abandoned_answers_of_a_key_are_read_on(draining, up, monkeypatch):
+    """Those beyond are stopped when their callers leave; another organisation's are not among them."""
+    monkeypatch.setattr(abandoned, "MOST", 1)
+    org, other = await joined(draining, up), await joined(draining, up)
+    go = asyncio.Event()
+    for _ in range(3):
+        up.enqueue(BEGUN, pause(go), FINAL)
+
+    await leave_after_the_first_event(org)
+    await eventually(lambda: sum(draining.core.engine._terms.abandoned._counts.values()) == 1)
+    await leave_after_the_first_event(org)
+    await eventually(lambda: draining.core.engine.in_flight == 1)
+    await leave_after_the_first_event(other)
+    await eventually(lambda: sum(draining.core.engine._terms.abandoned._counts.values()) == 2)
+    assert pool_of(draining).in_use == 2, "each keeps its place among the calls under way"
+    go.set()
+
+    assert sorted(entry["total_tokens"] or 0 for entry in await org.logs()) == [0, 16]
+    assert [entry["total_tokens"] for entry in await other.logs()] == [16]
+    assert not draining.core.engine._terms.abandoned._counts
 
 
 @pytest.mark.parametrize(

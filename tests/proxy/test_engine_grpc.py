@@ -215,3 +215,28 @@ async def test_limits_and_scopes_hold(stub, org):
     assert forbidden.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert limited.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert ("x-ratelimit-limit", "1") in list(limited.value.trailing_metadata())
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+async def test_a_body_where_the_method_has_none(stub, org, up, method):
+    """Is refused before a provider is dialled, as on the other door."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await collected(forward(stub, org, b"{}", method=method, target="/v1/files/f"))
+
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert raised.value.details() == f"body is not allowed with {method}"
+    assert refused(raised.value) == ("BAD_REQUEST", ["body"])
+    assert up.accepted == 0
+
+
+async def test_a_caller_that_leaves_before_the_head(stub, org, up):
+    """Nothing is there to read to its end: the provider is left at once."""
+    up.enqueue(stall())
+    call = forward(stub, org)
+    await up.wait_for(1)
+
+    call.cancel()
+    await up.wait_closed_connections(timeout=5)
+
+    entry = await org.last()
+    assert (entry["status_code"], entry["error_code"]) == (499, "client_closed")

@@ -6,6 +6,7 @@ import msgspec
 
 from ingate.providers.demo import DemoTransport
 from ingate.proxy.ports import Origin, OutboundRequest
+from tests.support.exchanges import account
 
 MOMENT = 1_800_000_000
 
@@ -15,7 +16,7 @@ async def ask(
 ) -> tuple[int, dict[bytes, bytes], list[bytes]]:
     """Returns status, headers and body pieces; `body` is JSON unless it is bytes already."""
     payload = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
-    request = OutboundRequest(method, Origin("http", "demo.invalid", 80), path, headers or [], payload)
+    request = OutboundRequest(method, account(Origin("http", "demo.invalid", 80)), path, headers or [], payload)
     answer = await DemoTransport(clock=lambda: MOMENT).send(request)
     pieces = []
     while piece := await answer.read():

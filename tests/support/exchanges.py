@@ -1,14 +1,19 @@
 """Requests for the upstream pool and reading its answers, short enough for a test to read as a dialogue."""
 
-from ingate.proxy.ports import OutboundRequest, Timeouts
+from ingate.proxy.ports import Account, OutboundRequest, Timeouts
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-def outbound(origin, method="POST", target="/v1/x", headers=(), body=b"", **timeouts):
+def account(origin, org="org", key="key"):
+    """The Account of a key; an organisation's keys share its credential."""
+    return Account.of(origin, org, key, [(b"authorization", f"Bearer sk-{org}".encode())])
+
+
+def outbound(origin, method="POST", target="/v1/x", headers=(), body=b"", *, org="org", key="key", **timeouts):
     """An OutboundRequest; timeouts not named are five seconds, so that a hang fails soon."""
     limits = {"connect": 5.0, "first_byte": 5.0, "idle": 5.0} | timeouts
-    return OutboundRequest(method, origin, target, list(headers), body, Timeouts(**limits))
+    return OutboundRequest(method, account(origin, org, key), target, list(headers), body, Timeouts(**limits))
 
 
 async def read_all(response):

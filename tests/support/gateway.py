@@ -173,7 +173,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             (native,),
             proxy,
             calls=calls,
-            limits=Limits(head=chosen.max_header_bytes, abandoned=core.engine.grace),
+            limits=Limits(head=chosen.max_header_bytes),
         )
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)

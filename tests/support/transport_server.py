@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from ingate.proxy.ports import Origin, OutboundRequest, Transport
+from tests.support.exchanges import account
 
 _FRAMING = {b"host", b"content-length", b"connection", b"transfer-encoding"}
 
@@ -18,7 +19,7 @@ async def serving(transport: Transport) -> AsyncIterator[str]:
         headers = [(name.lower(), value) for name, value in request.raw_headers if name.lower() not in _FRAMING]
         outbound = OutboundRequest(
             method=request.method,
-            origin=Origin("http", request.host, 80),
+            account=account(Origin("http", request.host, 80)),
             target=request.raw_path,
             headers=headers,
             body=await request.read(),

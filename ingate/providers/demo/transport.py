@@ -19,11 +19,13 @@ LARGEST_BODY = 16 * 1024 * 1024
 class DemoResponse:
     """An answer read piece by piece; implements `UpstreamResponse`."""
 
-    __slots__ = ("_pieces", "headers", "status")
+    __slots__ = ("_pieces", "headers", "length", "named", "status")
 
     def __init__(self, status: int, headers: Headers, pieces: Iterator[bytes]) -> None:
         self.status = status
         self.headers = headers
+        self.named = dict(headers)
+        self.length: int | None = None  # what is not asked for is not made, and so not measured
         self._pieces = pieces
 
     async def read(self) -> bytes:

@@ -1,11 +1,13 @@
 """One HTTP/1.1 connection: writes a request, takes the answer into a `Response`, watches one deadline.
 
 Knows no pool policy: its owner hears when it is free, and when it is gone. One exchange at a time; waiting costs a
-future and no timer.
+future and no timer. It is free for another exchange only where both sides certainly are between two messages.
 """
 
 import asyncio
 import math
+import select
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from ingate.net.deadline import Deadline
@@ -20,7 +22,9 @@ from ingate.proxy.ports import (
     UpstreamError,
 )
 from ingate.proxy.upstream.parser import Parser
+from ingate.proxy.upstream.request import BODY_EXPECTED
 from ingate.proxy.upstream.response import Response
+from ingate.proxy.upstream.shares import Seat
 
 JOIN_LIMIT = 32 * 1024  # a body up to this size is joined to its head: one write, one segment, one TLS record
 _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this size, as it drains
@@ -40,24 +44,29 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """A connection to one origin. `transport` is set once it is established."""
+    """A connection to one origin. `transport` is set once it is established, `seat` by the owner for each exchange."""
 
     __slots__ = (
         "_deadline",
+        "_has_body",
         "_loop",
         "_outgoing",
         "_owner",
         "_parser",
         "_patience",
+        "_pending",
         "_reading_paused",
         "_response",
+        "_reusable",
         "_used",
         "_waiter",
         "_write_paused",
+        "seat",
         "transport",
     )
 
     transport: Corked
+    seat: Seat
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
         self._loop = loop
@@ -65,6 +74,9 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._parser = Parser()
         self._used = False  # it has served an exchange before
+        self._has_body = False  # the request of the exchange
+        self._reusable = True  # as far as the request goes
+        self._pending: Callable[[int], object] | None = None  # asks the kernel what the loop may not have seen yet
         self._outgoing: memoryview | None = None  # the rest of a large request body
         self._write_paused = False
         self._reading_paused = False
@@ -80,7 +92,10 @@ class Connection(asyncio.Protocol):
         Returns the wait for the head of `response`, which is to be closed if that is cancelled.
         """
         self._response = response
-        self._parser.begin(response, bodiless=request.method == "HEAD")
+        self._parser.begin(response, head=request.method == "HEAD")
+        self._has_body = has_body = bool(request.body)
+        # Whoever expects no body may take it for the next request.
+        self._reusable = not has_body or request.method in BODY_EXPECTED
         self._patience = request.timeouts.first_byte
         self.transport.write(payload)
         if len(request.body) > JOIN_LIMIT:
@@ -151,13 +166,17 @@ class Connection(asyncio.Protocol):
         self._used = True
         response.end()
         self._wake()
-        reusable = self._parser.keep_alive and self._outgoing is None and not self._write_paused
+        reusable = self._parser.keep_alive and self._reusable
         if not reusable:
             self._outgoing = None
             self.transport.abort()
         elif self._reading_paused:
             self.resume()
         self._owner.released(self, reusable=reusable)
+
+    def silent(self) -> bool:
+        """Tells whether nothing has come on an idle connection: no byte and no end, nor any the loop has yet to see."""
+        return not self.transport.is_closing() and not (self._pending is not None and self._pending(0))
 
     def rest(self, seconds: float) -> None:
         """Waits unused; closes itself after `seconds`."""
@@ -179,6 +198,11 @@ class Connection(asyncio.Protocol):
         """Called by the loop when the connection, TLS included, is up."""
         # uvloop's transports are no subclass.
         self.transport = Corked(cast("asyncio.Transport", transport), self._owner.outbox)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and hasattr(select, "poll"):
+            poller = select.poll()
+            poller.register(sock.fileno(), select.POLLIN)
+            self._pending = poller.poll
 
     def data_received(self, data: bytes) -> None:
         """Takes in what came. Anything that comes while no response is expected ends the connection."""
@@ -186,21 +210,31 @@ class Connection(asyncio.Protocol):
         if response is None:
             self.transport.abort()
             return
+        head = not response.status
+        if head and self.transport.unsent:
+            self._fail(BadResponse("an answer came before its request was sent"))
+            return
         parser = self._parser
         try:
             arrived = parser.feed(data)
         except BadResponse as error:
             self._fail(error)
             return
-        if self._outgoing is not None and response.status >= 400:
-            self._outgoing = None  # an early refusal: the rest of the request is not wanted
-            parser.keep_alive = False
+        if head and response.status:
+            self._judge(response.status)
         if parser.complete:
             self._finish(response)
         elif arrived:
             self._wake()
             if response.buffered > _HIGH_WATER:
                 self._pause()
+
+    def _judge(self, status: int) -> None:
+        """Tells from the time and the status of an answer whether the provider has read the request first."""
+        if self._outgoing is not None or not self.transport.sent or (self._has_body and status >= 300):
+            self._reusable = False
+            if status >= 400:
+                self._outgoing = None  # an early refusal: the rest of the request is not wanted
 
     def _pause(self) -> None:
         if not self._reading_paused and not self.transport.is_closing():

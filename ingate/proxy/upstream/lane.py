@@ -1,11 +1,11 @@
-"""The connections of one origin: which are idle, how many exchanges may run, who waits for a turn.
+"""The connections of one organisation, with one credential, to one origin: which are in use, which are idle.
 
-Knows neither HTTP nor the other lanes.
+Knows no HTTP.
 """
 
 import asyncio
 import ssl
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,15 +15,28 @@ from ingate.proxy.upstream.connection import Connection
 from ingate.proxy.upstream.dial import dial
 from ingate.proxy.upstream.outward import Proxy
 from ingate.proxy.upstream.request import authority
+from ingate.proxy.upstream.shares import Seat
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a lane: idle connections kept, seconds one is kept, exchanges at a time."""
+    """Bounds of idle connections: how many are kept of all lanes together, and for how many seconds each."""
 
     idle: int
     idle_seconds: float
-    connections: int
+
+
+class Idle(OrderedDict[Connection, "Lane"]):
+    """The idle connections of all lanes, the one that has been idle longest first."""
+
+    __slots__ = ()
+
+    def shrink(self, most: int) -> None:
+        """Closes those that have been idle longest, until there are `most`."""
+        while len(self) > most:
+            connection, lane = self.popitem(last=False)
+            lane.idle.remove(connection)
+            connection.transport.abort()
 
 
 def head_parts(origin: Origin, proxy: Proxy | None) -> tuple[str, bytes]:
@@ -39,10 +52,9 @@ def head_parts(origin: Origin, proxy: Proxy | None) -> tuple[str, bytes]:
 
 
 class Lane:
-    """The pool of one origin. Every exchange holds one of `limits.connections` turns, passed on in order of arrival.
+    """The connections that one account's requests may follow one another on.
 
-    A connection is opened only by the holder of a turn that finds none idle, so there are never more than turns.
-    Waiting callers are bounded by the callers there are, and each waits no longer than its connect timeout.
+    A connection is opened only by a call that has its seat and finds none idle.
     """
 
     __slots__ = (
@@ -50,16 +62,17 @@ class Lane:
         "_context",
         "_empty",
         "_forget",
+        "_idle",
         "_limits",
+        "_obtaining",
         "_origin",
         "_proxy",
         "connections",
         "fixed",
         "idle",
-        "in_use",
         "outbox",
         "prefix",
-        "waiting",
+        "seats",
     )
 
     def __init__(
@@ -68,6 +81,7 @@ class Lane:
         proxy: Proxy | None,
         context: ssl.SSLContext | None,
         limits: Limits,
+        idle: Idle,
         *,
         outbox: Outbox,
         forget: Callable[["Lane"], None],
@@ -76,41 +90,67 @@ class Lane:
         self._proxy = proxy
         self._context = context
         self._limits = limits
+        self._idle = idle
         self._forget = forget
         self._closed = False
         self._empty = asyncio.Event()
+        self._obtaining = 0  # calls that have no connection yet
         self.outbox = outbox
         self.prefix, self.fixed = head_parts(origin, proxy)
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
-        self.in_use = 0
-        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.seats: dict[str, Seat] = {}
 
-    def borrow(self) -> Connection | None:
+    def borrow(self, seat: Seat) -> Connection | None:
         """Returns the idle connection used last, or None: then `obtain` one."""
-        while self.idle and self.in_use < self._limits.connections:
-            connection = self.idle.pop()
-            if not connection.transport.is_closing():
-                self.in_use += 1
-                return connection
-        return None
+        if not self.idle:
+            return None
+        key, org, everywhere, origin, all_ = seat
+        if not (key.free > 0 and org.free > 0 and everywhere.free > 0 and origin.free > 0 and all_.free > 0):
+            return None
+        connection = self._pop()
+        if connection is not None:
+            key.free -= 1
+            org.free -= 1
+            everywhere.free -= 1
+            origin.free -= 1
+            all_.free -= 1
+            connection.seat = seat
+        return connection
 
-    async def obtain(self, seconds: float) -> Connection:
-        """Returns a connection within `seconds`, idle or new. Raises ConnectFailed or ConnectTimeout."""
+    async def obtain(self, seat: Seat, seconds: float) -> Connection:
+        """Returns a connection within `seconds`, idle or new.
+
+        Raises ConnectFailed or ConnectTimeout; ShareUsedUp or NoRoom when other calls keep the seat.
+        """
+        held = 0
+        self._obtaining += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._turn()
-                try:
-                    return self._pop() or await self._open()
-                except BaseException:
-                    self._pass_turn()
-                    raise
-        except TimeoutError:
-            raise ConnectTimeout("no connection in time") from None
+                for share in seat:
+                    await share.take()
+                    held += 1
+                connection = self._pop() or await self._open(seat)
+            connection.seat = seat
+        except BaseException as error:
+            for share in seat[:held]:
+                share.give_back()
+            if not isinstance(error, TimeoutError):
+                raise
+            late = ConnectTimeout("no connection in time") if held == len(seat) else seat[held].refused()
+            raise late from None
+        else:
+            return connection
+        finally:
+            self._obtaining -= 1
+            self.tidy()
 
-    async def _open(self) -> Connection:
+    async def _open(self, seat: Seat) -> Connection:
         if self._closed:
             raise ConnectFailed("the pool is closed")
+        # Those that are idle make room, so that connections are never more than the calls that may be under way.
+        calls = seat[-1]
+        self._idle.shrink(calls.free)
         connection = Connection(asyncio.get_running_loop(), self)
         await dial(self._origin, self._proxy, self._context, connection)
         if self._closed or connection.transport.is_closing():
@@ -124,58 +164,40 @@ class Lane:
     def _pop(self) -> Connection | None:
         while self.idle:
             connection = self.idle.pop()
-            if not connection.transport.is_closing():
+            del self._idle[connection]
+            if connection.silent():
                 return connection
+            connection.transport.abort()
         return None
-
-    async def _turn(self) -> None:
-        if self.in_use < self._limits.connections:
-            self.in_use += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
-        try:
-            await turn
-        except BaseException:
-            if turn.cancelled():
-                self.waiting.remove(turn)
-            else:
-                self._pass_turn()  # it came while the caller was being cancelled
-            raise
-
-    def _pass_turn(self) -> None:
-        while self.waiting:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self.in_use -= 1
-        self.tidy()
 
     def tidy(self) -> None:
         """Lets the pool forget the lane when nothing is left of it."""
-        if not self.in_use and not self.connections:
+        if not self._obtaining and not self.connections:
             self._forget(self)
 
     def released(self, connection: Connection, *, reusable: bool) -> None:
-        """An exchange is over: its connection is kept if there is room, its turn goes to the next."""
+        """An exchange is over: its connection is kept if it can be, its seat goes to the next."""
         if reusable:
-            if len(self.idle) < self._limits.idle and not self._closed:
-                self.idle.append(connection)
-                connection.rest(self._limits.idle_seconds)
-            else:
+            if self._closed:
                 connection.transport.abort()
-        if reusable and not self.waiting:
-            self.in_use -= 1
-        else:
-            self._pass_turn()
+            else:
+                self.idle.append(connection)
+                self._idle[connection] = self
+                connection.rest(self._limits.idle_seconds)
+                if len(self._idle) > self._limits.idle:
+                    self._idle.shrink(self._limits.idle)
+        for share in connection.seat:
+            if share.waiting:
+                share.give_back()
+            else:
+                share.free += 1
 
     def lost(self, connection: Connection) -> None:
         """A connection is gone."""
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()
-        if connection in self.idle:
+        if self._idle.pop(connection, None) is not None:
             self.idle.remove(connection)
         self.tidy()
 

@@ -1,7 +1,11 @@
 """What a provider sends, as HTTP/1.1: fills one `Response` after another. Knows no connection and no time.
 
-httptools reads; here is what it leaves open: which responses have a body, what ends it, and how large things may be.
+httptools reads, strictly; here is what it leaves open: which responses have a body, what ends it, what is ambiguous,
+whether anything follows, and how large things may be. What others might read otherwise is refused, or at least ends the
+connection.
 """
+
+import re
 
 from httptools import HttpParserError, HttpResponseParser
 
@@ -10,6 +14,25 @@ from ingate.proxy.upstream.response import Response
 
 HEAD_LIMIT = 256 * 1024
 HEADERS_LIMIT = 1000
+INTERIM_LIMIT = 8
+"""Interim responses before one answer."""
+INTERIM_HEAD_LIMIT = 16 * 1024
+LENGTH_DIGITS = 15
+BODILESS = frozenset({204, 304})
+"""Statuses whose responses have no body, whatever they announce."""
+_WORTH = 16
+"""Bytes of chunk sizes, extensions and trailers that a byte of the body is worth; HEAD_LIMIT more may come."""
+
+_STARTS = frozenset(b"HTTP/1.%d %d" % (minor, status) for minor in (0, 1) for status in (2, 3, 4, 5))
+_START_SIZE = len(b"HTTP/1.1 2")
+_INTERIM_START = b"HTTP/1.1 1"
+_INTERIM = re.compile(
+    rb"HTTP/1\.1 1(?!01)\d\d(?: [\t\x20-\x7e\x80-\xff]*)?\r\n"
+    rb"(?:(?!(?i:content-length|transfer-encoding):)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
+)
+_LINE_ENDS = b"\r\n"
+_END = b"\r\n\r\n"
+_ZERO = ord("0")
 
 
 class Parser:
@@ -19,37 +42,62 @@ class Parser:
     but the end of the connection ends its body.
     """
 
-    __slots__ = ("_bodiless", "_headers", "_parser", "_response", "_silent", "complete", "keep_alive", "until_eof")
+    __slots__ = (
+        "_arrived",
+        "_excess",
+        "_fresh",
+        "_head",
+        "_headers",
+        "_held",
+        "_interims",
+        "_parser",
+        "_piece",
+        "_response",
+        "_tail",
+        "complete",
+        "keep_alive",
+        "until_eof",
+    )
 
     _response: Response
 
     def __init__(self) -> None:
         self._headers: Headers | None = None  # of the head being parsed; None outside one
-        self._silent = 0  # bytes that came since the last head or piece of body
-        self._bodiless = False
+        self._fresh = True  # nothing of the final response has been parsed
+        self._held = b""  # the beginning of a response that does not tell yet what it is
+        self._tail = b""  # the last bytes of what was fed before
+        self._piece = b""  # of the body, in what is fed
+        self._excess = 0  # bytes that are neither a complete head nor body, nor worth it
+        self._interims = 0
+        self._arrived = False  # the head or a piece of the body, in what is fed
+        self._head = False
         self.complete = False
         self.keep_alive = False
         self.until_eof = False
-        self._renew()
-
-    def _renew(self) -> None:
         self._parser = HttpResponseParser(self)
-        # Both framings at once: chunked wins, as RFC 9112 section 6.3 has it.
-        self._parser.set_dangerous_leniencies(lenient_chunked_length=True)
 
-    def begin(self, response: Response, *, bodiless: bool) -> None:
-        """Expects a response: one without a body, whatever it announces, if `bodiless`."""
-        if self._bodiless:
-            self._renew()  # the old one still expects a body
+    def begin(self, response: Response, *, head: bool) -> None:
+        """Expects a response, to a HEAD request if `head`. May be called again while `keep_alive`."""
         self._response = response
         self._headers = []
-        self._silent = 0
-        self._bodiless = bodiless
+        self._fresh = True
+        self._tail = b""
+        self._excess = self._interims = 0
+        self._head = head
         self.complete = self.until_eof = False
 
     def feed(self, data: bytes) -> bool:
         """Parses what came; tells whether that ended the head or had some of the body. Raises BadResponse."""
-        self._silent += len(data)
+        self._arrived = False
+        self._piece = b""
+        self._excess += len(data)
+        in_head = self._headers is not None
+        if self._fresh:
+            if self._held or data[:_START_SIZE] not in _STARTS:
+                data = self._opening(data)
+                if not data:
+                    return False
+            self._fresh = False
         try:
             self._parser.feed_data(data)
         except HttpParserError as error:
@@ -57,11 +105,56 @@ class Parser:
                 cause = error.__context__
                 raise (cause if isinstance(cause, BadResponse) else BadResponse(f"not HTTP/1.1: {error}")) from error
             self.keep_alive = False  # a complete response, and then bytes nobody asked for
-        if not self._silent:
+        if self.complete:
+            self.keep_alive = self.keep_alive and self._ends(data, in_head=in_head)
             return True
-        if self._silent > HEAD_LIMIT:
+        if self._excess > HEAD_LIMIT:
             raise BadResponse("too many bytes that are neither a complete head nor body")
-        return False
+        self._tail = self._last(data)
+        return self._arrived
+
+    def _opening(self, data: bytes) -> bytes:
+        """Returns what is there of the final response, nothing while it has not begun; interim ones are passed over."""
+        data = self._held + data
+        while data[:_START_SIZE] not in _STARTS:
+            if data.startswith(_INTERIM_START):
+                end = data.find(_END) + len(_END)
+                if end >= len(_END):
+                    self._pass_over(data[:end])
+                    data = data[end:]
+                    continue
+            elif len(data) >= _START_SIZE:
+                raise BadResponse("not HTTP/1.1")
+            if len(data) > INTERIM_HEAD_LIMIT:
+                raise BadResponse("the head of an interim response is too large")
+            self._held = data
+            return b""
+        self._held = b""
+        return data
+
+    def _pass_over(self, head: bytes) -> None:
+        self._interims += 1
+        if self._interims > INTERIM_LIMIT or not _INTERIM.fullmatch(head):
+            raise BadResponse("interim responses that are too many, or not valid")
+
+    def _last(self, data: bytes) -> bytes:
+        return data[-5:] if len(data) > 4 else (self._tail + data)[-5:]
+
+    def _ends(self, data: bytes, *, in_head: bool) -> bool:
+        """Tells whether the response ended with the last byte of `data`, which began inside its head if `in_head`.
+
+        httptools passes over line ends that follow.
+        """
+        if not self._response.length:
+            last = self._last(data)
+            return last.endswith(_END) and last[0] not in _LINE_ENDS
+        piece = self._piece
+        if len(piece) == len(data):
+            return True
+        if piece[-1] not in _LINE_ENDS:
+            return data.endswith(piece)
+        data = self._tail + data  # the end of the head may have come in two pieces
+        return in_head and data.find(_END) + len(_END) + len(piece) == len(data)
 
     # What httptools says
 
@@ -72,47 +165,65 @@ class Parser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header is complete, or a trailer, which nobody asked for."""
-        if self._headers is None:
-            return
-        name = name.lower()
-        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            raise BadResponse("a transfer coding that was not asked for")
-        self._headers.append((name, value.rstrip()))
+        if self._headers is not None:
+            self._headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
-        """The head is complete: an interim one is forgotten."""
-        status = self._parser.get_status_code()
-        headers = self._headers
+        """The head is complete."""
+        parser, response, headers = self._parser, self._response, self._headers
         assert headers is not None
-        if status < 200 or status > 599:
-            if status < 100 or status == 101 or status > 599:
-                raise BadResponse(f"status {status}")
-            return
         if len(headers) > HEADERS_LIMIT or (
-            self._silent > HEAD_LIMIT and sum(len(name) + len(value) for name, value in headers) > HEAD_LIMIT
+            self._excess > HEAD_LIMIT and sum(len(name) + len(value) for name, value in headers) > HEAD_LIMIT
         ):
             raise BadResponse("the response head is too large")
+        response.named = named = dict(headers)
+        stated, coding = named.get(b"content-length"), named.get(b"transfer-encoding")
+        length = _length(stated) if stated is not None else None
+        if coding is not None:
+            self._check_coding(coding, headers)
+        status = parser.get_status_code()
+        if self._head or status in BODILESS:
+            self.complete = True
+            # What is announced may follow all the same.
+            self.keep_alive = parser.should_keep_alive() and not length and coding is None
+        else:
+            response.length = length
+            self.until_eof = stated is None and coding is None
+            self.keep_alive = parser.should_keep_alive()
+        if self._interims or named.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+            self.keep_alive = False
         self._headers = None
-        self._silent = 0
-        self._response.headers = headers
-        self._response.status = status
-        self.keep_alive = keep_alive = self._parser.should_keep_alive()
-        # Not kept alive may mean: nothing but the end of the connection ends the body.
-        if not keep_alive:
-            self.until_eof = all(name not in {b"content-length", b"transfer-encoding"} for name, _ in headers)
-        self.complete = self._bodiless
+        self._excess = 0
+        self._arrived = True
+        response.headers = headers
+        response.status = status
+
+    def _check_coding(self, coding: bytes, headers: Headers) -> None:
+        """Refuses all codings but chunked alone, once, in HTTP/1.1. httptools refuses a length beside it."""
+        if (
+            coding.lower() != b"chunked"
+            or sum(name == b"transfer-encoding" for name, _ in headers) > 1
+            or self._parser.get_http_version() != "1.1"
+        ):
+            raise BadResponse("a transfer coding that was not asked for")
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        response = self._response
-        if self.complete or not response.status:
+        if self.complete:
             raise BadResponse("a body where none belongs")
-        self._silent = 0
-        response.put(body)
+        self._piece = body
+        excess = self._excess - _WORTH * len(body)
+        self._excess = max(0, excess)
+        self._arrived = True
+        self._response.put(body)
 
     def on_message_complete(self) -> None:
-        """The end of an interim response, or of the response."""
-        if self._response.status:
-            self.complete = True
-        else:
-            self._headers = []
+        """The end of the response."""
+        self.complete = True
+
+
+def _length(stated: bytes) -> int:
+    """Returns the length that a header states. httptools refuses a second one."""
+    if not stated.isdigit() or len(stated) > LENGTH_DIGITS or (stated[0] == _ZERO and len(stated) > 1):
+        raise BadResponse("a content-length that is no plain number")
+    return int(stated)

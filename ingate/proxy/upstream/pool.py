@@ -8,17 +8,23 @@ import ssl
 from collections.abc import Mapping
 
 from ingate.net.outbox import Outbox
-from ingate.proxy.ports import ConnectFailed, Origin, OutboundRequest, Transport, UpstreamResponse
+from ingate.proxy.ports import Account, ConnectFailed, OutboundRequest, Transport, UpstreamResponse
 from ingate.proxy.upstream.connection import JOIN_LIMIT
-from ingate.proxy.upstream.lane import Lane, Limits
+from ingate.proxy.upstream.lane import Idle, Lane, Limits
 from ingate.proxy.upstream.outward import proxy_for
 from ingate.proxy.upstream.request import encode
 from ingate.proxy.upstream.response import Response
+from ingate.proxy.upstream.shares import Seat, Shares
 from ingate.proxy.upstream.tls import client_context
+
+_SEATS_REMEMBERED = 1024
 
 
 class UpstreamPool(Transport):
     """A `Transport` over kept-alive HTTP/1.1 connections. Belongs to one event loop; one is enough for a process.
+
+    What an origin answers reaches the account that asked: connections are shared within a lane alone (see `Account`).
+    There are no more lanes than connections and calls, no more connections than calls may be under way.
 
     The rule of retrying here: a pooled connection known to be closed before the request is written is passed over for
     another; once a byte of the request was handed to a connection, nothing is sent again. A kept-alive connection that
@@ -28,38 +34,44 @@ class UpstreamPool(Transport):
     def __init__(
         self,
         *,
-        max_idle_per_origin: int = 512,
+        max_calls: int = 4096,
+        max_calls_per_origin: int = 2048,
+        max_idle: int = 1024,
         idle_ttl: float = 50.0,
-        max_connections_per_origin: int = 2048,
         ssl_context: ssl.SSLContext | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Makes a pool; opens nothing.
 
-        `idle_ttl` is in seconds and best below the idle timeout of the load balancers ahead (60 is common).
-        `ssl_context` replaces `client_context()`. `environ` is asked for proxies when an origin is first used.
+        `max_calls` may be under way at a time, of which an account has a share: see `Shares`. `max_idle` connections
+        are kept, those used last. `idle_ttl` is in seconds and best below the idle timeout of the load balancers ahead
+        (60 is common). `ssl_context` replaces `client_context()`. `environ` is asked for proxies when a lane is made.
         """
-        self._limits = Limits(max_idle_per_origin, idle_ttl, max_connections_per_origin)
+        self._limits = Limits(max_idle, idle_ttl)
+        self._shares = Shares(max_calls, max_calls_per_origin)
+        self._idle = Idle()
         self._ssl_context = ssl_context or client_context()
         self._environ = environ
         self._outbox = Outbox()
-        self._lanes: dict[tuple[str, str, int, bool], Lane] = {}
+        self._lanes: dict[bytes, Lane] = {}
         self._closed = False
 
     async def send(self, request: OutboundRequest) -> UpstreamResponse:
         """Returns the response when its head is in.
 
         Raises ValueError for a request that may not be written (line ends, framing headers, no path), ConnectFailed,
-        ConnectTimeout, FirstByteTimeout, ConnectionLost, or BadResponse. Cancelled, it leaves no connection behind.
+        ConnectTimeout, ShareUsedUp, NoRoom, FirstByteTimeout, ConnectionLost, or BadResponse. Cancelled, it leaves no
+        connection behind.
         """
-        origin = request.origin
-        lane = self._lanes.get((origin.scheme, origin.host, origin.port, origin.public)) or self._add_lane(origin)
+        account = request.account
+        lane = self._lanes.get(account.lane) or self._add_lane(account)
+        seat = lane.seats.get(account.key) or self._add_seat(lane, account)
         try:
             payload = encode(request, lane.prefix, lane.fixed, JOIN_LIMIT)
         except ValueError:
             lane.tidy()
             raise
-        connection = lane.borrow() or await lane.obtain(request.timeouts.connect)
+        connection = lane.borrow(seat) or await lane.obtain(seat, request.timeouts.connect)
         response = Response(connection, request.timeouts.idle)
         try:
             await connection.begin(payload, request, response)
@@ -70,22 +82,28 @@ class UpstreamPool(Transport):
             raise response.failure
         return response
 
-    def _add_lane(self, origin: Origin) -> Lane:
+    def _add_lane(self, account: Account) -> Lane:
+        origin, key = account.origin, account.lane
         if self._closed:
             raise ConnectFailed("the pool is closed")
         if origin.scheme not in {"http", "https"}:
             raise ValueError("the origin's scheme is neither http nor https")
         context = self._ssl_context if origin.scheme == "https" else None
-        key = (origin.scheme, origin.host, origin.port, origin.public)
 
         def forget(lane: Lane) -> None:
             if self._lanes.get(key) is lane:  # a late farewell must not take the lane that came after
                 del self._lanes[key]
 
         proxy = proxy_for(origin, self._environ)
-        lane = Lane(origin, proxy, context, self._limits, outbox=self._outbox, forget=forget)
+        lane = Lane(origin, proxy, context, self._limits, self._idle, outbox=self._outbox, forget=forget)
         self._lanes[key] = lane
         return lane
+
+    def _add_seat(self, lane: Lane, account: Account) -> Seat:
+        if len(lane.seats) >= _SEATS_REMEMBERED:
+            lane.seats.clear()  # calls under way hold theirs
+        seat = lane.seats[account.key] = self._shares.seat(account)
+        return seat
 
     @property
     def open(self) -> int:
@@ -95,12 +113,12 @@ class UpstreamPool(Transport):
     @property
     def idle(self) -> int:
         """Connections waiting for their next request."""
-        return sum(len(lane.idle) for lane in self._lanes.values())
+        return len(self._idle)
 
     @property
     def in_use(self) -> int:
-        """Exchanges that have a turn: connecting, waiting for a head, or with a body still arriving."""
-        return sum(lane.in_use for lane in self._lanes.values())
+        """Exchanges that have a seat: connecting, waiting for a head, or with a body still arriving."""
+        return self._shares.all.limit - self._shares.all.free
 
     async def aclose(self) -> None:
         """Closes every connection and waits until they are gone; exchanges in progress fail. May be called twice."""

@@ -14,7 +14,8 @@ _TARGET = re.compile(r"/[^\s\x00]*", re.ASCII)
 _LINE_END = re.compile(rb"[\r\n\x00]")
 _HOST = re.compile(r"(?!\.)[^\s/@?#\\\[\]\x00-\x20\x7f]+")
 _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
-_BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
+BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests have a body, if an empty one."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -39,7 +40,7 @@ def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int)
     method, body = request.method, request.body
     lines = [_start_lines[method, prefix, request.target], fixed]
     lines += map(_header_lines.__getitem__, request.headers)
-    if body or method in _BODY_EXPECTED:
+    if body or method in BODY_EXPECTED:
         lines.append(b"content-length: %d" % len(body))
     lines.append(b"")
     lines.append(body if len(body) <= join_limit else b"")

@@ -34,6 +34,8 @@ class Response(Struct, eq=False):
     idle_timeout: float
     status: int = 0
     headers: Headers = []
+    named: dict[bytes, bytes] = {}
+    length: int | None = None
     failure: UpstreamError | None = None
     buffered: int = 0
     pieces: list[bytes] = []

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ingate.proxy.ports import ConnectFailed, ConnectionLost, ConnectTimeout, Truncated
+from ingate.proxy.ports import ConnectFailed, ConnectionLost, Truncated
 from tests.support.exchanges import OK, fetch, outbound, read_all
 from tests.support.scripted_server import answering, scripted
 from tests.support.waiting import eventually
@@ -80,8 +80,8 @@ async def test_idle_connections_are_closed_after_their_time(make_pool):
 
 
 async def test_idle_connections_are_bounded(make_pool):
-    """No more than max_idle_per_origin are kept."""
-    pool = make_pool(max_idle_per_origin=2)
+    """No more than max_idle are kept."""
+    pool = make_pool(max_idle=2)
     gate = asyncio.Barrier(5)
 
     async def script(peer, _):
@@ -165,74 +165,9 @@ async def test_closing_a_response_early_drops_its_connection(pool):
         await eventually(lambda: pool.open == 0)
 
 
-async def test_turns_are_bounded_and_fair(make_pool):
-    """With one connection allowed, requests wait and are served in order over that one."""
-    pool = make_pool(max_connections_per_origin=1)
-    async with scripted(answering(OK)) as server:
-        done = []
-
-        async def one(number):
-            await fetch(pool, server.origin, headers=[(b"n", b"%d" % number)])
-            done.append(number)
-
-        await asyncio.gather(*(one(number) for number in range(10)))
-        assert server.accepted == 1
-        assert done == list(range(10))
-        assert [received.headers["n"] for received in server.requests] == [str(number) for number in range(10)]
-
-
-async def test_waiting_for_a_turn_ends_with_the_connect_timeout(make_pool):
-    """A request that gets no turn in time fails, one that is cancelled goes, and neither takes a turn with it."""
-    pool = make_pool(max_connections_per_origin=1)
-    go = asyncio.Event()
-
-    async def script(peer, _):
-        while await peer.request():
-            await go.wait()
-            await peer.send(OK)
-
-    async with scripted(script) as server:
-        holder = asyncio.create_task(fetch(pool, server.origin))
-        await eventually(lambda: pool.open == 1)
-        with pytest.raises(ConnectTimeout):
-            await fetch(pool, server.origin, connect=0.02)
-        waiters = [asyncio.create_task(fetch(pool, server.origin)) for _ in range(3)]
-        (lane,) = pool._lanes.values()
-        await eventually(lambda: len(lane.waiting) == 3)
-        waiters[0].cancel()
-        go.set()
-        await holder
-        waiters[1].cancel()  # it may have been given its turn already
-        results = await asyncio.gather(*waiters, return_exceptions=True)
-        assert isinstance(results[0], asyncio.CancelledError)
-        assert results[2][2] == b"ok"
-        assert (pool.in_use, len(lane.waiting)) == (0, 0)
-
-
-async def test_a_turn_given_to_a_cancelled_request_passes_on(make_pool):
-    """A turn that arrives in the same loop turn as the cancellation goes to the next in line."""
-    pool = make_pool(max_connections_per_origin=1)
-
-    async def script(peer, _):
-        while await peer.request():
-            await peer.send(HEAD)
-
-    async with scripted(script) as server:
-        response = await pool.send(outbound(server.origin))
-        (lane,) = pool._lanes.values()
-        waiters = [asyncio.create_task(pool.send(outbound(server.origin))) for _ in range(2)]
-        await eventually(lambda: len(lane.waiting) == 2)
-        await response.aclose()
-        waiters[0].cancel()
-        second = await waiters[1]
-        await second.aclose()
-        assert waiters[0].cancelled()
-        assert pool.in_use == 0
-
-
 async def test_closing_the_pool(make_pool):
     """Idle connections go, exchanges in progress fail, waiting ones too, and nothing is opened any more."""
-    pool = make_pool(max_connections_per_origin=2)
+    pool = make_pool(max_calls_per_origin=4)
 
     async def script(peer, _):
         while await peer.request():

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tests.support.demo import MOMENT, ask, ask_json
+from tests.support.exchanges import account
 
 HELLO = [{"role": "user", "content": "Say hello"}]
 GEMINI = "/v1beta/models/demo"
@@ -187,7 +188,7 @@ async def test_reading_ends_when_closed():
     from ingate.proxy.ports import Origin, OutboundRequest
 
     body = msgspec.json.encode({"model": "demo", "messages": HELLO, "stream": True})
-    request = OutboundRequest("POST", Origin("http", "demo.invalid", 80), "/v1/chat/completions", [], body)
+    request = OutboundRequest("POST", account(Origin("http", "demo.invalid", 80)), "/v1/chat/completions", [], body)
     answer = await DemoTransport().send(request)
     assert (await answer.read()).startswith(b"data: ")
     await answer.aclose()
