@@ -17,6 +17,7 @@ from ingate.formats import MalformedBody, read_model, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
 from ingate.proxy import listing
 from ingate.proxy.exchange import Attempt, Exchange
+from ingate.proxy.masking import joined
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.recorder import Recorder
@@ -137,12 +138,13 @@ class Engine:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
         exchange.request_body = body = await request.read()
         if listing.merges(head, grant.targets):
+            exchange.mask = joined(target.mask for target in grant.targets)
             response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
         exchange.model = model = _model(head, body)
         route = head.route(grant.targets, model)
-        exchange.target, exchange.model = route.plan.target, route.plan.model
+        exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
         if route.plan.renamed is not None:
             body = _renamed(body, route.plan.renamed)
         response = await self._attempt(exchange, route, body)

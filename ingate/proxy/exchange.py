@@ -9,6 +9,7 @@ import msgspec
 
 from ingate.formats import ResponseFacts
 from ingate.proxy.grants import Grant
+from ingate.proxy.masking import Mask
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -28,7 +29,7 @@ class Exchange(msgspec.Struct):
 
     `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
-    `response_facts` are there where more came than is kept, and was read as it came.
+    `mask` finds in a record the credentials that the exchange was made with. `response_facts` are there where more came than is kept, and was read as it came.
     """
 
     request_id: str
@@ -38,6 +39,7 @@ class Exchange(msgspec.Struct):
     started: float = msgspec.field(default_factory=time.perf_counter)
     request_body: bytes = b""
     target: Target | None = None
+    mask: Mask | None = None
     model: str | None = None
     attempts: list[Attempt] = []
     status: int = 0

@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from ingate.limits.window import Decision
+from ingate.net.addresses import EXCEPT_NEVER, Policy
 
 Headers = list[tuple[bytes, bytes]]
 """Header pairs in wire order. Names are lower-case; values carry no surrounding blanks."""
@@ -20,13 +21,13 @@ Headers = list[tuple[bytes, bytes]]
 class Origin:
     """Where a provider answers: scheme (`http` or `https`), host name or address, TCP port.
 
-    To a `public` origin no connection is made but to public addresses, whatever its name resolves to.
+    No connection is made but to addresses that the policy allows, whatever the name resolves to.
     """
 
     scheme: str
     host: str
     port: int
-    public: bool = False
+    policy: Policy = EXCEPT_NEVER
 
 
 @dataclass(frozen=True, slots=True)

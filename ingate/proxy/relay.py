@@ -61,7 +61,7 @@ async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, term
     exchange.stream = media_type.startswith(STREAM_TYPES)
     bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
     whole = length is not None and length <= WHOLE_LIMIT and not (exchange.stream or bodiless)
-    headers = inbound(response.headers) + extra
+    headers = inbound(response.headers, named) + extra
     body = response.take() if whole else None
     if body is not None:
         if body:

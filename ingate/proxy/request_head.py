@@ -11,7 +11,8 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.formats import Format, detect
 from ingate.logs import mask
-from ingate.proxy.headers import outbound, recorded
+from ingate.proxy.headers import CREDENTIALS, outbound, recorded
+from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
@@ -24,13 +25,14 @@ _REMEMBERED_ROUTES = 32
 class Route(Struct, eq=False):
     """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
 
-    `served_by` is what the caller is told.
+    `served_by` is what the caller is told. `mask` finds the credentials that the provider gets.
     """
 
     plan: Plan
     asks: str
     headers: Headers
     served_by: Headers
+    mask: Mask | None
 
 
 class RequestHead(Struct, eq=False):
@@ -68,7 +70,11 @@ class RequestHead(Struct, eq=False):
             chosen = plan(targets, self.format, self.path, model, headers=self.headers, named=self.named)
             asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
             served_by = [(b"x-ingate-served-by", chosen.target.name.encode())]
-            route = Route(chosen, asks, outbound(self.headers, chosen.target), served_by)
+            mask = chosen.target.mask
+            if chosen.target.passthrough:
+                callers = mask_of(shown_by(self.headers, CREDENTIALS))
+                mask = joined((mask, callers))
+            route = Route(chosen, asks, outbound(self.headers, chosen.target), served_by, mask)
             if len(self.routes) < _REMEMBERED_ROUTES:
                 self.routes[model] = route
         return route

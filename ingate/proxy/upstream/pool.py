@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 
+from ingate.net.addresses import Policy
 from ingate.net.outbox import Outbox
 from ingate.proxy.ports import ConnectFailed, Origin, OutboundRequest, Transport, UpstreamResponse
 from ingate.proxy.upstream.connection import JOIN_LIMIT
@@ -43,7 +44,7 @@ class UpstreamPool(Transport):
         self._ssl_context = ssl_context or client_context()
         self._environ = environ
         self._outbox = Outbox()
-        self._lanes: dict[tuple[str, str, int, bool], Lane] = {}
+        self._lanes: dict[tuple[str, str, int, Policy], Lane] = {}
         self._closed = False
 
     async def send(self, request: OutboundRequest) -> UpstreamResponse:
@@ -53,7 +54,7 @@ class UpstreamPool(Transport):
         ConnectTimeout, FirstByteTimeout, ConnectionLost, or BadResponse. Cancelled, it leaves no connection behind.
         """
         origin = request.origin
-        lane = self._lanes.get((origin.scheme, origin.host, origin.port, origin.public)) or self._add_lane(origin)
+        lane = self._lanes.get((origin.scheme, origin.host, origin.port, origin.policy)) or self._add_lane(origin)
         try:
             payload = encode(request, lane.prefix, lane.fixed, JOIN_LIMIT)
         except ValueError:
@@ -76,7 +77,7 @@ class UpstreamPool(Transport):
         if origin.scheme not in {"http", "https"}:
             raise ValueError("the origin's scheme is neither http nor https")
         context = self._ssl_context if origin.scheme == "https" else None
-        key = (origin.scheme, origin.host, origin.port, origin.public)
+        key = (origin.scheme, origin.host, origin.port, origin.policy)
 
         def forget(lane: Lane) -> None:
             if self._lanes.get(key) is lane:  # a late farewell must not take the lane that came after
