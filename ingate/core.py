@@ -136,7 +136,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     channel = server.channel()
     # Before the database closes: a handler in the middle of a statement would wait for it for ever.
     stack.push_async_callback(server.stop, None)
-    forwarding = _forwarding(settings, windows, channel, as_gateway, stack, policy)
+    forwarding = _forwarding(settings, windows, channel, as_gateway, stack, policy=policy)
     engine, transports = forwarding.engine, forwarding.transports
     system = SystemServicer(database)
     stack.push_async_callback(system.aclose)
@@ -202,6 +202,7 @@ def _forwarding(
     channel: grpc.aio.Channel,
     as_gateway: tuple[tuple[str, str], ...],
     stack: AsyncExitStack,
+    *,
     policy: addresses.Policy,
 ) -> _Forwarding:
     directory = data_dir(settings)

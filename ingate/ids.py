@@ -16,9 +16,9 @@ MADE_PREFIXES = (KEY_PREFIX, SESSION_PREFIX, INVITATION_PREFIX)
 """How what is made here begins. No other text does."""
 SECRET_PREFIXES = (*MADE_PREFIXES, *KEY_PREFIXES[1:])
 """How every credential of the gateway begins: what is masked, never forwarded, and refused in a path or query."""
-SECRET_START = r"(?:(?<![A-Za-z0-9])|(?=[a-z]{2,3}-ingate-[\w-]{43}))"
+BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?=[a-z]{2,3}-ingate-[\w-]{43}))"
 """The pattern of where one begins: at a word's beginning, or inside a word if all of it is there. For `re.ASCII`."""
-SECRET = rf"{SECRET_START}(?:{'|'.join(SECRET_PREFIXES)})[\w-]{{6}}"
+SECRET = rf"{BOUNDARY}(?:{'|'.join(SECRET_PREFIXES)})[\w-]{{6}}"
 """The pattern of the beginning of one."""
 SECRET_HINTS = ("-ingate-", "ing_")
 """One of these is in each. Looking for them first costs a twentieth of running the pattern over a text."""

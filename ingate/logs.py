@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
-from ingate.ids import SECRET_HINTS, SECRET_PREFIXES, SECRET_START
+from ingate.ids import BOUNDARY, SECRET_HINTS, SECRET_PREFIXES
 
 MASK = "***"
 
 # Kinds of secrets by their prefixes: those of Ingate and its dialects, OpenAI and Anthropic, Google.
 _PREFIXES = "|".join((*SECRET_PREFIXES, "sk-", "pg_live_", "ogk_", "AIza"))
-_TOKEN = rf"{SECRET_START}({_PREFIXES})[\w-]{{6,}}"
+_TOKEN = rf"{BOUNDARY}({_PREFIXES})[\w-]{{6,}}"
 _BEARER = r"\b([Bb]earer(?:\s|\\[tn])+)[\w.~+/=-]+"
 _TEXT = re.compile(f"{_TOKEN}|{_BEARER}", re.ASCII)
 _LINE = re.compile(_TEXT.pattern.encode(), re.ASCII)

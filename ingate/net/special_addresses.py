@@ -1,9 +1,9 @@
 """Blocks of addresses that are not plainly public, and what each is. Data alone.
 
 Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries
-(https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry),
-the IPv6 address space and multicast registries, and the clouds' documentation for their metadata services. A table of our own,
-because that of Python's `ipaddress` changes with its version and knows no cloud.
+(https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry), the IPv6 address space
+and multicast registries, and the clouds' documentation for their metadata services. A table of our own, because that of
+Python's `ipaddress` changes with its version and knows no cloud.
 
 The most specific block that holds an address counts. An IPv6 address outside 2000::/3 that is in no block is not
 allocated and counts as NEVER.
@@ -77,7 +77,7 @@ EMBEDDING: tuple[tuple[str, tuple[int, ...], int], ...] = (
     ("2001::/32", (64, 0), 0xFFFF_FFFF),  # Teredo, RFC 4380: server, and client with its bits turned
     ("2002::/16", (80,), 0),  # 6to4, RFC 3056
 )
-"""Blocks whose addresses stand for IPv4 addresses: how many bits are to the right of each, what the last is XORed with."""
+"""Blocks whose addresses stand for IPv4 addresses: the bits to the right of each, and what the last is XORed with."""
 
 METADATA_NAMES = frozenset(
     {

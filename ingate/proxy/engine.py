@@ -17,8 +17,8 @@ from ingate.formats import MalformedBody, read_model, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
 from ingate.proxy import listing
 from ingate.proxy.exchange import Attempt, Exchange
-from ingate.proxy.masking import joined
 from ingate.proxy.grants import Grant, Grants
+from ingate.proxy.masking import joined
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Disconnect, Terms, failure, relay

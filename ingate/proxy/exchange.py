@@ -29,7 +29,8 @@ class Exchange(msgspec.Struct):
 
     `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
-    `mask` finds in a record the credentials that the exchange was made with. `response_facts` are there where more came than is kept, and was read as it came.
+    `response_facts` are there where more came than is kept, and was read as it came. `mask` finds in the record the
+    credentials that the provider got.
     """
 
     request_id: str

@@ -62,7 +62,7 @@ class Mask:
         return self.apply(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def beginning(self, data: bytes, limit: int) -> bytes:
-        """Returns the first `limit` bytes of what is masked, without the beginning of a credential that is cut there."""
+        """Returns the first `limit` bytes of what is masked, without a credential's beginning that is cut there."""
         longest = max(len(form) for form, _ in self._forms)
         return self.end(self.apply(data[: limit + longest])[:limit])
 

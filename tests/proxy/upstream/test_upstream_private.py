@@ -102,7 +102,7 @@ async def test_a_name_is_judged_each_time(resolve):
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_is_not_asked_for_what_may_not_be_called(resolve, scheme, host, addresses, called):
-    """A name by itself and what it resolves to here are judged; one that only the proxy knows is the proxy's to judge."""
+    """A name by itself and what it resolves to here are judged; what only the proxy knows is the proxy's to judge."""
     resolve("proxy.internal", "10.9.9.9")
     if addresses is not None:
         resolve(host, *addresses)

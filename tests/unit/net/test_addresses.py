@@ -157,7 +157,7 @@ def embedded(address):
 
 @given(V4)
 def test_translated_forms_are_what_they_reach(address):
-    """Mapped, compatible, translated, NAT64, 6to4, Teredo and ISATAP addresses are judged by the IPv4 address in them."""
+    """Mapped, compatible, translated, NAT64, 6to4, Teredo and ISATAP addresses are what the IPv4 address in them is."""
     kind = kind_of_address(str(address))
     for number in embedded(address):
         if number > 1:
