@@ -50,8 +50,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     session_hours: Annotated[int, _setting("Hours until a session ends by itself.", ge=1, le=8760)] = 24
     allow_private_upstreams: Annotated[
-        Literal["", "yes", "no"],
-        _setting("Whether providers may have private addresses; empty allows loopback with the embedded database."),
+        Literal["auto", "", "yes", "no"],
+        _setting(
+            "Whether providers may have private addresses; auto (or empty) allows loopback, with the embedded database."
+        ),
+    ] = "auto"
+    ssrf_allowed_hosts: Annotated[
+        str,
+        _setting("Hosts, addresses and networks that providers may have whatever they are, separated by commas."),
     ] = ""
     max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024
     max_header_bytes: Annotated[int, _setting("Largest header block accepted.", ge=1024)] = 64 * 1024

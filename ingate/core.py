@@ -33,6 +33,7 @@ from ingate.identity.operator import owner_session
 from ingate.keys.servicer import KeyServicer
 from ingate.limits.attempts import Attempts
 from ingate.limits.window import FixedWindows
+from ingate.net import addresses
 from ingate.orgs.app_servicer import AppServicer
 from ingate.orgs.member_servicer import MemberServicer
 from ingate.orgs.org_servicer import OrgServicer
@@ -93,11 +94,6 @@ class Core:
             yield (("authorization", f"Bearer {token}"),)
 
 
-def private_upstreams_allowed(settings: Settings, database: Database) -> bool:
-    """Tells whether providers may have private addresses: what the setting says, else only when embedded."""
-    return settings.allow_private_upstreams == "yes" or (not settings.allow_private_upstreams and database.embedded)
-
-
 @asynccontextmanager
 async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """Yields the running core; afterwards what the journal holds is flushed and everything is closed.
@@ -124,7 +120,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     rate_limits = RateLimits(settings.rate_limit_free, settings.rate_limit_enterprise)
     passwords = Passwords()
     stack.callback(passwords.close)
-    allow_private = private_upstreams_allowed(settings, database)
+    policy = addresses.policy(settings.allow_private_upstreams, settings.ssrf_allowed_hosts, embedded=database.embedded)
     interceptors = (
         chain(
             stages(
@@ -140,7 +136,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     channel = server.channel()
     # Before the database closes: a handler in the middle of a statement would wait for it for ever.
     stack.push_async_callback(server.stop, None)
-    forwarding = _forwarding(settings, windows, channel, as_gateway, stack, allow_private=allow_private)
+    forwarding = _forwarding(settings, windows, channel, as_gateway, stack, policy=policy)
     engine, transports = forwarding.engine, forwarding.transports
     system = SystemServicer(database)
     stack.push_async_callback(system.aclose)
@@ -171,7 +167,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
             changes,
             transports,
             shared=shared_routes(settings),
-            allow_private=allow_private,
+            policy=policy,
             demo=settings.demo,
         ),
         "ingate.proxy.v1.ProxyService": ProxyServicer(engine),
@@ -207,7 +203,7 @@ def _forwarding(
     as_gateway: tuple[tuple[str, str], ...],
     stack: AsyncExitStack,
     *,
-    allow_private: bool,
+    policy: addresses.Policy,
 ) -> _Forwarding:
     directory = data_dir(settings)
     pool = UpstreamPool(
@@ -227,9 +223,7 @@ def _forwarding(
         interval=SHIP_SECONDS,
     )
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
-    grants = Grants(
-        GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, allow_private=allow_private
-    )
+    grants = Grants(GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, policy=policy)
     stack.push_async_callback(grants.aclose)
     recorder = Recorder(journal, settings.capture_bytes)
     stack.callback(recorder.flush)

@@ -10,6 +10,7 @@ DomainError
  ├── Unauthenticated        UNAUTHENTICATED     no credential, or one that does not work
  ├── Forbidden              FORBIDDEN           a good credential that may not do this
  ├── NotFound               NOT_FOUND           no such thing for this caller
+ ├── MethodNotAllowed       METHOD_NOT_ALLOWED  a method that nothing here takes
  ├── Conflict               CONFLICT            taken already, or changed meanwhile
  ├── TooLarge               PAYLOAD_TOO_LARGE   more than a limit allows
  ├── RateLimited            RATE_LIMITED        too many requests, for now
@@ -84,6 +85,12 @@ class NotFound(DomainError):
     def of(cls, noun: str, name: str) -> "NotFound":
         """Returns the error for a noun and the id or name it was asked for by."""
         return cls(f"no such {noun}", metadata={"resource": noun, "name": name[:200]})
+
+
+class MethodNotAllowed(DomainError):
+    """The method is one that nothing here takes; `metadata["allow"]` names those that are, joined by commas."""
+
+    reason = "METHOD_NOT_ALLOWED"
 
 
 class Conflict(DomainError):

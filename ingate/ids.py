@@ -10,6 +10,18 @@ from collections.abc import Iterator
 KEY_PREFIX = "sk-ingate-"
 SESSION_PREFIX = "ses-ingate-"
 INVITATION_PREFIX = "inv-ingate-"
+KEY_PREFIXES = (KEY_PREFIX, "ing_")
+"""How keys begin: those that are made here, and older ones."""
+MADE_PREFIXES = (KEY_PREFIX, SESSION_PREFIX, INVITATION_PREFIX)
+"""How what is made here begins. No other text does."""
+SECRET_PREFIXES = (*MADE_PREFIXES, *KEY_PREFIXES[1:])
+"""How every credential of the gateway begins: what is masked, never forwarded, and refused in a path or query."""
+BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?=[a-z]{2,3}-ingate-[\w-]{43}))"
+"""The pattern of where one begins: at a word's beginning, or inside a word if all of it is there. For `re.ASCII`."""
+SECRET = rf"{BOUNDARY}(?:{'|'.join(SECRET_PREFIXES)})[\w-]{{6}}"
+"""The pattern of the beginning of one."""
+SECRET_HINTS = ("-ingate-", "ing_")
+"""One of these is in each. Looking for them first costs a twentieth of running the pattern over a text."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = 0x7000_8000_0000_0000_0000

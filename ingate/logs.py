@@ -14,15 +14,18 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
+from ingate.ids import BOUNDARY, SECRET_HINTS, SECRET_PREFIXES
+
 MASK = "***"
 
-# Kinds of secrets by their prefixes: keys and sessions of Ingate and its dialects, OpenAI and Anthropic, Google.
-_TOKEN = r"(?<![A-Za-z0-9])(sk-ingate-|ses-ingate-|sk-|pg_live_|ogk_|AIza)[\w-]{6,}"  # noqa: S105 -- a pattern, not a password
+# Kinds of secrets by their prefixes: those of Ingate and its dialects, OpenAI and Anthropic, Google.
+_PREFIXES = "|".join((*SECRET_PREFIXES, "sk-", "pg_live_", "ogk_", "AIza"))
+_TOKEN = rf"{BOUNDARY}({_PREFIXES})[\w-]{{6,}}"
 _BEARER = r"\b([Bb]earer(?:\s|\\[tn])+)[\w.~+/=-]+"
 _TEXT = re.compile(f"{_TOKEN}|{_BEARER}", re.ASCII)
 _LINE = re.compile(_TEXT.pattern.encode(), re.ASCII)
 # What every match contains. Looking for these first costs a twentieth of running the pattern over a line.
-_HINTS = (b"sk-", b"ses-", b"pg_live_", b"ogk_", b"AIza", b"earer")
+_HINTS = (*(hint.encode() for hint in SECRET_HINTS), b"sk-", b"pg_live_", b"ogk_", b"AIza", b"earer")
 
 SECRET_NAMES = frozenset(
     {

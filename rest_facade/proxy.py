@@ -6,7 +6,7 @@ Knows the engine and requests as they are on the wire; nothing of providers, for
 from collections.abc import Awaitable
 
 from ingate.errors import BadRequest, Unauthenticated
-from ingate.ids import KEY_PREFIX, SESSION_PREFIX
+from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
 from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
 from ingate.proxy.ports import Headers
@@ -17,7 +17,7 @@ from rest_facade.sink import HttpSink
 
 _KEY_HEADER = b"x-ingate-key"
 _SDK_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
-_KEY_PREFIXES = (KEY_PREFIX.encode(), b"ing_")
+_KEY_PREFIXES = tuple(prefix.encode() for prefix in KEY_PREFIXES)
 _BEARER = b"bearer "
 
 

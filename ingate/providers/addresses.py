@@ -1,37 +1,43 @@
-"""Which addresses a provider may have. Parses and judges URLs; resolves nothing.
+"""Where a provider answers: takes a base URL apart and judges it. Resolves nothing.
 
-A name is judged again whenever it is connected to, since what it resolves to can change: see `Origin.public`.
+A name is judged again whenever it is connected to, since what it resolves to can change: see `Origin.policy`.
 """
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ingate.errors import BadRequest
+from ingate.net import addresses
+from ingate.net.addresses import Policy
 from ingate.proxy.ports import Origin
-from ingate.proxy.upstream.private import is_private
 
 _PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(%[a-z0-9._-]+)?")
+_PATH = re.compile(r"(?:[!-$&-\[\]-~]|%[0-9A-Fa-f]{2})*")
+"""Printable, without backslash, each % the beginning of an escape."""
 
 
-def parse(base_url: str, *, allow_private: bool) -> tuple[Origin, str]:
+def parse(base_url: str, policy: Policy) -> tuple[Origin, str]:
     """Returns origin and path prefix (no trailing slash) of a base URL, or raises BadRequest naming what is wrong."""
     try:
         parts = urlsplit(base_url)
         port = parts.port
     except ValueError:
         raise BadRequest.field("base_url", "is not a URL") from None
-    host = parts.hostname or ""
     if parts.scheme not in _PORTS:
         raise BadRequest.field("base_url", "must begin with http:// or https://")
-    if not _HOST.fullmatch(host) or port == 0 or any(not 33 <= ord(character) <= 126 for character in base_url):
+    if port == 0 or any(not 33 <= ord(character) <= 126 for character in base_url):
         raise BadRequest.field("base_url", "must name a host, in ASCII and without blanks")
     if "@" in parts.netloc or parts.query or parts.fragment or "?" in base_url or "#" in base_url:
         raise BadRequest.field("base_url", "must not carry credentials, a query or a fragment")
-    if any(segment in {".", ".."} for segment in parts.path.split("/")):
-        raise BadRequest.field("base_url", "must not contain . or .. segments")
-    if not allow_private and is_private(host):
+    host = addresses.host(parts.hostname or "")
+    if host is None or parts.netloc.startswith("[") != (":" in host):
+        raise BadRequest.field("base_url", "must name a host: a name, or an address in its usual form and without zone")
+    if not _PATH.fullmatch(parts.path) or not {".", ".."}.isdisjoint(unquote(parts.path).split("/")):
+        raise BadRequest.field("base_url", "must not contain . or .. segments, backslashes or broken escapes")
+    if not policy.allows_host(host):
         raise BadRequest.field(
-            "base_url", "must be a public address (INGATE_ALLOW_PRIVATE_UPSTREAMS=yes allows others)"
+            "base_url",
+            "is an address that this gateway does not call"
+            " (INGATE_ALLOW_PRIVATE_UPSTREAMS and INGATE_SSRF_ALLOWED_HOSTS say which it does)",
         )
-    return Origin(parts.scheme, host, port or _PORTS[parts.scheme], public=not allow_private), parts.path.rstrip("/")
+    return Origin(parts.scheme, host, port or _PORTS[parts.scheme], policy), parts.path.rstrip("/")

@@ -18,8 +18,9 @@ from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Org
+from ingate.net.addresses import EVERYWHERE, Policy
 from ingate.page import page
-from ingate.providers import addresses, messages
+from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
 from ingate.providers.probe import probe
 from ingate.providers.tables import Provider
@@ -45,7 +46,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         transports: dict[bool, Transport],
         *,
         shared: list[Route],
-        allow_private: bool,
+        policy: Policy,
         demo: bool,
     ) -> None:
         self._database = database
@@ -53,7 +54,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         self._changes = changes
         self._transports = transports
         self._shared = shared
-        self._allow_private = allow_private
+        self._policy = policy
         self._demo = demo
 
     async def CreateProvider(self, request: pb.CreateProviderRequest, context: Any) -> pb.CreateProviderResponse:
@@ -112,9 +113,12 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             if request.is_default:
                 await _clear_default(db, principal().org_id)
             row = await _find(db, request.name, lock=True)
+            key_goes = _key_goes(row)
             if request.HasField("type"):
                 row.type = request.type
             self._apply(row, request)
+            if row.sealed_key and not request.HasField("api_key") and _key_goes(row) != key_goes:
+                raise BadRequest.field("api_key", "must be stated again: the stored one was given for another place")
             row.updated_at = clock.now()
             audit.record(db, "provider.update", row.name)
         return pb.UpdateProviderResponse(provider=messages.provider(row))
@@ -131,7 +135,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         async with self._database.read() as db:
             row = await _find(db, request.name)
         route = messages.route(row, self._vault)
-        target = compile_target(route, Timeouts(connect=5.0), allow_private=self._allow_private, org=row.org_id, key="")
+        target = compile_target(route, Timeouts(connect=5.0), self._policy, org=row.org_id, key="")
         started = time.perf_counter()
         status, error = await probe(target, self._transports[target.demo])
         return pb.TestProviderResponse(
@@ -168,10 +172,10 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         if request.models:
             row.models = [_short("models", model) for model in request.models]
         if request.headers:
-            row.headers = {_header_name(name): _header_value(value) for name, value in request.headers.items()}
+            row.headers = outgoing.headers(request.headers)
         if request.HasField("api_key"):
-            _header_value(request.api_key, "api_key")
-            row.sealed_key = self._vault.seal(request.api_key, messages.context(row)) if request.api_key else None
+            key = outgoing.key(request.api_key)
+            row.sealed_key = self._vault.seal(key, messages.context(row)) if key else None
         self._judge(row)
 
     def _judge(self, row: Provider) -> None:
@@ -184,9 +188,8 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             name = ProviderType.Name(row.type).removeprefix("PROVIDER_TYPE_").lower().replace("_", "-")
             raise BadRequest.field("base_url", f"must be stated for type {name}")
         if row.type != PROVIDER_TYPE_DEMO:
-            addresses.parse(row.base_url, allow_private=self._allow_private)
-        if row.sealed_key and row.auth_header and "{key}" not in row.auth_format:
-            raise BadRequest.field("auth_format", "must contain {key}")
+            addresses.parse(row.base_url, self._policy)
+        outgoing.check_place(row.auth_header, row.auth_format)
 
 
 async def _find(db: AsyncSession, name: str, *, lock: bool = False) -> Provider:
@@ -202,21 +205,18 @@ async def _clear_default(db: AsyncSession, org_id: str) -> None:
     await db.execute(update(Provider).where(Provider.org_id == org_id, Provider.is_default).values(is_default=False))
 
 
+def _key_goes(row: Provider) -> tuple[str, str, int, str, str] | None:
+    """Returns where a row sends its key: scheme, host, port, header and format. None where nothing can be sent to."""
+    if row.type == PROVIDER_TYPE_DEMO:
+        return None
+    try:
+        origin, _ = addresses.parse(row.base_url, EVERYWHERE)
+    except BadRequest:
+        return None
+    return origin.scheme, origin.host, origin.port, row.auth_header.lower(), row.auth_format
+
+
 def _short(field: str, text: str) -> str:
-    if not text or len(text) > MAX_TEXT:
-        raise BadRequest.field(field, f"must be 1 to {MAX_TEXT} characters each")
+    if not 0 < len(text) <= MAX_TEXT or not text.isprintable():
+        raise BadRequest.field(field, f"must be 1 to {MAX_TEXT} printable characters each")
     return text
-
-
-def _header_name(name: str) -> str:
-    if not name or len(name) > 128 or not all(c.isascii() and (c.isalnum() or c in "!#$%&'*+.^_`|~-") for c in name):
-        raise BadRequest.field("headers", "must have HTTP header names as keys")
-    if name.lower() in {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}:
-        raise BadRequest.field("headers", f"must not set {name.lower()}")
-    return name.lower()
-
-
-def _header_value(value: str, field: str = "headers") -> str:
-    if len(value) > 8192 or any(not 32 <= ord(character) <= 126 for character in value):
-        raise BadRequest.field(field, "must be printable ASCII")
-    return value

@@ -19,6 +19,7 @@ from ingate.proxy import listing
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
+from ingate.proxy.masking import joined
 from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
@@ -138,12 +139,13 @@ class Engine:
         if body and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
         if listing.merges(head, grant.targets):
+            exchange.mask = joined(target.mask for target in grant.targets)
             response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
         exchange.model = model = _model(head, body)
         route = head.route(grant.targets, model)
-        exchange.target, exchange.model = route.plan.target, route.plan.model
+        exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
         if route.plan.renamed is not None:
             body = _renamed(body, route.plan.renamed)
         response = await self._attempt(exchange, route, body)

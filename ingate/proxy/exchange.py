@@ -9,6 +9,7 @@ import msgspec
 
 from ingate.formats import ResponseFacts
 from ingate.proxy.grants import Grant
+from ingate.proxy.masking import Mask
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -30,7 +31,8 @@ class Exchange(msgspec.Struct):
 
     `read_on`: its caller has left, and the answer is read to its end all the same.
 
-    `response_facts` are there where more came than is kept, and was read as it came.
+    `response_facts` are there where more came than is kept, and was read as it came. `mask` finds in the record the
+    credentials that the provider got.
     """
 
     request_id: str
@@ -40,6 +42,7 @@ class Exchange(msgspec.Struct):
     started: float = msgspec.field(default_factory=time.perf_counter)
     request_body: bytes = b""
     target: Target | None = None
+    mask: Mask | None = None
     model: str | None = None
     attempts: list[Attempt] = []
     status: int = 0

@@ -23,6 +23,7 @@ from gen.ingate.gateway.v1.gateway_service_pb2 import AdmitRequest, WatchRequest
 from gen.ingate.gateway.v1.grant_pb2 import Grant as GrantMessage
 from ingate import clock
 from ingate.errors import BadRequest, Unauthenticated, Unavailable
+from ingate.net.addresses import Policy
 from ingate.proxy.ports import Timeouts
 from ingate.proxy.target import Target, compile_target
 
@@ -72,13 +73,13 @@ class Grants:
         timeouts: Timeouts,
         *,
         ttl: float,
-        allow_private: bool,
+        policy: Policy,
     ) -> None:
         self._stub = stub
         self._metadata = metadata
         self._timeouts = timeouts
         self._ttl = ttl
-        self._allow_private = allow_private
+        self._policy = policy
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._fetching: dict[bytes, asyncio.Task[_Entry]] = {}
         self._live = False
@@ -142,13 +143,7 @@ class Grants:
         for route in message.routes:
             try:
                 targets.append(
-                    compile_target(
-                        route,
-                        self._timeouts,
-                        allow_private=self._allow_private,
-                        org=message.org_id,
-                        key=message.key_id,
-                    )
+                    compile_target(route, self._timeouts, self._policy, org=message.org_id, key=message.key_id)
                 )
             except BadRequest as error:
                 log.warning("provider_unusable", org=message.org_id, provider=route.name, problem=error.message)

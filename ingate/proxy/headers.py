@@ -5,13 +5,18 @@ everything goes but what belongs to a connection, to a site, or to the gateway i
 """
 
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ingate.ids import INVITATION_PREFIX, KEY_PREFIX, SESSION_PREFIX
+from ingate import ids
+from ingate.proxy.masking import MASK
 from ingate.proxy.ports import Headers
-from ingate.proxy.target import Target
 from ingate.remembered import Remembered
+
+if TYPE_CHECKING:
+    from ingate.proxy.target import Target
 
 OUTBOUND = frozenset(
     {
@@ -37,18 +42,25 @@ CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"ap
 RECORD_MASKED = CREDENTIALS | {b"proxy-authorization", b"set-cookie"}
 CUSTOM_REFUSED = (b"x-ingate-", b"x-forwarded-", b"x-real-ip")
 
-INBOUND_REFUSED = frozenset(
+HOP_BY_HOP = frozenset(
     {
-        # of one connection
         b"connection",
-        b"content-length",
+        b"http2-settings",
         b"keep-alive",
         b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
         b"proxy-connection",
         b"te",
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+    }
+)
+"""What belongs to one connection, beside what its `Connection` header names (RFC 9110, 7.6.1)."""
+INBOUND_REFUSED = HOP_BY_HOP | frozenset(
+    {
+        b"content-length",  # the gateway's own to state
         # of the provider's site
         b"alt-svc",
         b"nel",
@@ -69,18 +81,22 @@ INBOUND_REFUSED = frozenset(
     }
 )
 
-MASK = "***"
+_ORDINARY = frozenset({b"close", b"keep-alive"})  # values of `Connection` that name no header
 
 _json = msgspec.json.Encoder()
-_PREFIXES = f"{KEY_PREFIX}|{SESSION_PREFIX}|{INVITATION_PREFIX}|ing_"
-_GATEWAY_SECRET = re.compile(rf"(?<![A-Za-z0-9])(?:{_PREFIXES})[\w-]{{6}}".encode(), re.ASCII)
+_GATEWAY_SECRET = re.compile(ids.SECRET.encode(), re.ASCII)
 _SECRET = re.compile(_GATEWAY_SECRET.pattern + rb"|(?<![A-Za-z0-9])(?:sk-|AIza)[\w-]{6}|\b[Bb]earer\s", re.ASCII)
-_SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature")
+_SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature|auth(?!or(?!iz))")
 
 
-def outbound(headers: Headers, target: Target) -> Headers:
+def outbound(headers: Headers, target: "Target") -> Headers:
     """Returns what the provider gets of a caller's headers (names lower-case), and what the gateway adds."""
-    sent = [pair for pair in headers if _crosses(pair[0], target) and not carries_gateway_secret(pair[1])]
+    ends_here = _named_by_connection(headers)
+    sent = [
+        pair
+        for pair in headers
+        if _crosses(pair[0], target) and pair[0] not in ends_here and not carries_gateway_secret(pair[1])
+    ]
     set_here = {name for name, _ in target.extra}
     if set_here:
         sent = [pair for pair in sent if pair[0] not in set_here]
@@ -90,17 +106,32 @@ def outbound(headers: Headers, target: Target) -> Headers:
     return sent + target.extra
 
 
-def _crosses(name: bytes, target: Target) -> bool:
-    if name in OUTBOUND or name.startswith(OUTBOUND_PREFIXES):
+def _crosses(name: bytes, target: "Target") -> bool:
+    if is_ordinary(name):
         return True
     if name in CREDENTIALS:
         return target.passthrough
     return target.custom_headers and name.startswith(b"x-") and not name.startswith(CUSTOM_REFUSED)
 
 
-def inbound(headers: Headers) -> Headers:
-    """Returns what the caller gets of a provider's headers."""
-    return [pair for pair in headers if _returns[pair[0]]]
+def is_ordinary(name: bytes) -> bool:
+    """Tells whether a header, its name in lower case, is one that any caller may send to any provider."""
+    return name in OUTBOUND or name.startswith(OUTBOUND_PREFIXES)
+
+
+def inbound(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:
+    """Returns what the caller gets of a provider's headers; `named` are the same by name, the last of each."""
+    connection = named.get(b"connection")
+    if connection is None or (connection in _ORDINARY and len(named) == len(headers)):
+        return [pair for pair in headers if _returns[pair[0]]]
+    ends_here = _named_by_connection(headers)
+    return [pair for pair in headers if _returns[pair[0]] and pair[0] not in ends_here]
+
+
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+    """Returns the names, in lower case, that `Connection` headers say are for this connection alone."""
+    values = [value for name, value in headers if name == b"connection"]
+    return frozenset(token.strip(b" \t").lower() for value in values for token in value.split(b","))
 
 
 def _comes_back(name: bytes) -> bool:
@@ -136,12 +167,13 @@ def _member(header: tuple[bytes, bytes]) -> bytes:
 
 
 def _shown(header: tuple[bytes, bytes]) -> str:
-    """Returns a value for the record: MASK for what may be a credential, by its name or by its looks."""
-    name, value = header
-    text = value.decode("utf-8", "replace")
-    if _names[name][1] or (_hints(text) and _SECRET.search(value) is not None):
-        return MASK
-    return text
+    """Returns a value for the record: MASK for what may be a credential."""
+    return MASK if may_be_secret(*header) else header[1].decode("utf-8", "replace")
+
+
+def may_be_secret(name: bytes, value: bytes) -> bool:
+    """Tells whether a header's value may be a credential, by its name or by its looks."""
+    return _names[name][1] or (_hints(value.decode("latin-1")) and _SECRET.search(value) is not None)
 
 
 def _name(name: bytes) -> tuple[bytes, bool]:

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from msgspec import Struct
 
 from ingate.limits.window import Decision
+from ingate.net.addresses import EXCEPT_NEVER, Policy
 
 Headers = list[tuple[bytes, bytes]]
 """Header pairs in wire order. Names are lower-case; values carry no surrounding blanks."""
@@ -22,13 +23,13 @@ Headers = list[tuple[bytes, bytes]]
 class Origin:
     """Where a provider answers: scheme (`http` or `https`), host name or address, TCP port.
 
-    To a `public` origin no connection is made but to public addresses, whatever its name resolves to.
+    No connection is made but to addresses that the policy allows, whatever the name resolves to.
     """
 
     scheme: str
     host: str
     port: int
-    public: bool = False
+    policy: Policy = EXCEPT_NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Account(Struct, frozen=True):
     @classmethod
     def of(cls, origin: Origin, org: str, key: str, credential: Headers) -> Self:
         """Returns the account that shows `credential`. It costs a hash: make one where a route is remembered."""
-        shared = (origin.scheme, origin.host, origin.port, origin.public, org, credential)
+        shared = (origin.scheme, origin.host, origin.port, origin.policy, org, credential)
         return cls(origin, org, key, hashlib.sha256(repr(shared).encode()).digest())
 
 

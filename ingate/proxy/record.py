@@ -17,9 +17,14 @@ from ingate import clock
 from ingate.formats import Format, read_prompt, read_response, unpacked
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import recorded
+from ingate.proxy.masking import Mask
 from ingate.proxy.wire import double, sized, tag, text, varint
 
 CLIENT_CLOSED = 499
+_TEXTS = frozenset({"model", "path", "prompt", "completion", "user_id", "session_id"})
+"""Fields of an `Exchange` that hold what callers and providers say."""
+_SHORTEST_CUT = 256
+"""Characters of the shortest text that may have been cut when it was read."""
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
@@ -80,8 +85,13 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     asked, answered, encoding = exchange.request_body, _answered(exchange), exchange.response_encoding
     shown = unpacked(answered, encoding, capture + 1) if encoding else answered
     headers = recorded(exchange.response_headers)
+    mask = exchange.mask
     if exchange.truncated or len(asked) > capture or len(shown) > capture:
-        asked, shown, cut = asked[:capture], shown[:capture], _TRUNCATED
+        if mask is None:
+            asked, shown = asked[:capture], shown[:capture]
+        else:
+            asked, shown = mask.beginning(asked, capture), mask.beginning(shown, capture)
+        cut = _TRUNCATED
     else:
         cut = b""
     if cut or encoding:
@@ -98,20 +108,36 @@ def encode(exchange: Exchange, capture: int) -> bytes:
         _RESPONSE_HEADERS, varint(len(headers)), headers,
         _RESPONSE_BODY, varint(len(shown)), shown,
     ))
-    return b"".join((
+    record = b"".join((
         *_stated(exchange),
         _EXCHANGE, varint(len(noted)), noted,
         bodies,
         _PAYLOAD, varint(len(payload)), payload,
     ))
     # fmt: on
+    return record if mask is None or not mask.hits(record) else _masked(record, mask)
 
 
 def light(exchange: Exchange) -> bytes:
     """Returns a record without payload, with all that the bodies say."""
-    fields = _noted(exchange)
+    fields, mask = _noted(exchange), exchange.mask
     _learn(fields, exchange, _answered(exchange))
-    return b"".join((*_stated(exchange), *sized(_EXCHANGE, b"".join(fields))))
+    record = b"".join((*_stated(exchange), *sized(_EXCHANGE, b"".join(fields))))
+    return record if mask is None or not mask.hits(record) else _masked(record, mask)
+
+
+def _masked(record: bytes, mask: Mask) -> bytes:
+    """Returns a record without the credentials that it quotes. What identifies it stays."""
+    message = ExchangeRecord.FromString(record)
+    for field, value in message.exchange.ListFields():
+        if field.name in _TEXTS:
+            setattr(message.exchange, field.name, mask.text(value))
+    for name, value in message.exchange.metadata.items():
+        message.exchange.metadata[name] = mask.text(value)
+    for field, value in message.payload.ListFields():
+        if field.type == field.TYPE_BYTES:
+            setattr(message.payload, field.name, mask.apply(value))
+    return message.SerializeToString()
 
 
 def _answered(exchange: Exchange) -> bytes:
@@ -181,9 +207,10 @@ def _tried(provider: str, status: int | None, error: str | None) -> bytes:
 def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
     """Adds what the bodies say."""
     head = exchange.head
+    mask = exchange.mask
     asked = read_prompt(head.format, exchange.request_body)
     if asked is not None:
-        fields += text(_PROMPT, asked)
+        fields += text(_PROMPT, _whole(asked, mask))
     facts = exchange.response_facts
     if facts is None:
         facts = read_response(head.format, exchange.media_type, exchange.response_encoding, answered)
@@ -193,9 +220,16 @@ def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
         if count is not None:
             fields += name, varint(count)
     if facts.completion is not None:
-        fields += text(_COMPLETION, facts.completion)
+        fields += text(_COMPLETION, _whole(facts.completion, mask))
     for pair in facts.metadata:
-        fields += sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, pair[1]))))
+        fields += sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, _whole(pair[1], mask)))))
+
+
+def _whole(said: str, mask: Mask | None) -> str:
+    """Returns a text without the beginning of a credential at its end, where it may have been cut."""
+    if mask is None or len(said) < _SHORTEST_CUT:
+        return said
+    return mask.end(said.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=256)

@@ -56,7 +56,7 @@ async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, term
         exchange.response_encoding = encoding.decode("latin-1")
     exchange.stream = media_type.startswith(STREAM_TYPES)
     bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
-    headers = inbound(response.headers) + extra
+    headers = inbound(response.headers, named) + extra
     body = None if exchange.stream or bodiless else response.take()
     if body is not None:
         if body:

@@ -12,6 +12,7 @@ from ingate import ids
 from ingate.formats import Format, detect
 from ingate.logs import mask
 from ingate.proxy.headers import CREDENTIALS, outbound, recorded
+from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import Account, Headers
 from ingate.proxy.target import Target
@@ -26,7 +27,7 @@ _BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 class Route(Struct, eq=False):
     """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
 
-    `account` is who asks. `served_by` is what the caller is told.
+    `account` is who asks. `served_by` is what the caller is told. `mask` finds the credentials that the provider gets.
     """
 
     plan: Plan
@@ -34,6 +35,7 @@ class Route(Struct, eq=False):
     asks: str
     headers: Headers
     served_by: Headers
+    mask: Mask | None
 
 
 class RequestHead(Struct, eq=False):
@@ -72,8 +74,11 @@ class RequestHead(Struct, eq=False):
             chosen = plan(targets, self.format, self.path, model, headers=self.headers, named=self.named)
             asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
             served_by = [(b"x-ingate-served-by", chosen.target.name.encode())]
+            mask = chosen.target.mask
+            if chosen.target.passthrough:
+                mask = joined((mask, mask_of(shown_by(self.headers, CREDENTIALS))))
             headers = outbound(self.headers, chosen.target)
-            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by)
+            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by, mask)
             if len(self.routes) < _REMEMBERED_ROUTES:
                 self.routes[model] = route
         return route

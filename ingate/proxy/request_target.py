@@ -6,21 +6,26 @@ Knows nothing of providers or of what the paths mean.
 import re
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
-from ingate.errors import BadRequest
-from ingate.ids import INVITATION_PREFIX, KEY_PREFIX, SESSION_PREFIX
+from ingate import ids
+from ingate.errors import BadRequest, MethodNotAllowed
 
-_OLD_KEY_PREFIX = "ing_"
-_SECRET = re.compile(f"{KEY_PREFIX}|{SESSION_PREFIX}|{INVITATION_PREFIX}")
-_SUSPICIOUS = ("%", "//", "/.", " ", "-ingate-")
+_SECRET = re.compile("|".join((*ids.MADE_PREFIXES, ids.SECRET)), re.ASCII)
+_SUSPICIOUS = ("%", "//", "/.", " ", *ids.SECRET_HINTS)
+_NEVER_SENT = frozenset({"CONNECT", "TRACE", "TRACK"})
+"""Methods that ask for a tunnel, or to be shown the request as it arrived: with the provider's credential in it."""
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+"""What `Allow` names: the usual ones of those that are forwarded."""
 
 
 def check(method: str, path: str, query: str) -> None:
     """Raises BadRequest for what a provider could read otherwise than the gateway, and for credentials of the gateway.
 
-    `path` and `query` are raw, as they were received.
+    Raises MethodNotAllowed for methods that are not forwarded. `path` and `query` are raw, as they were received.
     """
-    if not (method.isascii() and method.isalpha()) or method == "CONNECT":
+    if not (method.isascii() and method.isalpha()):
         raise BadRequest("the method cannot be forwarded")
+    if method.upper() in _NEVER_SENT:
+        raise MethodNotAllowed("the method is not forwarded", metadata={"allow": ", ".join(METHODS)})
     if not path.startswith("/"):
         raise BadRequest("the path must begin with /")
     if not _plain(path) or any(part in path for part in _SUSPICIOUS):
@@ -58,6 +63,6 @@ def _check_query(query: str) -> None:
     if "ing" not in query and "%" not in query:
         return
     if _SECRET.search(unquote(query)) or any(
-        name.endswith("key") and value.startswith(_OLD_KEY_PREFIX) for name, value in parse_qsl(query)
+        name.endswith("key") and value.startswith(ids.KEY_PREFIXES) for name, value in parse_qsl(query)
     ):
         raise BadRequest("keys are not accepted in the query: send yours in the header X-Ingate-Key")

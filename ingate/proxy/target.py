@@ -12,8 +12,10 @@ from gen.ingate.providers.v1.provider_pb2 import (
 )
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.formats import Format
-from ingate.providers import addresses
+from ingate.net.addresses import Policy, for_operators
+from ingate.providers import addresses, outgoing
 from ingate.providers.catalogue import KINDS
+from ingate.proxy.masking import Mask, mask_of
 from ingate.proxy.ports import Account, Headers, Origin, Timeouts
 
 DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
@@ -26,7 +28,8 @@ class Target:
     `account` is that of the key it was compiled for, without credentials of the caller's own. `prefix` is the path of
     the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them;
     `defaults` those it sets unless the caller does. `stated` is what every record of an exchange with it says of it,
-    `served` the same when it answered: parts of an ExchangeRecord, in wire form.
+    `served` the same when it answered: parts of an ExchangeRecord, in wire form. `mask` finds its credentials in what
+    is recorded.
     """
 
     name: str
@@ -46,23 +49,24 @@ class Target:
     demo: bool
     stated: bytes
     served: bytes
+    mask: Mask | None
 
 
-def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool, org: str, key: str) -> Target:
+def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str, key: str) -> Target:
     """Returns the target of a route for one key of an organisation, both by their ids.
 
-    Raises BadRequest when its address is not one that may be called.
+    Raises BadRequest when its address may not be called or a header not be sent.
     """
     kind = KINDS[route.type]
     demo = route.type == PROVIDER_TYPE_DEMO
-    # An address that the installation itself configures is trusted wherever it points.
-    origin, prefix = (
-        (DEMO_ORIGIN, "") if demo else addresses.parse(route.base_url, allow_private=allow_private or route.shared)
-    )
+    # What the installation itself configures may be inside its network.
+    allowed = for_operators(policy) if route.shared else policy
+    origin, prefix = (DEMO_ORIGIN, "") if demo else addresses.parse(route.base_url, allowed)
     passthrough = route.auth_mode == AUTH_MODE_PASSTHROUGH
-    extra = {name.lower(): value for name, value in route.headers.items()}
+    extra = outgoing.headers(route.headers)
     if route.api_key and route.auth_header and not passthrough:
-        extra[route.auth_header.lower()] = route.auth_format.replace("{key}", route.api_key)
+        name, value = outgoing.credential(route.auth_header, route.auth_format, route.api_key)
+        extra[name] = value
     headers = [(name.encode(), value.encode()) for name, value in extra.items()]
     stated = ExchangeRecord(
         exchange=Exchange(provider=route.name),
@@ -86,4 +90,5 @@ def compile_target(route: Route, timeouts: Timeouts, *, allow_private: bool, org
         demo=demo,
         stated=stated,
         served=stated + ExchangeRecord(exchange=Exchange(served_by=route.name)).SerializeToString(),
+        mask=mask_of(outgoing.secrets(route)),
     )

@@ -27,6 +27,7 @@ CODES: Mapping[str, grpc.StatusCode] = MappingProxyType(
         "UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
         "FORBIDDEN": grpc.StatusCode.PERMISSION_DENIED,
         "NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+        "METHOD_NOT_ALLOWED": grpc.StatusCode.UNIMPLEMENTED,
         "CONFLICT": grpc.StatusCode.ALREADY_EXISTS,
         "PAYLOAD_TOO_LARGE": grpc.StatusCode.RESOURCE_EXHAUSTED,
         "RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -8,7 +8,7 @@ import grpc
 from msgspec import Raw
 
 from ingate.errors import BadRequest, Unauthenticated
-from ingate.ids import KEY_PREFIX, SESSION_PREFIX
+from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
 from ingate.rpc.status import INTERNAL_MESSAGE, Failure
 from rest_facade.call import Metadata
 from rest_facade.dialects.base import Answer, Dialect, Headers
@@ -21,7 +21,6 @@ NAME = "ingate"
 
 KEY_HEADER = "X-Ingate-Key"
 _SDK_KEY_HEADERS = ("x-api-key", "x-goog-api-key")
-_KEY_PREFIXES = (KEY_PREFIX, "ing_")
 _QUERY_KEYS = frozenset({"key", "api_key"})
 _CREDENTIAL = re.compile(r"[\x21-\x7e]{1,4096}")
 
@@ -148,7 +147,7 @@ def _bearer(value: str) -> str:
 
 
 def _is_key(value: str) -> bool:
-    return value.startswith(_KEY_PREFIXES)
+    return value.startswith(KEY_PREFIXES)
 
 
 def _credential(value: str) -> str:

@@ -15,8 +15,28 @@ core_settings = {"allow_private_upstreams": "no", "demo": True}
 
 OPENAI, ANTHROPIC = provider_pb2.PROVIDER_TYPE_OPENAI, provider_pb2.PROVIDER_TYPE_ANTHROPIC
 COMPATIBLE, AZURE = provider_pb2.PROVIDER_TYPE_OPENAI_COMPATIBLE, provider_pb2.PROVIDER_TYPE_AZURE_OPENAI
+DEMO = provider_pb2.PROVIDER_TYPE_DEMO
 PASSTHROUGH = provider_pb2.AUTH_MODE_PASSTHROUGH
 SECRET = "sk-canary-5e3d0f"
+UNSENDABLE = [
+    "Connection",
+    "Content-Length",
+    "Expect",
+    "host",
+    "HTTP2-Settings",
+    "keep-alive",
+    "Max-Forwards",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "X-Ingate-Key",
+    "x-ingate-provider",
+]
+"""Headers that are not a provider's to read, or the gateway's own to send."""
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +154,33 @@ async def test_deletes_and_updates_at_once_leave_no_trace_of_a_race(grpc_stub, t
         ({"headers": {"Host": "v"}}, "headers"),
         ({"headers": {"x": "a\r\nb: c"}}, "headers"),
         ({"headers": {f"h{n}": "v" for n in range(51)}}, "headers"),
+        *(({"auth_header": name}, "auth_header") for name in UNSENDABLE),
+        *(({"headers": {name: "v"}}, "headers") for name in UNSENDABLE),
+        ({"auth_format": "{key}{key}"}, "auth_format"),
+        ({"auth_format": ""}, "auth_format"),
+        ({"auth_format": "{KEY}"}, "auth_format"),
+        ({"auth_format": " {key}"}, "auth_format"),
+        ({"auth_format": "{key}\x00"}, "auth_format"),
+        ({"auth_format": "{key} é"}, "auth_format"),
+        ({"auth_header": "", "auth_format": "Bearer"}, "auth_format"),
+        ({"auth_header": "x-é"}, "auth_header"),
+        ({"auth_header": "x" * 129}, "auth_header"),
+        ({"api_key": f" {SECRET}"}, "api_key"),
+        ({"api_key": f"{SECRET} "}, "api_key"),
+        ({"api_key": f"{SECRET}\x00"}, "api_key"),
+        ({"headers": {"": "v"}}, "headers"),
+        ({"headers": {"x" * 129: "v"}}, "headers"),
+        ({"headers": {"x": " v"}}, "headers"),
+        ({"headers": {"x": "vé"}}, "headers"),
+        ({"headers": {"x": "v" * 8193}}, "headers"),
+        ({"headers": {f"h{n}": "v" * 8000 for n in range(3)}}, "headers"),
+        ({"headers": {"X-Team": "a", "x-team": "b"}}, "headers"),
+        ({"models": ["a\nb"]}, "models"),
+        ({"base_url": "http://0x7f.1"}, "base_url"),
+        ({"base_url": "https://.example.com"}, "base_url"),
+        ({"base_url": "https://example.com/%2e%2e"}, "base_url"),
+        ({"base_url": "http://169.254.169.254"}, "base_url"),
+        ({"base_url": "http://metadata.google.internal"}, "base_url"),
     ],
 )
 async def test_a_provider_that_makes_no_sense_is_refused(grpc_stub, bystander, fields, field):
@@ -230,3 +277,66 @@ async def test_a_stored_key_is_sealed_and_never_shown(grpc_stub, tenant, core):
     assert SECRET not in everything
     assert SECRET.encode() not in row.sealed_key
     assert len(row.sealed_key) > len(SECRET)
+
+
+MOVES = {
+    "host": {"base_url": "https://evil.example/v1"},
+    "port": {"base_url": "https://good.example:8443/v1"},
+    "scheme": {"base_url": "http://good.example/v1"},
+    "subdomain": {"base_url": "https://x.good.example/v1"},
+    "trailing dot": {"base_url": "https://good.example./v1"},
+    "the type's own": {"base_url": ""},
+    "type and address": {"type": ANTHROPIC, "base_url": ""},
+    "into the demo": {"type": DEMO, "base_url": "https://evil.example/v1"},
+    "switched off": {"enabled": False, "base_url": "https://evil.example/v1"},
+    "in another mode": {"auth_mode": PASSTHROUGH, "base_url": "https://evil.example/v1"},
+    "header": {"auth_header": "x-request-id"},
+    "format": {"auth_format": "token {key}"},
+}
+
+
+@pytest.mark.parametrize("fields", MOVES.values(), ids=MOVES)
+async def test_a_stored_key_goes_nowhere_else(grpc_stub, tenant, core, fields):
+    """Whoever moves a provider states its key again, in the same update, or removes it; else nothing is stored."""
+    made = await create(grpc_stub, tenant, base_url="https://good.example/v1", api_key=SECRET, is_default=True)
+    before = await sealed(core, tenant)
+    failure = await refusal(update(grpc_stub, tenant, timeout_ms=7, **fields))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["api_key"])
+    got = await grpc_stub.GetProvider(pb.GetProviderRequest(name="main"), metadata=tenant.owner)
+    assert got.provider == made
+    assert await sealed(core, tenant) == before
+    assert (await update(grpc_stub, tenant, api_key="sk-canary-new", **fields)).has_api_key
+    assert await sealed(core, tenant) != before
+    await update(grpc_stub, tenant, type=OPENAI, base_url="https://good.example/v1", api_key=SECRET)
+    assert not (await update(grpc_stub, tenant, api_key="", **fields)).has_api_key
+
+
+async def test_a_key_stays_where_it_is(grpc_stub, tenant):
+    """Changes that leave it where it goes need no key: path, type, mode and back, the same address otherwise put."""
+    await create(grpc_stub, tenant, base_url="https://good.example/v1", api_key=SECRET)
+    for fields in (
+        {"base_url": "https://good.example/v2/other"},
+        {"base_url": "https://GOOD.example:443/v1/"},
+        {"type": COMPATIBLE},
+        {"auth_mode": PASSTHROUGH},
+        {"auth_mode": provider_pb2.AUTH_MODE_API_KEY},
+        {"auth_header": "Authorization", "auth_format": "Bearer {key}"},
+        {"headers": {"x-team": "red"}, "models": ["m"], "enabled": False, "is_default": True},
+    ):
+        assert (await update(grpc_stub, tenant, **fields)).has_api_key
+
+
+async def test_no_detour_takes_a_key_along(grpc_stub, tenant):
+    """Not by way of the demo, whose address is not looked at, nor by way of deleting and creating anew."""
+    await create(grpc_stub, tenant, base_url="https://good.example", api_key=SECRET)
+    assert (await refusal(update(grpc_stub, tenant, type=DEMO))).fields.keys() == {"api_key"}
+    await update(grpc_stub, tenant, type=DEMO, base_url="https://evil.example", api_key=SECRET)
+    assert (await refusal(update(grpc_stub, tenant, type=OPENAI))).fields.keys() == {"api_key"}
+    await grpc_stub.DeleteProvider(pb.DeleteProviderRequest(name="main"), metadata=tenant.owner)
+    assert not (await create(grpc_stub, tenant, base_url="https://good.example")).has_api_key
+
+
+async def sealed(core, tenant):
+    """Returns what the database holds of the key of `main`."""
+    async with core.database.read() as db:
+        return (await db.get_one(Provider, (tenant.org_id, "main"))).sealed_key

@@ -8,6 +8,7 @@ from gen.ingate.providers.v1 import provider_pb2
 from gen.ingate.providers.v1 import provider_service_pb2 as pb
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
 from ingate.providers.tables import Provider
+from ingate.proxy.upstream import dial as dialling
 from tests.support.ports import free_port
 from tests.support.tenants import refusal
 from tests.support.upstream import ScriptedUpstream, accept_only, garbage, stall, status
@@ -115,6 +116,42 @@ async def test_a_try_holds_no_transaction(grpc_stub, tenant, core):
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         await up.wait_closed_connections()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("auth_header", "content-length"),
+        ("auth_header", "x y"),
+        ("auth_format", "Bearer"),
+        ("headers", {"host": "evil.example"}),
+        ("headers", {"x-a": "b\r\nx-c: d"}),
+        ("base_url", "http://169.254.169.254"),
+        ("base_url", "http://.example.com"),
+    ],
+)
+async def test_what_is_stored_and_cannot_be_sent_says_so(grpc_stub, tenant, core, field, value):
+    """A row from before a rule is a refusal that names the field, not a failure of ours."""
+    await create(grpc_stub, tenant, base_url="https://good.example", api_key=SECRET)
+    async with core.database.write() as db:
+        mine = (Provider.org_id == tenant.org_id, Provider.name == "main")
+        await db.execute(update(Provider).where(*mine).values({field: value}))
+    failure = await refusal(try_out(grpc_stub, tenant))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, [field])
+
+
+async def test_a_try_calls_no_metadata_service(grpc_stub, tenant, monkeypatch):
+    """A name that comes to resolve to one is judged when it is connected to, in every mode."""
+    opened = []
+
+    async def look_up(host, port):
+        return [(0, 1, 6, "", ("169.254.169.254", port))]
+
+    monkeypatch.setattr(dialling, "_look_up", look_up)
+    monkeypatch.setattr(dialling, "start_connection", opened.append)
+    await create(grpc_stub, tenant, base_url="http://innocent.example")
+    tried = await try_out(grpc_stub, tenant)
+    assert (tried.ok, tried.error, opened) == (False, "the host has no address that this gateway calls", [])
 
 
 async def test_the_demo_answers_a_try(grpc_stub, tenant):

@@ -209,6 +209,51 @@ async def test_any_method_and_path_reach_a_plain_http_provider(org, up, method):
     assert sent.header("x-ingate-provider") is None
 
 
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        (rb'{"model":"own/a","mod\u0065l":"openai/gpt-last","messages":[]}', "gpt-last"),
+        (rb'{"mod\u0065l":"own/a","model":"gpt-last","messages":[]}', "gpt-last"),
+        (b'{"model":"gpt-first","model":"openai/gpt-last","messages":[]}', "gpt-last"),
+    ],
+)
+async def test_of_repeated_models_the_last_counts(org, up, body, model):
+    """It routes, it is what a JSON parser at the provider finds, and it is on record."""
+    answer = {"choices": [{"message": {"content": "ok"}}]}
+    up.enqueue(respond(200, JSON, json.dumps(answer).encode()))
+
+    response, _ = await fetch(org, content=body)
+
+    assert response.headers["x-ingate-served-by"] == "openai"
+    assert json.loads(up.requests[-1].body)["model"] == model
+    entry = await org.log(response.headers["x-ingate-request-id"])
+    assert (entry["model"], entry["provider"]) == (model, "openai")
+
+
+async def test_what_connection_names_crosses_in_neither_direction(org, up):
+    """A header that either side names for its own connection ends there; its neighbours go on."""
+    named = [
+        ("connection", "X-Up, keep-alive"),
+        ("x-up", "1"),
+        ("x-kept", "2"),
+        ("connection", "x-more"),
+        ("x-more", "3"),
+    ]
+    up.enqueue(respond(200, [*JSON, *named], b"{}"))
+    headers = [("X-Ingate-Provider", "own"), ("Connection", "x-down, Keep-Alive"), ("X-Down", "1"), ("X-Kept", "2")]
+
+    response, _ = await fetch(org, headers=headers)
+
+    sent = up.requests[-1]
+    assert (sent.header("x-down"), sent.header("x-kept"), sent.header("connection")) == (None, b"2", b"keep-alive")
+    assert (response.headers.get("x-up"), response.headers.get("x-more"), response.headers["x-kept"]) == (
+        None,
+        None,
+        "2",
+    )
+    assert "connection" not in response.headers
+
+
 async def test_a_compressed_request_is_forwarded_unread(org, up):
     """A body that is coded for the provider is the provider's to decode."""
     packed = gzip.compress(b'{"model":"gpt-4o-mini"}')

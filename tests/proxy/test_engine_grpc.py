@@ -168,7 +168,6 @@ async def test_a_caller_that_does_not_read(stub, org, up):
     ("fields", "field"),
     [
         ({"method": "get"}, "method"),
-        ({"method": "CONNECT"}, None),
         ({"target": "v1/x"}, None),
         ({"target": "/v1/../x"}, None),
         ({"target": "/v1//x"}, None),
@@ -190,6 +189,17 @@ async def test_what_is_no_http_request(stub, org, up, fields, field):
 
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused(raised.value) == ("BAD_REQUEST", [field] if field else [])
+    assert up.seen == 0
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "TRACK"])
+async def test_a_method_that_would_show_the_credential(stub, org, up, method):
+    """UNIMPLEMENTED, with what may be sent; nothing is."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await collected(forward(stub, org, b"", method=method))
+
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert refused(raised.value) == ("METHOD_NOT_ALLOWED", [])
     assert up.seen == 0
 
 

@@ -1,13 +1,17 @@
 """Credentials planted everywhere a caller can plant them turn up nowhere: upstream, journal, database, log lines."""
 
+import base64
+import json
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
+from sqlalchemy import update
 
+from ingate.providers.tables import Provider
 from tests.support.gateway import demo_gateway, gateway
-from tests.support.upstream import JSON, ScriptedUpstream, respond
+from tests.support.upstream import JSON, ScriptedUpstream, byte_by_byte, respond, sse
 
 ASK = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 STORED = "sk-proj-stored-canary-0123456789"
@@ -127,6 +131,99 @@ async def test_a_gateway_credential_in_the_target_is_refused(where):
             assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
             assert secret not in answer.text
         assert (up.seen, await org.logs()) == (0, [])
+
+
+ODD = 'st/ored"p@ss\\word+0123456789'
+"""A credential that JSON and URLs write in their own ways."""
+PAIR = base64.b64encode(b"user:" + b"stored-password-9").decode()
+
+
+def quoting(form):
+    """Yields steps that answer with a form of a credential in head and body, and the body; every kind of body."""
+    head = [("content-type", "application/json"), ("x-echo", form)]
+    error = json.dumps({"error": {"message": f"bad key: {form}"}}).encode()
+    long = json.dumps({"error": {"message": "x" * 490 + form}}).encode()
+    said = json.dumps({"choices": [{"message": {"content": f"it is {form}"}}]}).encode()
+    event = b'data: {"choices":[{"delta":{"content":%b}}]}\n\n' % json.dumps(form).encode()
+    yield respond(401, head, error), error
+    yield respond(401, head, long, coding="gzip"), long
+    yield respond(200, head, said, framing="chunked", cut=byte_by_byte), said
+    yield sse([event, b"data: [DONE]\n\n"], cut=byte_by_byte), event + b"data: [DONE]\n\n"
+    yield respond(200, [("content-type", "text/plain")], form.encode(), framing="close"), form.encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "secret", "forms"),
+    [
+        ({"api_key": STORED}, STORED, [STORED, f"Bearer {STORED}"]),
+        ({"api_key": ODD}, ODD, [ODD, quote(ODD, safe="")]),
+        (
+            {"api_key": PAIR, "auth_format": "Basic {key}"},
+            "stored-password-9",
+            [f"Basic {PAIR}", "user:stored-password-9", "stored-password-9"],
+        ),
+        ({"headers": {"X-Tenant-Auth": "tenant-canary"}}, "tenant-canary", ["tenant-canary"]),
+        ({"headers": {"X-Opaque": "c4narycanary-12345"}}, "c4narycanary-12345", ["c4narycanary-12345"]),
+    ],
+    ids=["bearer", "odd", "basic", "named-header", "opaque-header"],
+)
+@pytest.mark.parametrize("capture", [1024 * 1024, 64, 0])
+async def test_what_a_provider_quotes_of_its_credential_is_not_kept(fields, secret, forms, capture):
+    """Not in errors, completions, headers, events or compressed bodies, whole or cut; the caller gets every byte."""
+    async with ScriptedUpstream() as up, gateway(grpc=False, capture_bytes=capture) as gw:
+        org = await gw.signup()
+        await org.provider("p", "openai", up.url, **fields)
+        await gw.core.shipper.stop(1.0)
+        for form in forms:
+            for steps, body in quoting(form):
+                up.enqueue(steps)
+                answer = await org.http.post(
+                    "/v1/chat/completions", json=ASK | {"user": form}, headers={"X-Note": form}
+                )
+                assert answer.content == body
+                assert up.requests[-1].body == answer.request.content
+        assert up.seen == 5 * len(forms)
+        journal = kept(Path(gw.data_dir) / "journal")
+        assert b"gpt-4o-mini" in b"".join(journal.values())
+        for text in (secret, PAIR, json.dumps(secret)[1:-1], secret[: len(secret) * 2 // 3]):
+            assert_absent(text, journal)
+
+
+@pytest.mark.parametrize(
+    "column", [{"auth_header": "content-length"}, {"auth_header": "a b"}, {"headers": {"te": "x"}}]
+)
+async def test_a_stored_header_that_cannot_be_sent_is_no_failure_of_ours(column):
+    """A provider from before a rule is out of reach, and its callers are told that it is; nothing is sent."""
+    async with ScriptedUpstream() as up, gateway(grpc=False) as gw:
+        org = await gw.signup()
+        await org.provider("p", "openai", up.url, api_key=STORED)
+        async with gw.core.database.write() as db:
+            await db.execute(update(Provider).where(Provider.name == "p").values(column))
+        answer = await org.http.post("/v1/chat/completions", json=ASK, headers={"X-Ingate-Provider": "p"})
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert up.seen == 0
+
+
+async def test_the_callers_own_credential_is_not_kept_either(tmp_path):
+    """In passthrough mode a provider quotes what the caller showed it: in whatever header, cookies included."""
+    async with ScriptedUpstream() as up, gateway(grpc=False, data_dir=tmp_path) as gw:
+        org = await gw.signup()
+        await org.provider("p", "openai", up.url, auth_mode="passthrough")
+        await gw.core.shipper.stop(1.0)
+        shown = {
+            "Authorization": "Bearer callers-canary-1",
+            "api-key": "callers-canary-2",
+            "Cookie": "s=callers-canary-3",
+        }
+        body = json.dumps({"error": {"message": str(shown)}}).encode()
+        up.enqueue(respond(401, JSON, body))
+        answer = await org.http.post("/v1/chat/completions", json=ASK, headers=shown)
+
+        assert answer.content == body
+        journal = kept(tmp_path / "journal")
+        assert b"gpt-4o-mini" in b"".join(journal.values())
+        assert_absent("callers-canary", journal)
 
 
 async def test_a_process_keeps_and_says_nothing(tmp_path):

@@ -135,7 +135,44 @@ def test_what_comes_back():
         x_frame_options="ALLOWALL",
     )
 
-    assert inbound(kept + dropped) == kept
+    assert back(kept + dropped) == kept
+
+
+def back(given):
+    """Returns what the caller gets of a provider's headers."""
+    return inbound(given, dict(given))
+
+
+CONNECTION = [
+    ([b"x-a"], {b"x-a"}),
+    ([b"X-A , keep-alive"], {b"x-a"}),
+    ([b"close,x-a,,\tX-B"], {b"x-a", b"x-b"}),
+    ([b"x-a", b"keep-alive"], {b"x-a"}),
+    ([b"close", b"x-b"], {b"x-b"}),
+    ([b"keep-alive"], set()),
+    ([b"close"], set()),
+    ([b""], set()),
+]
+
+
+@pytest.mark.parametrize(("lines", "gone"), CONNECTION)
+def test_what_connection_names_goes_no_further(lines, gone):
+    """In either direction, in any case, in any of several lines; the rest goes."""
+    others = [(b"x-a", b"1"), (b"x-b", b"2"), (b"x-c", b"3")]
+    given = [*((b"connection", line) for line in lines), *others]
+    left = [pair for pair in others if pair[0] not in gone]
+
+    assert back(given) == left
+    assert outbound(given, CUSTOM) == [*left, (b"authorization", b"Bearer sk-provider-secret")]
+
+
+def test_connection_takes_nothing_away_that_the_gateway_sets():
+    """The provider's own credential goes, whatever the caller's connection header says; the caller's does not."""
+    named = (b"connection", b"authorization, anthropic-version, x-api-key, accept")
+
+    assert outbound([named, (b"accept", b"a")], OPENAI) == [(b"authorization", b"Bearer sk-provider-secret")]
+    assert (b"anthropic-version", b"2023-06-01") in outbound([named], target("anthropic"))
+    assert outbound([named, (b"authorization", b"Bearer sk-of-the-caller")], PASSTHROUGH) == []
 
 
 @pytest.mark.parametrize(
@@ -146,6 +183,8 @@ def test_what_comes_back():
         ("set-cookie", "a=b", MASK),
         ("proxy-authorization", "Basic abc", MASK),
         ("x-auth-token", "abc", MASK),
+        ("x-custom-auth", "abc", MASK),
+        ("x-author", "abc", "abc"),
         ("x-ratelimit-remaining-tokens", "149984", "149984"),
         ("x-client-secret", "abc", MASK),
         ("x-amz-signature", "abc", MASK),
@@ -185,7 +224,7 @@ def test_what_differs_every_time_takes_no_memory():
         unique = b"%d" % index
         given = [(b"x-" + unique, b"v"), (b"date", unique), (b"n" * 5000 + unique, b"v"), (b"v", b"v" * 5000 + unique)]
         assert recorded(given) == {name.decode(): value.decode() for name, value in given}
-        assert inbound(given) == given
+        assert back(given) == given
 
     for memory in (headers._members, headers._names, headers._returns):
         assert len(memory) <= CAPACITY

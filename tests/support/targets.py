@@ -2,6 +2,7 @@
 
 from gen.ingate.providers.v1 import provider_pb2 as pb
 from gen.ingate.providers.v1.route_pb2 import Route
+from ingate.net.addresses import EVERYWHERE
 from ingate.providers.catalogue import KINDS
 from ingate.proxy.ports import Timeouts
 from ingate.proxy.target import compile_target
@@ -14,4 +15,4 @@ def target(name, type=None, base_url="http://127.0.0.1:9", **fields):
     given = {"auth_header": kind.auth_header, "auth_format": kind.auth_format, "auth_mode": pb.AUTH_MODE_API_KEY}
     given |= {"timeout_ms": 1000, "api_key": "sk-provider-secret", **fields}
     route = Route(name=name, type=number, base_url=base_url, **given)
-    return compile_target(route, Timeouts(), allow_private=True, org="org", key="key")
+    return compile_target(route, Timeouts(), EVERYWHERE, org="org", key="key")

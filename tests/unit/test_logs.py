@@ -7,7 +7,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate import logs
+from ingate import ids, logs
 
 
 @pytest.fixture
@@ -26,6 +26,8 @@ def written():
 SECRETS = [
     "sk-ingate-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-abcde",
     "ses-ingate-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-abcde",
+    "inv-ingate-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-abcde",
+    "ing_AbCdEfGhIjKlMnOpQrStUvWxYz",
     "sk-ant-api03-abcdefghijklmnop",
     "sk-proj-abcdefghijklmnop",
     "pg_live_abcdefghijkl",
@@ -72,7 +74,15 @@ def test_a_line_says_when_and_how_severe(written):
 
 def test_ordinary_text_stays():
     """Words that only resemble secrets are left alone."""
-    for text in ("ask-me-anything", "risk-assessment", "bearer of news:", "sk-short", "task-abcdefgh"):
+    for text in (
+        "pricing_table_of_models",
+        "ingate_version",
+        "ask-me-anything",
+        "risk-assessment",
+        "bearer of news:",
+        "sk-short",
+        "task-abcdefgh",
+    ):
         assert logs.mask(text) == text or text.startswith("bearer")
 
 
@@ -104,6 +114,15 @@ def test_a_reader_that_is_gone_stops_nobody():
     logs.configure("info", file=file)
     file.close()
     structlog.get_logger().info("into the void")
+
+
+@pytest.mark.parametrize("prefix", ids.SECRET_PREFIXES)
+def test_every_credential_of_the_gateway_is_masked(written, prefix):
+    """What is made or accepted here, whatever its prefix; the ones made here inside a word too."""
+    structlog.get_logger().info(
+        "e", value=f"{prefix}{'Z' * 43}", **{"joined": f"x{prefix}{'Z' * 43}"} if prefix in ids.MADE_PREFIXES else {}
+    )
+    assert "ZZ" not in json.dumps(written())
 
 
 @given(st.text())

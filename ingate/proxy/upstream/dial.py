@@ -4,18 +4,19 @@ Knows no pool and sets no deadline.
 """
 
 import asyncio
+import contextlib
 import re
 import socket
 import ssl
 
-from aiohappyeyeballs import start_connection
+from aiohappyeyeballs import AddrInfoType, start_connection
 
 from ingate.proxy.ports import ConnectFailed, ConnectTimeout, Origin
 from ingate.proxy.upstream.outward import Proxy
-from ingate.proxy.upstream.private import is_private
 from ingate.proxy.upstream.request import authority
 from ingate.proxy.upstream.tls import failure_reason
 
+_LOOK_UP_SECONDS = 1.0  # for a name that a proxy looks up again; behind one there may be nobody to ask
 _RACE_DELAY = 0.25  # seconds before the next address is tried beside the first (RFC 8305)
 _TUNNEL_ANSWER_LIMIT = 64 * 1024
 _KEEPALIVE_SECONDS = 60  # a model that thinks for minutes must not look like a dead flow to the firewalls between
@@ -23,11 +24,14 @@ _KEEPALIVE_SECONDS = 60  # a model that thinks for minutes must not look like a 
 
 async def dial(origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | None, protocol: asyncio.Protocol) -> None:
     """Connects `protocol`, through TLS if there is a context. Raises ConnectFailed or the kernel's ConnectTimeout."""
-    via = proxy or origin
     try:
-        sock = await _open(via.host, via.port, public=proxy is None and origin.public)
-        if proxy is not None and context is not None:
-            await _tunnel(sock, origin, proxy)
+        if proxy is None:
+            sock = await _open(await _allowed(origin))
+        else:
+            await _judge(origin)
+            sock = await _open(await _look_up(proxy.host, proxy.port))
+            if context is not None:
+                await _tunnel(sock, origin, proxy)
         server_hostname = origin.host if context is not None else None
         await asyncio.get_running_loop().create_connection(
             lambda: protocol, sock=sock, ssl=context, server_hostname=server_hostname
@@ -42,14 +46,36 @@ async def dial(origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | No
         raise ConnectFailed(f"cannot connect: {getattr(error, 'strerror', None) or error}") from error
 
 
-async def _open(host: str, port: int, *, public: bool) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    if public:
-        # Judged here, and connected to here: a name cannot resolve to something else in between.
-        addresses = [address for address in addresses if not is_private(str(address[4][0]))]
-        if not addresses:
-            raise ConnectFailed("the host has no public address")
+async def _look_up(host: str, port: int) -> list[AddrInfoType]:
+    return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+async def _allowed(origin: Origin) -> list[AddrInfoType]:
+    """Returns the addresses of an origin that its policy allows. Raises ConnectFailed where there is none.
+
+    They are judged here, and connected to: a name cannot resolve to something else in between.
+    """
+    found = await _look_up(origin.host, origin.port)
+    addresses = [one for one in found if origin.policy.allows(origin.host, str(one[4][0]))]
+    if not addresses or not origin.policy.allows_host(origin.host):
+        raise ConnectFailed("the host has no address that this gateway calls")
+    return addresses
+
+
+async def _judge(origin: Origin) -> None:
+    """Raises ConnectFailed for an origin behind a proxy that has an address which its policy does not allow.
+
+    The proxy looks the name up itself, so this is all that can be known here; a name that is not known here passes.
+    """
+    found: list[AddrInfoType] = []
+    with contextlib.suppress(socket.gaierror, TimeoutError):
+        found = await asyncio.wait_for(_look_up(origin.host, origin.port), _LOOK_UP_SECONDS)
+    allowed = origin.policy.allows_host(origin.host)
+    if not allowed or not all(origin.policy.allows(origin.host, str(one[4][0])) for one in found):
+        raise ConnectFailed("the host has an address that this gateway does not call")
+
+
+async def _open(addresses: list[AddrInfoType]) -> socket.socket:
     sock = await start_connection(addresses, happy_eyeballs_delay=_RACE_DELAY)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

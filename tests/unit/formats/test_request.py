@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
-from ingate.formats import MAX_TEXT, Format, MalformedBody, read_model, read_prompt
+from ingate.formats import MAX_TEXT, Format, MalformedBody, read_model, read_prompt, rewrite_model
+from ingate.proxy.plan import plan
+from tests.support.targets import target
 
 GENERATE = "/v1beta/models/gemini-2.0:generateContent"
+PROVIDER, OTHER = target("p", "openai-compatible"), target("openai", "openai", is_default=True)
 KNOWN = [one for one in Format if one is not Format.OTHER]
 
 
@@ -191,6 +194,60 @@ def test_a_broken_message_does_not_hide_the_good_one():
 def test_the_last_of_repeated_keys_counts():
     """Repeated keys are read as most JSON libraries read them."""
     assert read(Format.OPENAI_CHAT, "", b'{"model":"a","model":"b"}') == ("b", None)
+
+
+SPELLED = st.sampled_from(
+    [
+        '"model"',
+        r'"mod\u0065l"',
+        r'"\u006d\u006Fd\u0065l"',
+        '"Model"',
+        '"models"',
+        r'"\\model"',
+        r'"model\u0000"',
+        '"x"',
+        r'"m\/odel"',
+    ]
+)
+VALUES = st.sampled_from(
+    [
+        '"p/a"',
+        '"b"',
+        r'"p\/c"',
+        r'"\u0070/d"',
+        r'"\"model\":\"p/e\""',
+        '""',
+        '"é"',
+        "null",
+        "5",
+        "1e999",
+        "-1.5e3",
+        "123456789012345678901234567890",
+        "true",
+        '["p/f"]',
+        '{"model":"p/g"}',
+        '[{"model":"p/h"},"model"]',
+    ]
+)
+BLANKS = st.sampled_from(["", " ", "\n\t"])
+
+
+@given(st.lists(st.tuples(BLANKS, SPELLED, BLANKS, VALUES, BLANKS), max_size=8))
+def test_one_model_is_read_sent_and_recorded(drawn):
+    """However often it is given and however it is spelled: the last, which is what JSON parsers make of the body."""
+    body = (
+        "{" + ",".join(f"{before}{key}{between}:{value}{after}" for before, key, between, value, after in drawn) + "}"
+    )
+    last = json.loads(body).get("model")
+
+    model = read_model(Format.OPENAI_CHAT, "", body.encode())
+    route = plan([PROVIDER, OTHER], Format.OPENAI_CHAT, "/v1/chat/completions", model, headers=[], named=None)
+    sent = body.encode() if route.renamed is None else rewrite_model(body.encode(), route.renamed)
+
+    assert model == (last if isinstance(last, str) else None)
+    assert json.loads(sent).get("model") == (last if route.model is None else route.model)
+    assert (route.target is PROVIDER) == (isinstance(last, str) and last.startswith("p/"))
+    assert json.loads(sent) == json.loads(body) | ({"model": route.model} if route.renamed else {})
 
 
 def test_an_escaped_key_is_the_key():

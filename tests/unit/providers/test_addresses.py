@@ -3,7 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
+from ingate.net.addresses import EVERYWHERE, Policy
+from ingate.net.special_addresses import Kind
 from ingate.providers import addresses
+from ingate.proxy.upstream.request import authority
+
+ONLY_PUBLIC = Policy(Kind.PUBLIC)
 
 PUBLIC = [
     ("https://api.openai.com", ("https", "api.openai.com", 443), ""),
@@ -21,12 +26,6 @@ PRIVATE = [
     "http://printer.local",
     "http://metadata.google.internal",
     "http://127.0.0.1",
-    "http://127.1",
-    "http://2130706433",
-    "http://0x7f000001",
-    "http://0x7f.1",
-    "http://0177.0.0.1",
-    "http://0",
     "http://0.0.0.0",
     "http://10.0.0.1",
     "http://172.16.0.1",
@@ -38,7 +37,6 @@ PRIVATE = [
     "http://224.0.0.1",
     "http://240.0.0.1",
     "http://255.255.255.255",
-    "http://127.0.0.1.",
     "http://[::]",
     "http://[::1]",
     "http://[0:0:0:0:0:0:0:1]",
@@ -49,7 +47,6 @@ PRIVATE = [
     "http://[64:ff9b::a9fe:a9fe]",
     "http://[2002:7f00:1::]",
     "http://[fe80::1]",
-    "http://[fe80::1%25eth0]",
     "http://[fc00::1]",
     "http://[ff02::1]",
 ]
@@ -87,6 +84,27 @@ NO_ADDRESS = [
     "http://example.com/?",
     "http://example.com/#",
     "http://example.com#x",
+    "http://127.1",
+    "http://2130706433",
+    "http://0x7f000001",
+    "http://0x7f.1",
+    "http://0177.0.0.1",
+    "http://0",
+    "http://127.0.0.1.",
+    "http://1.2.3.08",
+    "http://[fe80::1%25eth0]",
+    "http://[fe80::1%eth0]",
+    "http://.example.com",
+    "http://a..b",
+    "http://-a.example",
+    "http://" + "a" * 64 + ".example",
+    "http://" + "a.b" * 100,
+    "http://[127.0.0.1]",
+    "http://example.com/%2e%2E/admin",
+    "http://example.com/a%2f..",
+    "http://example.com/a\\b",
+    "http://example.com/%zz",
+    "http://example.com/100%",
     "http://example.com/../admin",
     "http://example.com/a/./b",
     "http://[::1",
@@ -99,24 +117,26 @@ NO_ADDRESS = [
 @pytest.mark.parametrize(("url", "origin", "prefix"), PUBLIC)
 def test_a_public_address_is_taken_apart(url, origin, prefix):
     """Scheme, host in lower case, port and a prefix without a trailing slash."""
-    found, path = addresses.parse(url, allow_private=False)
+    found, path = addresses.parse(url, ONLY_PUBLIC)
     assert ((found.scheme, found.host, found.port), path) == (origin, prefix)
 
 
 @pytest.mark.parametrize("url", PRIVATE)
 def test_an_address_inside_is_refused_unless_allowed(url):
-    """In every spelling that some resolver understands."""
+    """In every spelling that is one; the policy goes with the origin, to be asked again when it is connected to."""
     with pytest.raises(BadRequest) as refused:
-        addresses.parse(url, allow_private=False)
+        addresses.parse(url, ONLY_PUBLIC)
     assert list(refused.value.fields) == ["base_url"]
-    assert addresses.parse(url, allow_private=True)[0].host
+    origin, _ = addresses.parse(url, EVERYWHERE)
+    assert origin.host
+    assert origin.policy is EVERYWHERE
 
 
 @pytest.mark.parametrize("url", NO_ADDRESS)
 def test_what_is_no_address_is_refused_even_where_all_are_allowed(url):
     """The refusal names the field and repeats no credential."""
     with pytest.raises(BadRequest) as refused:
-        addresses.parse(url, allow_private=True)
+        addresses.parse(url, EVERYWHERE)
     assert list(refused.value.fields) == ["base_url"]
     assert "secret" not in refused.value.message
 
@@ -125,9 +145,10 @@ def test_what_is_no_address_is_refused_even_where_all_are_allowed(url):
 def test_any_text_is_judged_without_another_error(url):
     """Either an origin that a request line can carry, or BadRequest."""
     try:
-        origin, prefix = addresses.parse(url, allow_private=True)
+        origin, prefix = addresses.parse(url, EVERYWHERE)
     except BadRequest:
         return
+    assert authority(origin)
     assert origin.host.isascii()
     assert 0 < origin.port < 65536
     assert prefix.isascii()

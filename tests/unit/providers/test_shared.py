@@ -1,5 +1,6 @@
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_DEMO, PROVIDER_TYPE_OLLAMA, ProviderType
 from ingate.config import Settings
+from ingate.net.addresses import EXCEPT_NEVER
 from ingate.providers import addresses
 from ingate.providers.catalogue import KINDS
 from ingate.providers.shared import shared_routes
@@ -37,7 +38,7 @@ def test_every_type_has_its_defaults():
         assert not kind.auth_header or "{key}" in kind.auth_format
         assert kind.natural <= kind.speaks
         if kind.base_url and number != PROVIDER_TYPE_DEMO:
-            origin, _ = addresses.parse(kind.base_url, allow_private=number == PROVIDER_TYPE_OLLAMA)
+            origin, _ = addresses.parse(kind.base_url, EXCEPT_NEVER)
             assert origin.host
 
 

@@ -15,6 +15,7 @@ from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
 from ingate.formats import read_prompt, read_response, unpacked
 from ingate.logs import mask
+from ingate.net.addresses import EVERYWHERE
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grants
 from ingate.proxy.headers import recorded
@@ -45,7 +46,7 @@ HEADERS = [(b"content-type", b"application/json"), (b"x-request-id", b"r"), (b"x
 
 def compiled(message):
     """Returns the grant of a message, as a gateway has it."""
-    return Grants(None, (), Timeouts(), ttl=1, allow_private=True)._compile(message)
+    return Grants(None, (), Timeouts(), ttl=1, policy=EVERYWHERE)._compile(message)
 
 
 @st.composite

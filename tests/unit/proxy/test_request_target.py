@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.errors import BadRequest
+from ingate.errors import BadRequest, MethodNotAllowed
 from ingate.proxy.request_target import check
 
 
@@ -29,7 +29,6 @@ def test_what_is_plain_passes(path, query):
 @pytest.mark.parametrize(
     ("method", "path", "query"),
     [
-        ("CONNECT", "/x", ""),
         ("M-SEARCH", "/x", ""),
         ("", "/x", ""),
         ("GÉT", "/x", ""),
@@ -55,6 +54,9 @@ def test_what_is_plain_passes(path, query):
         ("GET", "/x", "a=ses-ingate-0123456789"),
         ("GET", "/x", "inv-ingate-0123456789"),
         ("GET", "/x", "token=sk%2dingate%2dx"),
+        ("GET", "/ing_0123456789", ""),
+        ("GET", "/a/ing%5f0123456789", ""),
+        ("GET", "/x", "token=ing_0123456789"),
     ],
 )
 def test_what_is_not_is_refused(method, path, query):
@@ -63,12 +65,21 @@ def test_what_is_not_is_refused(method, path, query):
         check(method, path, query)
 
 
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "TRACK", "trace", "Trace"])
+def test_methods_that_show_a_request_or_ask_for_a_tunnel_are_refused(method):
+    """However they are written: servers differ about case. The refusal names what may be sent."""
+    with pytest.raises(MethodNotAllowed) as refused:
+        check(method, "/v1/models", "")
+    assert "GET" in refused.value.metadata["allow"].split(", ")
+    assert method.upper() not in refused.value.metadata["allow"]
+
+
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_anything_is_passed_or_refused(method, path, query):
     """Never another failure; what passes can be written to the wire."""
     try:
         check(method, "/" + path, query)
-    except BadRequest:
+    except (BadRequest, MethodNotAllowed):
         return
     assert f"{method} /{path}?{query}".encode("ascii").split(b"\r\n", 1)[1:] == []
 

@@ -63,15 +63,19 @@ class CreateProviderRequest(_message.Message):
     type: _provider_pb2.ProviderType.ValueType
     """The API it speaks."""
     base_url: _builtins.str
-    """Scheme, host and optional path prefix; the type's own address where empty."""
+    """Scheme, host and optional path prefix; the type's own address where empty. The gateway's settings say which
+    addresses it calls; they are judged here and, for a name, again at every connection.
+    """
     auth_mode: _provider_pb2.AuthMode.ValueType
     """Whose credential is used; `api_key` where unset."""
     api_key: _builtins.str
     """The key to store, encrypted."""
     auth_header: _builtins.str
-    """The header that carries the key; the type's own where unset."""
+    """The header that carries the key; the type's own where unset. Not one that is for a single connection, `host`,
+    `content-length`, or the gateway's.
+    """
     auth_format: _builtins.str
-    """The header's value, with `{key}` where the key goes; the type's own where unset."""
+    """The header's value, with `{key}` once, where the key goes; the type's own where unset."""
     is_default: _builtins.bool
     """Whether requests that name no provider come here. Takes the place of the default before it."""
     enabled: _builtins.bool
@@ -84,7 +88,7 @@ class CreateProviderRequest(_message.Message):
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers added to every request."""
+        """Headers added to every request: no name twice, none that `auth_header` may not be, 16 KiB together."""
 
     def __init__(
         self,
@@ -323,15 +327,19 @@ class UpdateProviderRequest(_message.Message):
     type: _provider_pb2.ProviderType.ValueType
     """The API it speaks."""
     base_url: _builtins.str
-    """Scheme, host and optional path prefix; the type's own address where empty."""
+    """Scheme, host and optional path prefix; the type's own address where empty. The gateway's settings say which
+    addresses it calls; they are judged here and, for a name, again at every connection.
+    """
     auth_mode: _provider_pb2.AuthMode.ValueType
     """Whose credential is used; `api_key` where unset."""
     api_key: _builtins.str
     """The key to store, encrypted; empty removes the stored one."""
     auth_header: _builtins.str
-    """The header that carries the key; the type's own where unset."""
+    """The header that carries the key; the type's own where unset. Not one that is for a single connection, `host`,
+    `content-length`, or the gateway's.
+    """
     auth_format: _builtins.str
-    """The header's value, with `{key}` where the key goes; the type's own where unset."""
+    """The header's value, with `{key}` once, where the key goes; the type's own where unset."""
     is_default: _builtins.bool
     """Whether requests that name no provider come here. Takes the place of the default before it."""
     enabled: _builtins.bool
@@ -344,7 +352,9 @@ class UpdateProviderRequest(_message.Message):
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers added to every request; left as they are where empty."""
+        """Headers added to every request: no name twice, none that `auth_header` may not be, 16 KiB together. Left as they
+        are where empty.
+        """
 
     def __init__(
         self,

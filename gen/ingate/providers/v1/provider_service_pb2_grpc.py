@@ -98,7 +98,8 @@ class ProviderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProvider(self, request, context):
-        """Changes what the request states and leaves the rest.
+        """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
+        that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class ProviderServiceStub:
     GetProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.GetProviderRequest, _provider_service_pb2.GetProviderResponse]
     """Gets a provider."""
     UpdateProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.UpdateProviderRequest, _provider_service_pb2.UpdateProviderResponse]
-    """Changes what the request states and leaves the rest."""
+    """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
+    that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+    """
     DeleteProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.DeleteProviderRequest, _provider_service_pb2.DeleteProviderResponse]
     """Deletes a provider and its stored key."""
     TestProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.TestProviderRequest, _provider_service_pb2.TestProviderResponse]
@@ -60,7 +62,9 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     GetProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.GetProviderRequest, _provider_service_pb2.GetProviderResponse]  # type: ignore[assignment]
     """Gets a provider."""
     UpdateProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.UpdateProviderRequest, _provider_service_pb2.UpdateProviderResponse]  # type: ignore[assignment]
-    """Changes what the request states and leaves the rest."""
+    """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
+    that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+    """
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.DeleteProviderRequest, _provider_service_pb2.DeleteProviderResponse]  # type: ignore[assignment]
     """Deletes a provider and its stored key."""
     TestProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.TestProviderRequest, _provider_service_pb2.TestProviderResponse]  # type: ignore[assignment]
@@ -101,7 +105,9 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.UpdateProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provider_service_pb2.UpdateProviderResponse, _abc.Awaitable[_provider_service_pb2.UpdateProviderResponse]]:
-        """Changes what the request states and leaves the rest."""
+        """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
+        that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+        """
 
     @_abc_1.abstractmethod
     def DeleteProvider(
