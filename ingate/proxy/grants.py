@@ -67,15 +67,16 @@ class Grant:
 
 @dataclass(slots=True)
 class _Entry:
-    """A grant, when it was asked for and until when it serves, and whether it was used since it was last in danger."""
+    """A grant: when it was asked for, until when it serves, its last use, and the use for which it has its place."""
 
     grant: Grant
     fetched: float
     until: float
-    used: bool = True
+    used: float
+    placed: float
 
 
-_DROPPED = _Entry(Grant("", "", b"", b"", False, 0, None, ()), 0.0, 0.0, used=False)
+_DROPPED = _Entry(Grant("", "", b"", b"", False, 0, None, ()), 0.0, 0.0, 0.0, 0.0)
 """In the place of a grant that is no longer true: its key is none that nobody knows."""
 
 
@@ -122,7 +123,7 @@ class Grants:
         now = time.monotonic()
         if now >= entry.until or (now >= self._live_until and now >= entry.fetched + STALE):
             return None
-        entry.used = True
+        entry.used = now
         grant = entry.grant
         if grant.expires_at is not None and grant.expires_at <= clock.now():
             raise Unauthenticated(REFUSED)
@@ -212,20 +213,21 @@ class Grants:
             return found
         grant = self._compile(found)
         if fetch.changed.isdisjoint((grant.org_id, EVERYBODY)):
-            self._keep(digest, _Entry(grant, asked, asked + self._ttl))
+            self._keep(digest, _Entry(grant, asked, asked + self._ttl, asked, asked))
         return grant
 
     def _keep(self, digest: bytes, entry: _Entry) -> None:
-        self._entries[digest] = entry
-        self._entries.move_to_end(digest)
-        while len(self._entries) > CAPACITY:
+        self._entries.pop(digest, None)
+        while len(self._entries) >= CAPACITY:
             oldest = next(iter(self._entries))
-            if (found := self._entries[oldest]).used:
-                # To note a use costs less than to move what is used.
-                found.used = False
+            found = self._entries[oldest]
+            if found.used > found.placed:
+                # Moved now and not with every use, which would cost more than to note it.
+                found.placed = found.used
                 self._entries.move_to_end(oldest)
             else:
                 del self._entries[oldest]
+        self._entries[digest] = entry
 
     def _refuse(self, digest: bytes, asked: float) -> None:
         self._entries.pop(digest, None)
