@@ -66,6 +66,7 @@ class Engine:
         self._windows = windows
         self._recorder = recorder
         self._transports = transports
+        self._listings = listing.Listings(transports)
         self._terms = Terms(recorder.settle, recorder.capture, disconnect)
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
@@ -137,7 +138,7 @@ class Engine:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
         exchange.request_body = body = await request.read()
         if listing.merges(head, grant.targets):
-            response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
+            response, served_by = await self._listings.answer(grant, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
         exchange.model = model = _model(head, body)
