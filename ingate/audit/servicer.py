@@ -10,7 +10,7 @@ from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
 from ingate.identity.tables import AuditEntry
-from ingate.page import page
+from ingate.page import fitted, page
 from ingate.rpc.principal import principal
 
 EQUAL = ("action", "resource_type", "actor_id", "resource_id")
@@ -35,7 +35,8 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         async with self._database.read() as db:
             rows = await db.scalars(newest.limit(limit).offset(offset))
             total = await db.scalar(select(func.count()).select_from(AuditEntry).where(*matching))
-        return pb.ListEntriesResponse(items=[_entry(row) for row in rows], total=total, limit=limit, offset=offset)
+        items, limit = fitted([_entry(row) for row in rows], limit)
+        return pb.ListEntriesResponse(items=items, total=total, limit=limit, offset=offset)
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Any) -> pb.GetEntryResponse:
         """Returns one entry."""

@@ -1,5 +1,7 @@
 """Stored exchanges as messages. Pure."""
 
+from typing import Any
+
 import msgspec
 
 from gen.ingate.exchanges.v1 import exchange_pb2
@@ -7,9 +9,32 @@ from ingate import clock
 from ingate.exchanges import pricing
 from ingate.exchanges.tables import Exchange
 
+WHOLE_BYTES = 512 * 1024
+"""Of a prompt or a completion in a message of its own. Beside bodies of a mebibyte each, clients take no more."""
+LISTED_TEXTS = ("prompt", "completion", "path")
+LISTED_CHARACTERS = 1024
+"""Of each of these texts in a list."""
+CUT = "…"
 
-def message(stored: Exchange) -> exchange_pb2.Exchange:
-    """Returns the message of a stored exchange."""
+
+def _within(text: str | None) -> str | None:
+    """Returns a text of up to `WHOLE_BYTES`, the last of which say that there were more."""
+    if text is None or len(encoded := text.encode()) <= WHOLE_BYTES:
+        return text
+    return encoded[: WHOLE_BYTES - len(CUT.encode())].decode(errors="ignore") + CUT
+
+
+def listed(row: Any) -> exchange_pb2.Exchange:
+    """Returns the message of a row as lists show it; a text that was longer ends in an ellipsis."""
+    item = message(row)
+    for name in LISTED_TEXTS:
+        if len(text := getattr(item, name)) > LISTED_CHARACTERS:
+            setattr(item, name, text[: LISTED_CHARACTERS - 1] + CUT)
+    return item
+
+
+def message(stored: Any) -> exchange_pb2.Exchange:
+    """Returns the message of a stored exchange, or of a row with its columns."""
     return exchange_pb2.Exchange(
         request_id=stored.id,
         created_at=clock.to_proto(stored.created_at),
@@ -39,8 +64,8 @@ def message(stored: Exchange) -> exchange_pb2.Exchange:
         key_id=stored.key_id,
         app_id=stored.app_id,
         team_id=stored.team_id,
-        prompt=stored.prompt,
-        completion=stored.completion,
+        prompt=_within(stored.prompt),
+        completion=_within(stored.completion),
         metadata=msgspec.json.decode(stored.meta),
         tags=msgspec.json.decode(stored.tags),
     )

@@ -6,7 +6,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, bindparam, case, delete, func, or_, select, tuple_
 from sqlalchemy.orm import undefer
 
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
@@ -14,15 +14,19 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
-from ingate.exchanges.messages import message, payload
+from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.rows import COLUMNS, Row, rows
 from ingate.exchanges.tables import Exchange
 from ingate.identity.tables import Org
-from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor
+from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor, fitting
 from ingate.rpc.principal import principal
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
 PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_headers, Exchange.response_body)
+
+LISTED_DOCUMENTS = {"attempts": "[]", "meta": "{}", "tags": "{}"}
+"""What a list shows of these where they are longer than the next number of characters."""
+LISTED_DOCUMENT = 16 * 1024
 
 PURGED_AT_ONCE = 1000
 CONVERTED_AT_ONCE = 50
@@ -34,6 +38,18 @@ KNOWN = select(Org.id).where(Org.id.in_(bindparam("owners", expanding=True))).wi
 """Which organisations there are, of some; none of them is deleted before the transaction ends."""
 
 _id, _org_id, _key_id = (itemgetter(COLUMNS.index(name)) for name in ("id", "org_id", "key_id"))
+
+
+def _listed(column: Column[Any]) -> ColumnElement[Any]:
+    """Returns a column as lists show it, so that the database does not hand out what a page does not hold."""
+    if column.name in LISTED_TEXTS:
+        return func.substr(column, 1, LISTED_CHARACTERS + 1).label(column.name)
+    if (blank := LISTED_DOCUMENTS.get(column.name)) is not None:
+        return case((func.length(column) <= LISTED_DOCUMENT, column), else_=blank).label(column.name)
+    return column
+
+
+LISTED = [_listed(column) for column in Exchange.__table__.columns if column.name not in {it.key for it in PAYLOAD}]
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -87,21 +103,21 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         limit = request.limit or DEFAULT_LIMIT
         matching = _filters(request)
         place = tuple_(Exchange.created_at, Exchange.id)
-        query = select(Exchange).where(*matching).order_by(Exchange.created_at.desc(), Exchange.id.desc())
+        query = select(*LISTED).where(*matching).order_by(Exchange.created_at.desc(), Exchange.id.desc())
         if request.cursor:
             query = query.where(place < tuple_(*decode_cursor(request.cursor)))
         async with self._database.read() as db:
-            found = list(await db.scalars(query.limit(limit + 1)))
+            found = (await db.execute(query.limit(limit + 1))).all()
             total = (
                 await db.scalar(select(func.count()).select_from(Exchange).where(*matching)) if request.count else None
             )
-        shown = found[:limit]
-        more = len(found) > limit
+        items = fitting(map(listed, found[:limit]))
+        last = found[len(items) - 1] if len(found) > len(items) else None
         return pb.ListExchangesResponse(
-            items=[message(stored) for stored in shown],
+            items=items,
             total=total,
             limit=limit,
-            next_cursor=encode_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+            next_cursor=encode_cursor(last.created_at, last.id) if last is not None else None,
         )
 
     async def GetExchange(self, request: pb.GetExchangeRequest, context: Any) -> pb.GetExchangeResponse:

@@ -61,8 +61,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         )
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
-        """Streams changes until the caller leaves."""
-        with self._changes.listen() as changes:
-            yield pb.WatchResponse(epoch=self._changes.epoch)
-            async for epoch, org_id in changes:
-                yield pb.WatchResponse(epoch=epoch, org_ids=[org_id])
+        """Streams changes until the caller leaves, and that there are none where there are none."""
+        with self._changes.listen() as news:
+            async for epoch, org_id in news:
+                yield pb.WatchResponse(epoch=epoch, org_ids=[org_id] if org_id else ())

@@ -15,7 +15,7 @@ from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Key, Member, Team, TeamMember
-from ingate.page import page
+from ingate.page import fitted, page
 from ingate.rpc.principal import principal
 
 
@@ -47,7 +47,7 @@ class TeamServicer(team_service_pb2_grpc.TeamServiceServicer):
             rows = list(await db.scalars(select(Team).where(mine).order_by(Team.name).limit(limit).offset(offset)))
             total = await db.scalar(select(func.count()).select_from(Team).where(mine))
             people = await _people(db, [row.id for row in rows])
-        items = [_team(row, people.get(row.id, [])) for row in rows]
+        items, limit = fitted([_team(row, people.get(row.id, [])) for row in rows], limit)
         return pb.ListTeamsResponse(items=items, total=total, limit=limit, offset=offset)
 
     async def UpdateTeam(self, request: pb.UpdateTeamRequest, context: Any) -> pb.UpdateTeamResponse:

@@ -19,7 +19,7 @@ from ingate.identity import audit
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Org
 from ingate.net.addresses import EVERYWHERE, Policy
-from ingate.page import page
+from ingate.page import fitted, page
 from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
 from ingate.providers.probe import probe
@@ -98,9 +98,8 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         async with self._database.read() as db:
             rows = await db.scalars(select(Provider).where(mine).order_by(Provider.name).limit(limit).offset(offset))
             total = await db.scalar(select(func.count()).select_from(Provider).where(mine))
-        return pb.ListProvidersResponse(
-            items=[messages.provider(row) for row in rows], total=total, limit=limit, offset=offset
-        )
+        items, limit = fitted([messages.provider(row) for row in rows], limit)
+        return pb.ListProvidersResponse(items=items, total=total, limit=limit, offset=offset)
 
     async def GetProvider(self, request: pb.GetProviderRequest, context: Any) -> pb.GetProviderResponse:
         """Returns one provider."""

@@ -69,6 +69,7 @@ class Engine:
         self._windows = windows
         self._recorder = recorder
         self._transports = transports
+        self._listings = listing.Listings(transports)
         self._terms = Terms(recorder.settle, recorder.capture, abandoned)
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
@@ -140,7 +141,7 @@ class Engine:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
         if listing.merges(head, grant.targets):
             exchange.mask = joined(target.mask for target in grant.targets)
-            response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
+            response, served_by = await self._listings.answer(grant, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
         exchange.model = model = _model(head, body)

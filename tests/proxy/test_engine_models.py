@@ -1,14 +1,22 @@
 """What `GET /v1/models` lists: every model that the key can reach, by the name that reaches it."""
 
+import asyncio
+import time
+from types import SimpleNamespace
+
 import pytest
 import pytest_asyncio
 
-from tests.support.gateway import gateway
-from tests.support.upstream import JSON, garbage, reset, respond, stall, status
+from ingate import ids
+from ingate.proxy import listing
+from tests.support.gateway import checked, gateway
+from tests.support.upstream import JSON, garbage, pause, reset, respond, stall, status
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHAT = "/v1/chat/completions"
+MODELS = respond(200, JSON, b'{"data": [{"id": "m"}]}')
 ASK = [{"role": "user", "content": "hi"}]
 
 
@@ -148,3 +156,153 @@ async def test_the_only_provider_answers_itself(org, up):
     up.script("/v1/models", respond(200, JSON, body))
 
     assert (await org.http.get("/v1/models")).content == body
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Passes seconds for whatever is remembered."""
+    clock = SimpleNamespace(ahead=0.0, perf_counter=time.perf_counter)
+    clock.monotonic = lambda: time.monotonic() + clock.ahead
+    monkeypatch.setattr(listing, "time", clock)
+
+    def later(seconds):
+        clock.ahead += seconds
+
+    return later
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def two(org, up):
+    """An organisation with two providers."""
+    for name in ("one", "two"):
+        await org.provider(name, "openai", up.url, api_key=f"sk-{name}")
+    return org
+
+
+async def test_a_few_providers_are_asked_at_a_time(org, up, monkeypatch):
+    """The others wait for their turn, and are all listed."""
+    monkeypatch.setattr(listing, "AT_ONCE", 3)
+    gate = asyncio.Event()
+    up.script("/v1/models", pause(gate), MODELS)
+    for number in range(7):
+        await org.provider(f"p{number}", "openai", up.url)
+    asking = asyncio.create_task(listed(org))
+    await up.wait_for(3)
+    await org.admin.get("/healthz")
+    assert (up.seen, up.connections) == (3, 3)
+    gate.set()
+    _, models = await asking
+    assert len(models) == up.seen == 7
+    assert up.peak_connections == 3
+
+
+async def test_a_listing_is_remembered_for_a_minute_for_every_key(gw, two, up, later):
+    """Nobody is asked again meanwhile, whichever key asks and whatever it says beside; the record tells so."""
+    answer, models = await listed(two)
+    assert up.seen == 2
+    later(listing.REMEMBERED - 1)
+    other = await two.make_key()
+    headers = {"x-ingate-key": other, "authorization": "Bearer sk-of-the-caller"}
+    again, same = await listed(two, headers=headers)
+    assert (same, up.seen) == (models, 2)
+    assert again.headers["x-ingate-served-by"] == answer.headers["x-ingate-served-by"]
+    assert [len(entry["attempts"]) for entry in await two.logs()] == [0, 2]
+    later(2)
+    await listed(two)
+    assert up.seen == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"api_key": "sk-new"}, {"models": ["m"]}, {"base_url": "{up}/other"}, {"enabled": False}, {"headers": {"x": "y"}}],
+    ids=lambda change: next(iter(change)),
+)
+async def test_a_listing_is_made_anew_when_a_provider_changes(two, up, change):
+    """With the very next request."""
+    await listed(two)
+    change = {name: value.format(up=up.url) if name == "base_url" else value for name, value in change.items()}
+    checked(await two.admin.put("/api/v1/providers/two", json=change))
+    seen = up.seen
+    answer = await two.http.get("/v1/models")
+    assert (answer.status_code, up.seen) == (200, seen + 1 + ("models" not in change and "enabled" not in change))
+
+
+async def test_organisations_share_no_listing(gw, two, up):
+    """Though both may reach the same in the same way."""
+    await listed(two)
+    other = await gw.signup()
+    for name in ("one", "two"):
+        await other.provider(name, "openai", up.url, api_key=f"sk-{name}")
+    await listed(other)
+    assert up.seen == 4
+
+
+async def test_who_asks_meanwhile_waits_for_the_same_listing(two, up):
+    """Ten at once cost a question to each provider, and the first of them may leave."""
+    gate = asyncio.Event()
+    up.script("/v1/models", pause(gate), MODELS)
+    first = asyncio.create_task(listed(two))
+    await up.wait_for(2)
+    asking = [asyncio.create_task(listed(two)) for _ in range(9)]
+    await eventually(lambda: two.gateway.core.engine.in_flight == 10)
+    first.cancel()
+    await asyncio.wait([first])
+    gate.set()
+    assert {len(models) for _, models in await asyncio.gather(*asking)} == {2}
+    assert up.seen == 2
+
+
+async def test_nobody_is_asked_for_nobody(gw, two, up):
+    """When all who wait have gone, so do the questions."""
+    up.script("/v1/models", stall())
+    made = gw.core.engine._listings
+    waiting = asyncio.create_task(made.answer(await gw.core.engine._grants.grant(ids.secret_hash(two.key)), []))
+    await up.wait_for(2)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await up.wait_closed_connections()
+    assert made._making == {}
+
+
+async def test_all_together_have_a_time(org, up, monkeypatch, later):
+    """Who has not answered by then is left out, and so is who had no turn; the rest is remembered for a moment."""
+    monkeypatch.setattr(listing, "AT_ONCE", 1)
+    monkeypatch.setattr(listing, "LONGEST_IN_ALL", 2.0)
+    up.script("/slow/v1/models", stall(), times=1)
+    for name, path in [("a", ""), ("b", "/slow"), ("c", "")]:
+        await org.provider(name, "openai", up.url + path)
+    _, models = await listed(org)
+    assert models == [("test-model", "a")]
+    attempts = (await org.last())["attempts"]
+    assert [(it["provider"], it["error"]) for it in attempts] == [("a", None), ("b", "idle_timeout")]
+    later(listing.REMEMBERED_INCOMPLETE - 5)
+    await listed(org)
+    assert up.seen == 2
+    later(5)
+    _, models = await listed(org)
+    assert (len(models), up.seen) == (3, 5)
+
+
+async def test_a_failure_of_all_is_remembered_for_a_moment(two, up, later):
+    """So that a key whose providers are dead does not make the gateway knock with every call."""
+    up.script("/v1/models", status(503))
+    for _ in range(3):
+        assert (await two.http.get("/v1/models")).status_code == 502
+    assert up.seen == 2
+    later(listing.REMEMBERED_INCOMPLETE)
+    assert (await two.http.get("/v1/models")).status_code == 502
+    assert up.seen == 4
+
+
+async def test_what_is_listed_and_remembered_has_a_bound(gw, two, up, monkeypatch):
+    """Models in all, bytes of the header that names the providers, and bytes of what is remembered."""
+    monkeypatch.setattr(listing, "MOST_IN_ALL", 3)
+    monkeypatch.setattr(listing, "OWNERS_BYTES", 7)
+    monkeypatch.setattr(listing, "REMEMBERED_BYTES", 0)
+    up.script("/v1/models", respond(200, JSON, b'{"data": [{"id": "m"}, {"id": "n"}]}'))
+    answer, models = await listed(two)
+    assert [owner for _, owner in models] == ["one", "one", "two"]
+    assert answer.headers["x-ingate-served-by"] == "one, and 1 more"
+    assert (gw.core.engine._listings._made, gw.core.engine._listings._bytes) == ({}, 0)
+    await listed(two)
+    assert up.seen == 4

@@ -31,6 +31,16 @@ async def following(database):
     await asyncio.wait([job])
 
 
+async def heard(news, count):
+    """Returns the next changes, without the words that there are none."""
+    found = []
+    async with asyncio.timeout(5):
+        while len(found) < count:
+            if (word := await anext(news))[1]:
+                found.append(word)
+    return found
+
+
 async def announce(changes, *orgs):
     for org in orgs:
         async with changes.write(org):
@@ -41,25 +51,73 @@ async def test_changes_of_all_processes_are_heard_once_in_order(following):
     """Epochs count up by one, whoever announces."""
     mine, theirs = following
     with mine.listen() as news:
+        assert await anext(news) == (0, "")
         await announce(mine, "a")
         await announce(theirs, "b", "c")
         await announce(mine, "d")
-        async with asyncio.timeout(5):
-            heard = [await anext(news) for _ in range(4)]
-    assert [org for _, org in heard] == ["a", "b", "c", "d"]
-    assert [epoch for epoch, _ in heard] == [1, 2, 3, 4]
+        assert await heard(news, 4) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
 
 
 async def test_a_change_that_fails_is_no_news(following):
     """It is announced with the commit or not at all."""
     mine, _ = following
     with mine.listen() as news:
+        assert await anext(news) == (0, "")
         with pytest.raises(ZeroDivisionError):
             async with mine.write("a"):
                 raise ZeroDivisionError
         await announce(mine, "b")
+        assert await heard(news, 1) == [(1, "b")]
+
+
+async def test_who_listens_hears_at_once_where_the_count_stands(following):
+    """And no change of before: it has nothing yet that the change could concern."""
+    mine, theirs = following
+    await announce(theirs, "a", "b")
+    with mine.listen() as news:
         async with asyncio.timeout(5):
-            assert await anext(news) == (1, "b")
+            assert await anext(news) == (2, "")
+        await announce(theirs, "c")
+        assert await heard(news, 1) == [(3, "c")]
+
+
+async def test_silence_means_that_the_news_cannot_be_read(following, monkeypatch):
+    """Without changes there is a word all the same, but none while the database does not answer."""
+    monkeypatch.setattr(changes, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(changes, "POLL_SECONDS", 0.001)
+    mine, _ = following
+    with mine.listen() as news:
+        async with asyncio.timeout(5):
+            assert [await anext(news) for _ in range(3)] == [(0, "")] * 3
+        failures = asyncio.Semaphore(0)
+
+        def failing():
+            failures.release()
+            raise OSError
+
+        with monkeypatch.context() as away:
+            away.setattr(mine._database, "read", failing)
+            await failures.acquire()
+            [queue] = mine._listeners
+            while not queue.empty():
+                queue.get_nowait()
+            for _ in range(20):
+                await failures.acquire()
+            assert queue.empty()
+        assert await anext(news) == (0, "")
+
+
+async def test_the_gateway_of_the_process_is_told_before_the_caller(database):
+    """Also where the commit is cut off, for it may have happened; not for what did not change."""
+    told = []
+    announcing = Changes(database, told.append)
+    async with announcing.write("a"):
+        assert told == []
+    assert told == ["a"]
+    with pytest.raises(ZeroDivisionError):
+        async with announcing.write("b"):
+            raise ZeroDivisionError
+    assert told == ["a"]
 
 
 async def test_a_listener_that_lags_loses_the_oldest(following, monkeypatch):
@@ -67,6 +125,7 @@ async def test_a_listener_that_lags_loses_the_oldest(following, monkeypatch):
     monkeypatch.setattr(changes, "QUEUE_LIMIT", 3)
     mine, _ = following
     with mine.listen() as news:
+        assert await anext(news) == (0, "")
         await announce(mine, *"abcdef")
         await eventually(lambda: mine.epoch == 6)
         assert [await anext(news) for _ in range(3)] == [(4, "d"), (5, "e"), (6, "f")]

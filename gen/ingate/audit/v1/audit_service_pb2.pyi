@@ -110,7 +110,7 @@ class ListEntriesResponse(_message.Message):
     total: _builtins.int
     """How many there are in all."""
     limit: _builtins.int
-    """The limit in force."""
+    """The limit in force: less than what was asked for, where more would not fit into a message of 4 MiB."""
     offset: _builtins.int
     """The offset in force."""
     @_builtins.property

@@ -154,7 +154,7 @@ class ListExchangesRequest(_message.Message):
     stream: _builtins.bool
     """Whether the answer was streamed."""
     limit: _builtins.int
-    """Items on the page, 1 to 200; 50 where unset."""
+    """Items on the page at most, 1 to 200; 50 where unset."""
     cursor: _builtins.str
     """The `next_cursor` of the page before."""
     count: _builtins.bool

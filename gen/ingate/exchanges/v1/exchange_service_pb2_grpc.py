@@ -64,14 +64,19 @@ class ExchangeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListExchanges(self, request, context):
-        """Lists exchanges, newest first.
+        """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
+        them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+
+        A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExchange(self, request, context):
-        """Gets an exchange with what went over the wire.
+        """Gets an exchange with what went over the wire. Of prompt and completion it tells the first 512 KiB; the bodies have all.
+
+        With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

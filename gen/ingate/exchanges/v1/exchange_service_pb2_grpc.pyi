@@ -36,9 +36,16 @@ class ExchangeServiceStub:
     Record: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.RecordRequest, _exchange_service_pb2.RecordResponse]
     """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again."""
     ListExchanges: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.ListExchangesRequest, _exchange_service_pb2.ListExchangesResponse]
-    """Lists exchanges, newest first."""
+    """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
+    them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+
+    A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
+    """
     GetExchange: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.GetExchangeRequest, _exchange_service_pb2.GetExchangeResponse]
-    """Gets an exchange with what went over the wire."""
+    """Gets an exchange with what went over the wire. Of prompt and completion it tells the first 512 KiB; the bodies have all.
+
+    With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -48,9 +55,16 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     Record: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.RecordRequest, _exchange_service_pb2.RecordResponse]  # type: ignore[assignment]
     """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again."""
     ListExchanges: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.ListExchangesRequest, _exchange_service_pb2.ListExchangesResponse]  # type: ignore[assignment]
-    """Lists exchanges, newest first."""
+    """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
+    them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+
+    A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
+    """
     GetExchange: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.GetExchangeRequest, _exchange_service_pb2.GetExchangeResponse]  # type: ignore[assignment]
-    """Gets an exchange with what went over the wire."""
+    """Gets an exchange with what went over the wire. Of prompt and completion it tells the first 512 KiB; the bodies have all.
+
+    With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
+    """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """The record of LLM calls."""
@@ -69,7 +83,11 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_service_pb2.ListExchangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_service_pb2.ListExchangesResponse, _abc.Awaitable[_exchange_service_pb2.ListExchangesResponse]]:
-        """Lists exchanges, newest first."""
+        """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
+        them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+
+        A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
+        """
 
     @_abc_1.abstractmethod
     def GetExchange(
@@ -77,6 +95,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _exchange_service_pb2.GetExchangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_service_pb2.GetExchangeResponse, _abc.Awaitable[_exchange_service_pb2.GetExchangeResponse]]:
-        """Gets an exchange with what went over the wire."""
+        """Gets an exchange with what went over the wire. Of prompt and completion it tells the first 512 KiB; the bodies have all.
+
+        With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
+        """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -91,10 +91,10 @@ class WatchResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     ORG_IDS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
-    """Grows with every change; a gap means that changes were missed and all grants are to be forgotten."""
+    """Grows by one with every change. Any other step means that changes were missed and all grants are to be forgotten."""
     @_builtins.property
     def org_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The organisations whose grants changed; empty on the first message."""
+        """The organisations whose grants changed; empty on the first message and where nothing has changed."""
 
     def __init__(
         self,

@@ -59,7 +59,8 @@ class GatewayServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Streams what grants are no longer true, as it happens; the first message says that the stream is live.
+        """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+        that names no organisation, about every second without news. A core that cannot read the news is silent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class GatewayServiceStub:
     Admit: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.AdmitRequest, _gateway_service_pb2.AdmitResponse]
     """Tells what a key may do. A key that is unknown, revoked or expired is UNAUTHENTICATED."""
     Watch: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.WatchRequest, _gateway_service_pb2.WatchResponse]
-    """Streams what grants are no longer true, as it happens; the first message says that the stream is live."""
+    """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+    that names no organisation, about every second without news. A core that cannot read the news is silent.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -46,7 +48,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Admit: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.AdmitRequest, _gateway_service_pb2.AdmitResponse]  # type: ignore[assignment]
     """Tells what a key may do. A key that is unknown, revoked or expired is UNAUTHENTICATED."""
     Watch: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.WatchRequest, _gateway_service_pb2.WatchResponse]  # type: ignore[assignment]
-    """Streams what grants are no longer true, as it happens; the first message says that the stream is live."""
+    """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+    that names no organisation, about every second without news. A core that cannot read the news is silent.
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """What gateway processes ask the core."""
@@ -65,6 +69,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.WatchResponse], _abc.AsyncIterator[_gateway_service_pb2.WatchResponse]]:
-        """Streams what grants are no longer true, as it happens; the first message says that the stream is live."""
+        """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+        that names no organisation, about every second without news. A core that cannot read the news is silent.
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
