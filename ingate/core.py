@@ -33,6 +33,7 @@ from ingate.identity.operator import owner_session
 from ingate.keys.servicer import KeyServicer
 from ingate.limits.attempts import Attempts
 from ingate.limits.window import FixedWindows
+from ingate.net.budget import BodyBudget
 from ingate.orgs.app_servicer import AppServicer
 from ingate.orgs.member_servicer import MemberServicer
 from ingate.orgs.org_servicer import OrgServicer
@@ -47,10 +48,11 @@ from ingate.proxy.journal import Journal, Shipper
 from ingate.proxy.ports import Timeouts, Transport
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Disconnect
-from ingate.proxy.servicer import ProxyServicer
+from ingate.proxy.servicer import FORWARD, HEAD_BYTES, ProxyServicer
 from ingate.proxy.shipping import ship_over
 from ingate.proxy.upstream import UpstreamPool
 from ingate.rpc.connect import MAX_MESSAGE_BYTES
+from ingate.rpc.door import Door
 from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.chain import chain
 from ingate.rpc.interceptors.stages import stages
@@ -64,16 +66,23 @@ SHIP_SECONDS = 0.25
 """Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
 SHIPPED_AT_ONCE = 2000
 """Records of a batch at most: what arrives between two of them on a busy process."""
+BODY_BYTES = 256 * 1024 * 1024
+"""Bytes of all request bodies under way."""
+ORGANISATION_BODY_BYTES = 128 * 1024 * 1024
+ADDRESS_BODY_BYTES = 8 * 1024 * 1024
+LEAST_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Bytes that a gateway's batch may have over a socket, however small bodies must be."""
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A running core. `servicers` are by full service name, for a socket server with the same `interceptors`."""
+    """A running core. `servicers` are by full service name, for a socket server with `interceptors` and `door`."""
 
     channel: grpc.aio.Channel
     interceptors: tuple[grpc.aio.ServerInterceptor, ...]
+    door: Door
     servicers: dict[str, Any]
     engine: Engine
     system: SystemServicer
@@ -125,23 +134,21 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     passwords = Passwords()
     stack.callback(passwords.close)
     allow_private = private_upstreams_allowed(settings, database)
-    interceptors = (
-        chain(
-            stages(
-                Authenticator(database, last_used, rate_limits),
-                Memberships(database),
-                gateway_token=token,
-                windows=windows,
-            ),
-            rpcs(),
-        ),
-    )
-    server = InProcessServer(interceptors=interceptors, max_message_bytes=MAX_MESSAGE_BYTES)
+    authenticator, memberships = Authenticator(database, last_used, rate_limits), Memberships(database)
+
+    def interceptors(door: Door | None) -> tuple[grpc.aio.ServerInterceptor, ...]:
+        judged = stages(authenticator, memberships, gateway_token=token, windows=windows, door=door)
+        return (chain(judged, rpcs(), gateway_token=token, limits=limits, door=door),)
+
+    limits = {FORWARD: settings.max_body_bytes + HEAD_BYTES}
+    door = Door(max(limits[FORWARD], LEAST_MESSAGE_BYTES))
+    server = InProcessServer(interceptors=interceptors(None), max_message_bytes=MAX_MESSAGE_BYTES)
     channel = server.channel()
     # Before the database closes: a handler in the middle of a statement would wait for it for ever.
     stack.push_async_callback(server.stop, None)
     forwarding = _forwarding(settings, windows, channel, as_gateway, stack, allow_private=allow_private)
     engine, transports = forwarding.engine, forwarding.transports
+    bodies = BodyBudget(BODY_BYTES, ORGANISATION_BODY_BYTES, ADDRESS_BODY_BYTES)
     system = SystemServicer(database)
     stack.push_async_callback(system.aclose)
     exchanges = ExchangeServicer(database, last_used.touch)
@@ -174,7 +181,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
             allow_private=allow_private,
             demo=settings.demo,
         ),
-        "ingate.proxy.v1.ProxyService": ProxyServicer(engine),
+        "ingate.proxy.v1.ProxyService": ProxyServicer(engine, bodies, max_body=settings.max_body_bytes),
         "ingate.system.v1.SystemService": system,
     }
     for name, servicer in servicers.items():
@@ -186,7 +193,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     # What is still under way now is cut, and recorded while the journal is there to record it.
     stack.push_async_callback(engine.drained, CUT_SECONDS)
     stack.push_async_callback(forwarding.pool.aclose)
-    return Core(channel, interceptors, servicers, engine, system, forwarding.shipper, database, token, made)
+    return Core(channel, interceptors(door), door, servicers, engine, system, forwarding.shipper, database, token, made)
 
 
 @dataclass(frozen=True, slots=True)
