@@ -66,10 +66,6 @@ SHIP_SECONDS = 0.25
 """Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
 SHIPPED_AT_ONCE = 2000
 """Records of a batch at most: what arrives between two of them on a busy process."""
-BODY_BYTES = 256 * 1024 * 1024
-"""Bytes of all request bodies under way."""
-ORGANISATION_BODY_BYTES = 128 * 1024 * 1024
-ADDRESS_BODY_BYTES = 8 * 1024 * 1024
 LEAST_MESSAGE_BYTES = 16 * 1024 * 1024
 """Bytes that a gateway's batch may have over a socket, however small bodies must be."""
 CUT_SECONDS = 1.0
@@ -83,6 +79,7 @@ class Core:
     channel: grpc.aio.Channel
     interceptors: tuple[grpc.aio.ServerInterceptor, ...]
     door: Door
+    bodies: BodyBudget
     servicers: dict[str, Any]
     engine: Engine
     system: SystemServicer
@@ -148,7 +145,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     stack.push_async_callback(server.stop, None)
     forwarding = _forwarding(settings, windows, channel, as_gateway, stack, allow_private=allow_private)
     engine, transports = forwarding.engine, forwarding.transports
-    bodies = BodyBudget(BODY_BYTES, ORGANISATION_BODY_BYTES, ADDRESS_BODY_BYTES)
+    bodies = BodyBudget()
     system = SystemServicer(database)
     stack.push_async_callback(system.aclose)
     exchanges = ExchangeServicer(database, last_used.touch)
@@ -193,7 +190,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     # What is still under way now is cut, and recorded while the journal is there to record it.
     stack.push_async_callback(engine.drained, CUT_SECONDS)
     stack.push_async_callback(forwarding.pool.aclose)
-    return Core(channel, interceptors(door), door, servicers, engine, system, forwarding.shipper, database, token, made)
+    return Core(
+        channel, interceptors(door), door, bodies, servicers, engine, system, forwarding.shipper, database, token, made
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,11 @@ async def serving(
     address: str = "127.0.0.1:0",
     uncounted: frozenset[str] = frozenset(),
     table: Mapping[str, Rpc] | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Yields a channel to a server of the servicers, and the RpcServer where it is one."""
     callers = callers or Callers()
-    door = Door() if TRANSPORT == "socket" else None
+    door = (door or Door()) if TRANSPORT == "socket" else None
     interceptor = chain(
         stages(
             callers,

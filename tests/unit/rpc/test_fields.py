@@ -71,7 +71,7 @@ def test_what_the_parser_takes_is_never_malformed(raw, data):
         (CreateTeamRequest, b"\x1a\x00", "member_ids"),
         (ForwardRequest, b"\x1a\x00", "headers"),
         (CreateProviderRequest, b"\x62\x04\x0a\x02ab", "headers"),
-        (CreateTeamRequest, b"\x0a\x00", "name"),
+        (CreateTeamRequest, b"\x12\x00", "name"),
         (CreateTeamRequest, b"\xa2\x06\x00", "field 100"),
         (CreateTeamRequest, b"\xa0\x06\x00", "field 100"),
         (CreateTeamRequest, b"\xa3\x06\xa4\x06", "field 100"),
