@@ -7,7 +7,7 @@ from typing import Any
 
 from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
 from gen.ingate.proxy.v1 import proxy_service_pb2_grpc
-from ingate.errors import BadRequest, Forbidden, TooLarge
+from ingate.errors import BadRequest, DomainError, Forbidden, TooLarge
 from ingate.limits.window import Decision
 from ingate.net.budget import BodyBudget, Lease
 from ingate.proxy import request_target
@@ -135,7 +135,7 @@ class _EventSink:
 def _inbound(
     request: pb.ForwardRequest, metadata: dict[str, str], request_id: str, max_body: int, lease: Lease
 ) -> Inbound:
-    """Returns what the engine is to forward, its body on the lease. Raises BadRequest, TooLarge, or as the lease."""
+    """Returns what the engine is to forward, its body on the lease. Raises BadRequest."""
     path, _, query = request.target.partition("?")
     request_target.check(request.method, path, query)
     headers = []
@@ -148,12 +148,22 @@ def _inbound(
             raise BadRequest.field(f"headers[{index}]", "is not an HTTP header")
         headers.append(pair)
     head = read_head(request.method, path, query, headers, credential(metadata) or "")
-    body = request.body
-    if len(body) > max_body:
-        raise TooLarge(f"the body must have at most {max_body} bytes")
-    lease.grow(len(body))
+    body, refusal = _held(request.body, max_body, lease)
 
     async def read() -> bytes:
+        if refusal is not None:
+            raise refusal
         return body
 
     return Inbound(request_id, head, read, metered=True)
+
+
+def _held(body: bytes, max_body: int, lease: Lease) -> tuple[bytes, DomainError | None]:
+    """Returns the body with its bytes on the lease, or nothing and why: the engine puts a refusal on record."""
+    if len(body) > max_body:
+        return b"", TooLarge(f"the body must have at most {max_body} bytes")
+    try:
+        lease.grow(len(body))
+    except DomainError as error:
+        return b"", error.with_traceback(None)
+    return body, None
