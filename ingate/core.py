@@ -34,6 +34,7 @@ from ingate.keys.servicer import KeyServicer
 from ingate.limits.attempts import Attempts
 from ingate.limits.window import FixedWindows
 from ingate.net import addresses
+from ingate.net.budget import BodyBudget
 from ingate.orgs.app_servicer import AppServicer
 from ingate.orgs.member_servicer import MemberServicer
 from ingate.orgs.org_servicer import OrgServicer
@@ -48,10 +49,11 @@ from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
 from ingate.proxy.ports import Timeouts, Transport
 from ingate.proxy.recorder import Recorder
-from ingate.proxy.servicer import ProxyServicer
+from ingate.proxy.servicer import FORWARD, HEAD_BYTES, ProxyServicer
 from ingate.proxy.shipping import ship_over
 from ingate.proxy.upstream import UpstreamPool
 from ingate.rpc.connect import MAX_MESSAGE_BYTES
+from ingate.rpc.door import Door
 from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.chain import chain
 from ingate.rpc.interceptors.stages import stages
@@ -65,16 +67,20 @@ SHIP_SECONDS = 0.25
 """Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
 SHIPPED_AT_ONCE = 2000
 """Records of a batch at most: what arrives between two of them on a busy process."""
+LEAST_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Bytes that a gateway's batch may have over a socket, however small bodies must be."""
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A running core. `servicers` are by full service name, for a socket server with the same `interceptors`."""
+    """A running core. `servicers` are by full service name, for a socket server with `interceptors` and `door`."""
 
     channel: grpc.aio.Channel
     interceptors: tuple[grpc.aio.ServerInterceptor, ...]
+    door: Door
+    bodies: BodyBudget
     servicers: dict[str, Any]
     engine: Engine
     system: SystemServicer
@@ -120,18 +126,15 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     passwords = Passwords()
     stack.callback(passwords.close)
     policy = addresses.policy(settings.allow_private_upstreams, settings.ssrf_allowed_hosts, embedded=database.embedded)
-    interceptors = (
-        chain(
-            stages(
-                Authenticator(database, last_used, rate_limits),
-                Memberships(database),
-                gateway_token=token,
-                windows=windows,
-            ),
-            rpcs(),
-        ),
-    )
-    server = InProcessServer(interceptors=interceptors, max_message_bytes=MAX_MESSAGE_BYTES)
+    authenticator, memberships = Authenticator(database, last_used, rate_limits), Memberships(database)
+
+    def interceptors(door: Door | None) -> tuple[grpc.aio.ServerInterceptor, ...]:
+        judged = stages(authenticator, memberships, gateway_token=token, windows=windows, door=door)
+        return (chain(judged, rpcs(), gateway_token=token, limits=limits, door=door),)
+
+    limits = {FORWARD: settings.max_body_bytes + HEAD_BYTES}
+    door = Door(max(limits[FORWARD], LEAST_MESSAGE_BYTES))
+    server = InProcessServer(interceptors=interceptors(None), max_message_bytes=MAX_MESSAGE_BYTES)
     channel = server.channel()
     # Before the database closes: a handler in the middle of a statement would wait for it for ever.
     stack.push_async_callback(server.stop, None)
@@ -140,6 +143,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     # The gateway of this process hears before the caller is answered, and so serves nobody what they have just changed.
     changes = Changes(database, lambda org_id: forwarding.grants.forget((org_id,)))
     await changes.start()
+    bodies = BodyBudget()
     system = SystemServicer(database)
     stack.push_async_callback(system.aclose)
     exchanges = ExchangeServicer(database, last_used.touch)
@@ -172,7 +176,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
             policy=policy,
             demo=settings.demo,
         ),
-        "ingate.proxy.v1.ProxyService": ProxyServicer(engine),
+        "ingate.proxy.v1.ProxyService": ProxyServicer(engine, bodies, max_body=settings.max_body_bytes),
         "ingate.system.v1.SystemService": system,
     }
     for name, servicer in servicers.items():
@@ -184,7 +188,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     # What is still under way now is cut, and recorded while the journal is there to record it.
     stack.push_async_callback(engine.drained, CUT_SECONDS)
     stack.push_async_callback(forwarding.pool.aclose)
-    return Core(channel, interceptors, servicers, engine, system, forwarding.shipper, database, token, made)
+    return Core(
+        channel, interceptors(door), door, bodies, servicers, engine, system, forwarding.shipper, database, token, made
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,10 @@ async def serve(settings: Settings) -> None:
             click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
         with _listening(settings.host, settings.grpc_port):
             grpc = await rpc_server.start(
-                f"{settings.host}:{settings.grpc_port}", core.servicers, interceptors=core.interceptors
+                f"{settings.host}:{settings.grpc_port}",
+                core.servicers,
+                interceptors=core.interceptors,
+                door=core.door,
             )
         stack.push_async_callback(grpc.stop, 0.0)
         calls = Calls(max_body=settings.max_body_bytes, gateway_token=core.gateway_token)

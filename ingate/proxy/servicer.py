@@ -7,8 +7,9 @@ from typing import Any
 
 from gen.ingate.proxy.v1 import proxy_service_pb2 as pb
 from gen.ingate.proxy.v1 import proxy_service_pb2_grpc
-from ingate.errors import BadRequest, Forbidden
+from ingate.errors import BadRequest, DomainError, Forbidden, TooLarge
 from ingate.limits.window import Decision
+from ingate.net.budget import BodyBudget, Lease
 from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
 from ingate.proxy.ports import ClientGone, Headers
@@ -16,6 +17,9 @@ from ingate.proxy.request_head import read_head
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.principal import principal
 
+FORWARD = "/ingate.proxy.v1.ProxyService/Forward"
+HEAD_BYTES = 1024 * 1024
+"""Bytes that a request may have beside its body."""
 QUEUED_EVENTS = 16
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -24,8 +28,10 @@ _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
     """Hosts the engine: it runs in a task of its own, so that a caller who leaves does not end it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, bodies: BodyBudget, *, max_body: int) -> None:
         self._engine = engine
+        self._bodies = bodies
+        self._max_body = max_body
         self._running: set[asyncio.Task[None]] = set()
 
     async def Forward(self, request: pb.ForwardRequest, context: Any) -> AsyncIterator[pb.ForwardResponse]:
@@ -35,9 +41,14 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
             raise Forbidden("only a key can call providers")
         sink = _EventSink()
         metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-        task = asyncio.create_task(self._run(_inbound(request, metadata, caller.request_id), sink))
+        lease = self._bodies.lease_for(caller.org_id)
+        inbound = _inbound(request, metadata, caller.request_id, self._max_body, lease)
+        # The body is out of it, and the exchange may last for minutes.
+        del request
+        task = asyncio.create_task(self._run(inbound, sink))
         self._running.add(task)
         task.add_done_callback(self._ended)
+        task.add_done_callback(lambda _: lease.release())
         try:
             while (event := await sink.next()) is not None:
                 yield event
@@ -132,7 +143,10 @@ class _EventSink:
         await self._events.put(event)
 
 
-def _inbound(request: pb.ForwardRequest, metadata: dict[str, str], request_id: str) -> Inbound:
+def _inbound(
+    request: pb.ForwardRequest, metadata: dict[str, str], request_id: str, max_body: int, lease: Lease
+) -> Inbound:
+    """Returns what the engine is to forward, its body on the lease. Raises BadRequest."""
     path, _, query = request.target.partition("?")
     request_target.check(request.method, path, query)
     headers = []
@@ -144,9 +158,23 @@ def _inbound(request: pb.ForwardRequest, metadata: dict[str, str], request_id: s
         if not _NAME.fullmatch(pair[0]) or not _VALUE.fullmatch(pair[1]):
             raise BadRequest.field(f"headers[{index}]", "is not an HTTP header")
         headers.append(pair)
+    head = read_head(request.method, path, query, headers, credential(metadata) or "")
+    body, refusal = _held(request.body, max_body, lease)
 
     async def read() -> bytes:
-        return request.body
+        if refusal is not None:
+            raise refusal
+        return body
 
-    head = read_head(request.method, path, query, headers, credential(metadata) or "")
     return Inbound(request_id, head, read, metered=True)
+
+
+def _held(body: bytes, max_body: int, lease: Lease) -> tuple[bytes, DomainError | None]:
+    """Returns the body with its bytes on the lease, or nothing and why: the engine puts a refusal on record."""
+    if len(body) > max_body:
+        return b"", TooLarge(f"the body must have at most {max_body} bytes")
+    try:
+        lease.grow(len(body))
+    except DomainError as error:
+        return b"", error.with_traceback(None)
+    return body, None

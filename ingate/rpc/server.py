@@ -11,7 +11,16 @@ from typing import Any
 import grpc
 
 from ingate.rpc.connect import KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, MAX_MESSAGE_BYTES, METADATA_BYTES
+from ingate.rpc.door import WINDOW_BYTES, Door
 from ingate.rpc.services import services
+
+MAX_CONNECTIONS = 1_000
+
+HANDSHAKE_MS = 10_000
+"""Milliseconds in which a connection must have said that it speaks HTTP/2."""
+
+IDLE_MS = 5 * 60_000
+"""Milliseconds after which a connection without a call is closed; clients make another when they need it."""
 
 _UNIX = "unix:"
 
@@ -19,8 +28,9 @@ _UNIX = "unix:"
 class RpcServer:
     """A server that listens. Made by `start`."""
 
-    def __init__(self, server: grpc.aio.Server, health: Any, port: int, target: str) -> None:
+    def __init__(self, server: grpc.aio.Server, door: Door, health: Any, port: int, target: str) -> None:
         self._server = server
+        self._door = door
         self._health = health
         self.port = port
         """The TCP port in use; 0 on a unix socket."""
@@ -37,9 +47,11 @@ class RpcServer:
     async def stop(self, grace: float) -> None:
         """Reports NOT_SERVING, refuses new calls, lets running ones end for `grace` seconds, then cancels them.
 
-        Streams that only end with their client hold it up for the whole of it: end them first where that matters.
+        Calls whose caller showed no accepted credential are ended at once. Other streams that only end with their
+        client hold it up for the whole of it: end them first where that matters.
         """
         await self._health.enter_graceful_shutdown()
+        self._door.cut()
         await self._server.stop(grace)
 
 
@@ -48,9 +60,11 @@ async def start(
     servicers: Mapping[str, Any],
     *,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
-    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    door: Door | None = None,
 ) -> RpcServer:
     """Serves `servicers`, given by full service name, on `host:port` (port 0 picks one) or `unix:/path`.
+
+    `door` is the one that the interceptors know.
 
     Raises ValueError for a service that does not exist, and OSError where the address cannot be had.
     """
@@ -61,7 +75,8 @@ async def start(
     known = services()
     if unknown := set(servicers) - set(known):
         raise ValueError(f"no such service: {', '.join(sorted(unknown))}")
-    server = grpc.aio.server(interceptors=tuple(interceptors), options=_options(max_message_bytes))
+    door = door or Door()
+    server = grpc.aio.server(interceptors=tuple(interceptors), options=_options(door.max_message_bytes))
     for name, servicer in servicers.items():
         known[name].add_to_server(servicer, server)
     checks = health.aio.HealthServicer()
@@ -76,8 +91,8 @@ async def start(
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     if address.startswith(_UNIX):
         _keep_private(address)
-        return RpcServer(server, checks, 0, address)
-    return RpcServer(server, checks, bound, f"{_reachable(address)}:{bound}")
+        return RpcServer(server, door, checks, 0, address)
+    return RpcServer(server, door, checks, bound, f"{_reachable(address)}:{bound}")
 
 
 def _keep_private(address: str) -> None:
@@ -90,14 +105,21 @@ def _reachable(address: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104 -- not a binding
 
 
-def _options(max_message_bytes: int) -> tuple[tuple[str, int], ...]:
+def _options(max_request_bytes: int) -> tuple[tuple[str, int], ...]:
     return (
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
+        # Refused as soon as its length is known, before its bytes; one that is compressed, when it grows beyond.
+        ("grpc.max_receive_message_length", max_request_bytes),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # More of a message than this comes when it is received. A probe of the bandwidth would let in megabytes.
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.max_metadata_size", METADATA_BYTES),
         # Two servers on one port would each get some of the calls; the second must fail to start.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", 1_000),
+        ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", IDLE_MS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         # gRPC takes probes more often than every five minutes for an attack; ours come at KEEPALIVE_MS, stream or none.

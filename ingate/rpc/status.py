@@ -29,6 +29,7 @@ CODES: Mapping[str, grpc.StatusCode] = MappingProxyType(
         "NOT_FOUND": grpc.StatusCode.NOT_FOUND,
         "METHOD_NOT_ALLOWED": grpc.StatusCode.UNIMPLEMENTED,
         "CONFLICT": grpc.StatusCode.ALREADY_EXISTS,
+        "REQUEST_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
         "PAYLOAD_TOO_LARGE": grpc.StatusCode.RESOURCE_EXHAUSTED,
         "RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
         "UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,

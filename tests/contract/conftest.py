@@ -116,7 +116,7 @@ async def grpc_channel(request, core, grpc_servicer, grpc_interceptors):
     if request.param == "inprocess":
         yield core.channel
         return
-    server = await rpc_server.start("127.0.0.1:0", grpc_servicer, interceptors=grpc_interceptors)
+    server = await rpc_server.start("127.0.0.1:0", grpc_servicer, interceptors=grpc_interceptors, door=core.door)
     try:
         async with connect(server.target) as channel:
             yield channel

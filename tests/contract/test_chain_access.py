@@ -12,6 +12,7 @@ from gen.ingate.access.v1 import access_pb2
 from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
 from gen.ingate.keys.v1 import key_service_pb2_grpc as keys_grpc
 from gen.ingate.options.v1 import options_pb2
+from ingate import ids
 from ingate.errors import Forbidden, Unauthenticated, Unavailable
 from ingate.rpc.interceptors.authorise import permit
 from ingate.rpc.principal import Principal, principal
@@ -119,9 +120,9 @@ class Tell:
         return keys_pb.ListKeysResponse()
 
 
-async def ask(channel, metadata):
+def ask(channel, metadata):
     stub = keys_grpc.KeyServiceStub(channel)
-    return await stub.ListKeys(keys_pb.ListKeysRequest(), metadata=metadata)
+    return stub.ListKeys(keys_pb.ListKeysRequest(), metadata=metadata)
 
 
 @pytest.mark.parametrize(
@@ -197,16 +198,36 @@ async def test_the_client_address_is_the_connections_unless_a_gateway_says_other
         assert tell.caller.address == own
 
 
-async def test_the_request_id_is_the_callers_when_it_is_fit_to_be_logged():
-    """A plain one is kept; a missing or odd one is replaced by a fresh id."""
-    tell = Tell()
+async def test_the_request_id_is_ours_whatever_the_caller_states():
+    """Each call has a fresh UUIDv7; the caller's reference comes back beside it, when it is fit to be repeated."""
+    tell, seen = Tell(), set()
     async with serving({KEYS: scripted(KEYS, ListKeys=tell.list_keys)}) as (channel, _):
-        await ask(channel, [*AS_KEY, ("x-request-id", "0198-abc_D.1")])
-        assert tell.caller.request_id == "0198-abc_D.1"
-        for odd in ("", "has space", 'quo"te', "x" * 129):
-            await ask(channel, [*AS_KEY, ("x-request-id", odd)])
-            assert tell.caller.request_id != odd
-            assert len(tell.caller.request_id) == 36
+        for stated in (None, "0198-abc_D.1", ids.uuid7(), "r", "r", "x" * 128, "", "has space", "x" * 129):
+            reference = () if stated is None else (("x-request-id", stated),)
+            running = ask(channel, [*AS_KEY, *reference])
+            trailers = dict(await running.trailing_metadata())
+            made = trailers.pop("x-ingate-request-id")
+            assert made == tell.caller.request_id != stated
+            assert made[14] == "7"
+            seen.add(made)
+            kept = stated and len(stated) <= 128 and " " not in stated
+            assert trailers.get("x-request-id") == (stated if kept else None)
+    assert len(seen) == 9
+
+
+async def test_a_gateway_hands_on_the_id_that_it_made():
+    """Beside a valid token a UUID is the id; anything else is replaced there too, and nothing is echoed."""
+    tell, made = Tell(), ids.uuid7()
+    async with serving({KEYS: scripted(KEYS, ListKeys=tell.list_keys)}) as (channel, _):
+        for stated in (made, "r", made.upper(), f"{made},{made}"):
+            running = ask(channel, [*AS_KEY, *AS_GATEWAY, ("x-request-id", stated)])
+            trailers = dict(await running.trailing_metadata())
+            assert (tell.caller.request_id == stated) is (stated == made)
+            assert "x-ingate-request-id" not in trailers
+        for token in ("", "wrong", "gateway-token-for-tests,gateway-token-for-tests"):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await ask(channel, [*AS_KEY, ("x-ingate-gateway", token), ("x-request-id", made)])
+            assert refused.value.code() is UNAUTHENTICATED
 
 
 async def test_callers_do_not_see_one_another():

@@ -95,13 +95,14 @@ async def test_an_unexpected_exception_leaks_no_text(exception):
         raise exception
 
     with structlog.testing.capture_logs() as lines:
-        error = await get_key(behaviour, ("x-request-id", "req-7"))
+        error = await get_key(behaviour)
     failure = from_rpc_error(error)
     assert (failure.code, failure.reason, failure.message) == (grpc.StatusCode.INTERNAL, "INTERNAL", "internal error")
-    assert failure.metadata == {"request_id": "req-7"}
+    (request_id,) = failure.metadata.values()
+    assert dict(error.trailing_metadata())["x-ingate-request-id"] == request_id
     assert CANARY not in everything(error)
     (crash,) = [line for line in lines if line["log_level"] == "error"]
-    assert (crash["rpc"], crash["request_id"], crash["exc_info"]) == (f"{KEYS}/GetKey", "req-7", True)
+    assert (crash["rpc"], crash["request_id"], crash["exc_info"]) == (f"{KEYS}/GetKey", request_id, True)
     assert [line["code"] for line in lines if line["event"] == "rpc"] == ["INTERNAL"]
 
 
@@ -266,7 +267,7 @@ async def test_a_stream_whose_client_leaves_is_closed_at_once():
 
 
 async def test_the_access_log_has_one_line_and_no_payload():
-    """Rpc, code, milliseconds, organisation, key and request id; nothing of what was said."""
+    """Rpc, code, milliseconds, organisation, key, request id and the caller's; nothing of what was said."""
 
     async def behaviour(_context):
         return keys_pb.GetKeyResponse(key=key_pb2.Key(name=CANARY))
@@ -278,6 +279,7 @@ async def test_the_access_log_has_one_line_and_no_payload():
             )
     (line,) = lines
     assert line.pop("ms") > 0
+    assert re.fullmatch(r"[0-9a-f-]{36}", line.pop("request_id"))
     assert line == {
         "event": "rpc",
         "log_level": "info",
@@ -285,7 +287,7 @@ async def test_the_access_log_has_one_line_and_no_payload():
         "code": "OK",
         "org_id": "org-1",
         "key_id": "key-1",
-        "request_id": "req-1",
+        "client_request_id": "req-1",
     }
 
 

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
 from ingate.rpc.connect import connect
+from ingate.rpc.door import Door
 from ingate.rpc.server import start
 from ingate.rpc.services import rpcs
 from tests.support.chain import AS_KEY, answering, call, scripted, serving
@@ -88,7 +89,7 @@ async def test_a_service_that_does_not_exist_cannot_be_served():
 
 async def test_messages_beyond_the_limit_are_refused():
     """The bound holds and the server lives on."""
-    server = await start("127.0.0.1:0", {KEYS: answering(KEYS)}, max_message_bytes=10_000)
+    server = await start("127.0.0.1:0", {KEYS: answering(KEYS)}, door=Door(10_000))
     try:
         async with connect(server.target) as channel:
             huge = keys_pb.CreateKeyRequest(name="x" * 20_000)

@@ -1,12 +1,16 @@
 """ProxyService.Forward: the same engine for callers that speak gRPC."""
 
 import asyncio
+import contextlib
+import json
 
 import grpc
 import pytest
 import pytest_asyncio
 
 from gen.ingate.proxy.v1.proxy_service_pb2_grpc import ProxyServiceStub
+from ingate import ids
+from ingate.errors import RateLimited
 from tests.support.forwarding import ASK, CHAT, collected, forward, refused
 from tests.support.gateway import gateway
 from tests.support.upstream import (
@@ -250,3 +254,86 @@ async def test_a_caller_that_leaves_before_the_head(stub, org, up):
 
     entry = await org.last()
     assert (entry["status_code"], entry["error_code"]) == (499, "client_closed")
+
+
+@pytest.mark.parametrize("stated", [ids.uuid7(), "run-1", "a" * 128, "é", None])
+async def test_every_exchange_has_an_id_of_ours(stub, org, stated):
+    """Whatever a caller calls its requests, each has a row of its own, found by the id that its answer tells."""
+    metadata = [("x-request-id", stated)] if stated and stated.isascii() else []
+    told = []
+    for _ in range(5):
+        running = forward(stub, org, metadata=metadata)
+        assert (await collected(running))[2]
+        trailers = dict(await running.trailing_metadata())
+        assert trailers.get("x-request-id") == (stated if metadata else None)
+        told.append(trailers["x-ingate-request-id"])
+
+    assert sorted(told) == sorted(entry["request_id"] for entry in await org.logs())
+    assert stated not in told
+
+
+async def test_a_body_has_the_limit_of_http(up):
+    """The largest passes, beside as long a head as may be; one byte more is refused, whatever the head."""
+    limit = 2 * 1024 * 1024
+    async with gateway(max_body_bytes=limit) as gw:
+        org = await gw.signup()
+        await org.provider("openai", "openai", up.url)
+        stub = ProxyServiceStub(await gw.channel())
+        body = json.dumps(ASK).encode()
+        fits = body + b" " * (limit - len(body))
+
+        assert (await collected(forward(stub, org, fits)))[2]
+        assert up.requests[-1].body == fits
+        # The last is refused by its length alone, before it is received and so without a record.
+        for wrong in (fits + b" ", b"x" * 32 * 1024 * 1024):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await collected(forward(stub, org, wrong))
+            assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert len(up.requests) == 1
+        assert [entry["status_code"] for entry in await org.logs()] == [413, 200]
+
+
+async def test_bodies_count_for_the_organisation_while_they_are_under_way(gw, stub, org, up):
+    """Those beyond its share are refused, another's are not, and what has ended is given back."""
+    other = await gw.signup()
+    await other.provider("openai", "openai", up.url)
+    body = json.dumps(ASK).encode() + b" " * 60_000
+    budget = gw.core.bodies
+    go = asyncio.Event()
+    up.enqueue(*BEGUN, pause(go), end())
+    running = forward(stub, org, body)
+    await running.read()
+    assert budget.in_use == len(body)
+    others = budget.lease_for(org.id)
+    with contextlib.suppress(RateLimited):
+        while True:
+            others.grow(1000)
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await collected(forward(stub, org, body))
+    assert refused(raised.value)[0] == "RATE_LIMITED"
+    assert (await collected(forward(stub, other, body)))[2]
+    go.set()
+    while await running.read() is not grpc.aio.EOF:
+        pass
+    assert (await collected(forward(stub, org, body)))[2]
+    others.release()
+    await eventually(lambda: not budget.in_use)
+
+
+async def test_who_may_not_call_sends_no_body(stub, org, gw):
+    """A key without the scope, a person and a stranger are refused before their request is received."""
+    narrow = await org.make_key(scopes=["read"])
+    channel = await gw.channel()
+
+    async def never():
+        await asyncio.Event().wait()
+        yield b""
+
+    for metadata, code in (
+        ((("x-ingate-key", narrow),), grpc.StatusCode.PERMISSION_DENIED),
+        ((("x-ingate-key", "sk-ingate-unknown"),), grpc.StatusCode.UNAUTHENTICATED),
+        ((), grpc.StatusCode.UNAUTHENTICATED),
+    ):
+        call = channel.stream_stream("/ingate.proxy.v1.ProxyService/Forward")(never(), metadata=metadata, timeout=20)
+        assert await call.code() is code

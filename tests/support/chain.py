@@ -12,6 +12,7 @@ from gen.ingate.access.v1 import access_pb2
 from ingate.errors import Unauthenticated
 from ingate.limits.window import FixedWindows
 from ingate.rpc.connect import connect
+from ingate.rpc.door import Door
 from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.interceptors.chain import chain
@@ -94,9 +95,11 @@ async def serving(
     address: str = "127.0.0.1:0",
     uncounted: frozenset[str] = frozenset(),
     table: Mapping[str, Rpc] | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Yields a channel to a server of the servicers, and the RpcServer where it is one."""
     callers = callers or Callers()
+    door = (door or Door()) if TRANSPORT == "socket" else None
     interceptor = chain(
         stages(
             callers,
@@ -105,8 +108,11 @@ async def serving(
             windows=FixedWindows() if windows is None else windows,
             now=lambda: NOW,
             uncounted=uncounted,
+            door=door,
         ),
         rpcs() if table is None else table,
+        gateway_token=GATEWAY_TOKEN,
+        door=door,
     )
     if TRANSPORT == "inprocess":
         local = InProcessServer(interceptors=[interceptor])
@@ -115,7 +121,7 @@ async def serving(
         yield local.channel(), None
         await local.stop(0)
         return
-    server = await start(address, servicers, interceptors=[interceptor])
+    server = await start(address, servicers, interceptors=[interceptor], door=door)
     try:
         async with connect(server.target) as channel:
             yield channel, server

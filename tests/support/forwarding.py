@@ -10,7 +10,7 @@ CHAT = "/v1/chat/completions"
 ASK = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 
 
-def forward(stub, org, body=ASK, *, method="POST", target=CHAT, headers=(), key=None):
+def forward(stub, org, body=ASK, *, method="POST", target=CHAT, headers=(), key=None, metadata=()):
     """Starts a call; `headers` are pairs of text."""
     return stub.Forward(
         pb.ForwardRequest(
@@ -19,7 +19,7 @@ def forward(stub, org, body=ASK, *, method="POST", target=CHAT, headers=(), key=
             headers=[pb.Header(name=name, value=value) for name, value in headers],
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),
         ),
-        metadata=(("x-ingate-key", key or org.key),),
+        metadata=(("x-ingate-key", key or org.key), *metadata),
         timeout=20,
     )
 

@@ -162,7 +162,9 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
         stack.push_async_callback(core.engine.drained, 2.0)
         target = ""
         if grpc:
-            server = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)
+            server = await rpc_server.start(
+                "127.0.0.1:0", core.servicers, interceptors=core.interceptors, door=core.door
+            )
             stack.push_async_callback(server.stop, 0.0)
             target = server.target
         calls = Calls(max_body=chosen.max_body_bytes, gateway_token=core.gateway_token)

@@ -8,6 +8,7 @@ import grpc
 import structlog
 
 from ingate.errors import DomainError
+from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.principal import principal
 from ingate.rpc.services import Rpc
@@ -28,7 +29,7 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
     # What gateways ask of the core is as frequent as their traffic, and nobody's request.
     write = _log.debug if rpc.access.gateway else _log.info
 
-    async def access_log(request: Any, call: Call) -> Any:
+    async def access_log(request: Incoming, call: Call) -> Any:
         started = time.perf_counter()
         code = "INTERNAL"
         try:
@@ -45,6 +46,7 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
             raise
         finally:
             caller = principal()
+            reference = {"client_request_id": call.client_request_id} if call.client_request_id else {}
             write(
                 "rpc",
                 rpc=name,
@@ -53,6 +55,7 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
                 org_id=caller.org_id,
                 key_id=caller.key_id,
                 request_id=call.request_id,
+                **reference,
             )
         return response
 

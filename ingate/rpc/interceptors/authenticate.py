@@ -9,16 +9,17 @@ signing in works with one.
 import dataclasses
 import hmac
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from ingate.errors import Unauthenticated
+from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.peer import peer_address
 from ingate.rpc.principal import Principal, set_principal
+from ingate.rpc.request_ids import GATEWAY
 from ingate.rpc.services import Rpc
 
 AUTHORIZATION = "authorization"
 KEY = "x-ingate-key"
-GATEWAY = "x-ingate-gateway"
 ADDRESS = "x-ingate-address"
 
 _ADDRESS_CHARACTERS = 64
@@ -53,16 +54,6 @@ def credential(metadata: dict[str, str]) -> str | None:
     return secrets.pop()
 
 
-def peer_address(peer: str) -> str:
-    """Returns the address of gRPC's peer (`ipv4:1.2.3.4:5`, `ipv6:%5B::1%5D:5`), or "" for one that has none."""
-    family, _, rest = peer.partition(":")
-    if family == "ipv4":
-        return rest.rpartition(":")[0]
-    if family == "ipv6":
-        return unquote(rest).rpartition(":")[0].strip("[]")
-    return ""
-
-
 def authenticate(authenticator: Authenticator, gateway_token: str) -> Stage:
     """Returns the stage. Raises ValueError for an empty gateway token, which everyone could show."""
     if not gateway_token:
@@ -77,7 +68,7 @@ def authenticate(authenticator: Authenticator, gateway_token: str) -> Stage:
     def wrap(rpc: Rpc, step: Step) -> Step:
         public = rpc.access.public
 
-        async def authenticated(request: Any, call: Call) -> Any:
+        async def authenticated(request: Incoming, call: Call) -> Any:
             metadata = call.metadata
             token = metadata.get(GATEWAY)
             if token is not None and not hmac.compare_digest(token.encode(), expected):

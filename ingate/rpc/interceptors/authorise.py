@@ -9,6 +9,7 @@ from gen.ingate.access.v1 import access_pb2
 from gen.ingate.options.v1 import options_pb2
 from ingate import plans
 from ingate.errors import Forbidden, Unauthenticated
+from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.principal import Principal, principal
 from ingate.rpc.services import Rpc
@@ -23,12 +24,18 @@ def permit(access: options_pb2.Access, caller: Principal) -> None:
     elif access.person:
         _permit_person(caller)
     elif access.authenticated:
-        if caller.kind not in ("user", "key"):
-            raise Unauthenticated("a credential is required")
+        permit_credential(caller)
     elif access.role:
         _permit_member(access, caller)
     else:
         raise Forbidden("nobody may call this")
+
+
+def permit_credential(caller: Principal) -> None:
+    """Returns if the caller is a person or a key; raises Unauthenticated if not."""
+    # A gateway that shows no credential speaks for somebody who has none.
+    if caller.kind not in ("user", "key"):
+        raise Unauthenticated("a credential is required")
 
 
 def _permit_gateway(caller: Principal) -> None:
@@ -46,9 +53,7 @@ def _permit_person(caller: Principal) -> None:
 
 
 def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
-    # A gateway that shows no credential speaks for somebody who has none.
-    if caller.kind not in ("user", "key"):
-        raise Unauthenticated("a credential is required")
+    permit_credential(caller)
     if caller.role < access.role:
         role = access_pb2.Role.Name(access.role).removeprefix("ROLE_").lower()
         raise Forbidden(f"this takes the role {role}", metadata={"role": role})
@@ -65,7 +70,7 @@ def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
 def _wrap(rpc: Rpc, step: Step) -> Step:
     access = rpc.access
 
-    async def authorised(request: Any, call: Call) -> Any:
+    async def authorised(request: Incoming, call: Call) -> Any:
         permit(access, principal())
         return await step(request, call)
 

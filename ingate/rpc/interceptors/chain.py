@@ -2,33 +2,28 @@
 
 A stage wraps a step (request, call → response) in another. Stages are applied to a method once, when it is first
 called; a call then only runs the finished function. Every kind of rpc has the same shape here: a streamed response
-is written to the context by the innermost step, a streamed request is an async iterator. Knows what no stage does.
+is written to the context by the innermost step. Knows what no stage does.
 
-Only rpcs in the given table exist. gRPC's health and reflection services pass untouched; any other path, though a
+Only rpcs in the given table exist. gRPC's health and reflection services run no stages; any other path, though a
 servicer may be registered for it, is unimplemented.
 """
 
 import inspect
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 
-from ingate.errors import BadRequest, DomainError
-from ingate.ids import uuid7
+from ingate.errors import DomainError
+from ingate.rpc.door import Door
+from ingate.rpc.incoming import Decoder, Incoming
+from ingate.rpc.interceptors.tools import PUBLIC_SERVICES, guarded
+from ingate.rpc.request_ids import answered, request_ids
 from ingate.rpc.services import Rpc
 
-PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"})
-"""What gRPC tools ask of any server, open to everyone."""
-
-# It goes into log lines and answers, so a caller's own is taken only when it is plain and short.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-Step = Callable[[Any, "Call"], Awaitable[Any]]
+Step = Callable[[Incoming, "Call"], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,9 @@ class Call:
     metadata: dict[str, str]
     """The caller's text metadata; a name that was sent twice has both values, joined by a comma."""
     request_id: str
-    """Correlates log lines and answers; the caller's own where it is fit to be repeated."""
+    """Correlates log lines, answers and records."""
+    client_request_id: str = ""
+    """What the caller calls the request; empty where that is nothing, or not fit to be repeated."""
 
 
 class Wrap(Protocol):
@@ -64,9 +61,18 @@ class Unimplemented(DomainError):
     reason = "UNIMPLEMENTED"
 
 
-def chain(stages: Sequence[Stage], rpcs: Mapping[str, Rpc]) -> grpc.aio.ServerInterceptor:
+def chain(
+    stages: Sequence[Stage],
+    rpcs: Mapping[str, Rpc],
+    *,
+    gateway_token: str,
+    limits: Mapping[str, int] | None = None,
+    door: Door | None = None,
+) -> grpc.aio.ServerInterceptor:
     """Returns the interceptor that runs the stages, first one outermost, around the rpcs given by path.
 
+    `limits` are the largest requests in bytes of rpcs that take more than others. With a door, which a server that
+    listens has, no request is received before a stage receives it.
     Raises ValueError for a name that occurs twice, or a stage that stands before one it must follow.
     """
     seen: set[str] = set()
@@ -76,15 +82,25 @@ def chain(stages: Sequence[Stage], rpcs: Mapping[str, Rpc]) -> grpc.aio.ServerIn
         if missing := set(stage.after) - seen:
             raise ValueError(f"stage {stage.name} must come after {', '.join(sorted(missing))}")
         seen.add(stage.name)
-    return _Chain(tuple(stages), rpcs)
+    return _Chain(tuple(stages), rpcs, gateway_token.encode(), limits or {}, door)
 
 
 class _Chain(grpc.aio.ServerInterceptor):
     """The stages, and every handler they have been put around."""
 
-    def __init__(self, stages: tuple[Stage, ...], rpcs: Mapping[str, Rpc]) -> None:
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        rpcs: Mapping[str, Rpc],
+        gateway_token: bytes,
+        limits: Mapping[str, int],
+        door: Door | None,
+    ) -> None:
         self._stages = stages
         self._rpcs = rpcs
+        self._gateway_token = gateway_token
+        self._limits = limits
+        self._door = door
         # By handler rather than by path, since one chain may stand before several servers. Bounded by what they serve.
         self._wrapped: dict[Any, Any] = {}
 
@@ -96,39 +112,40 @@ class _Chain(grpc.aio.ServerInterceptor):
             return wrapped
         path = handler_call_details.method
         if path[1:].partition("/")[0] in PUBLIC_SERVICES:
-            return handler
-        rpc = self._rpcs.get(path)
-        if rpc is None:
+            wrapped = handler if self._door is None else guarded(handler, self._door)
+        elif path in self._rpcs:
+            wrapped = self._wrap(handler, self._rpcs[path])
+        else:
             return None
-        wrapped = self._wrapped[handler] = _wrap(handler, rpc, self._stages)
+        self._wrapped[handler] = wrapped
         return wrapped
 
+    def _wrap(self, handler: Any, rpc: Rpc) -> Any:
+        if rpc.client_streaming:
+            raise TypeError(f"{rpc.path}: requests are single messages here")
+        step = _innermost(handler, rpc)
+        for stage in reversed(self._stages):
+            step = stage.wrap(rpc, step)
+        decoder = Decoder(rpc, self._limits.get(rpc.path))
+        gateway_token = self._gateway_token
+        late = self._door is not None
 
-@dataclass(frozen=True, slots=True)
-class Undecodable:
-    """Stands for a request whose bytes are no message, so that it is refused in its turn, behind authentication."""
+        async def serve(request: Any, context: Any) -> Any:
+            metadata = _text_metadata(context)
+            request_id, reference = request_ids(metadata, gateway_token)
+            if told := answered(metadata, request_id, reference):
+                context.set_trailing_metadata(told)
+            incoming = Incoming(None if late else request, decoder)
+            return await step(incoming, Call(context, metadata, request_id, reference))
 
-
-def _wrap(handler: Any, rpc: Rpc, stages: tuple[Stage, ...]) -> Any:
-    step = _innermost(handler, rpc)
-    for stage in reversed(stages):
-        step = stage.wrap(rpc, step)
-
-    async def serve(request: Any, context: Any) -> Any:
-        metadata = _text_metadata(context)
-        return await step(request, Call(context, metadata, _request_id(metadata)))
-
-    def decode(raw: bytes) -> Message | Undecodable:
-        try:
-            return handler.request_deserializer(raw)  # type: ignore[no-any-return]  # stubs leave it untyped
-        except DecodeError:
-            return Undecodable()
-
-    if rpc.server_streaming:
-        make = grpc.stream_stream_rpc_method_handler if rpc.client_streaming else grpc.unary_stream_rpc_method_handler
-    else:
-        make = grpc.stream_unary_rpc_method_handler if rpc.client_streaming else grpc.unary_unary_rpc_method_handler
-    return make(serve, request_deserializer=decode, response_serializer=handler.response_serializer)
+        serializer = handler.response_serializer
+        if not late:
+            make = grpc.unary_stream_rpc_method_handler if rpc.server_streaming else grpc.unary_unary_rpc_method_handler
+            return make(serve, request_deserializer=decoder, response_serializer=serializer)
+        # gRPC receives the request of a handler that streams requests only when the handler asks for it.
+        if rpc.server_streaming:
+            return grpc.stream_stream_rpc_method_handler(serve, response_serializer=serializer)
+        return grpc.stream_unary_rpc_method_handler(serve, response_serializer=serializer)
 
 
 def _text_metadata(context: Any) -> dict[str, str]:
@@ -139,40 +156,35 @@ def _text_metadata(context: Any) -> dict[str, str]:
     return metadata
 
 
-def _request_id(metadata: dict[str, str]) -> str:
-    given = metadata.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid7()
-
-
 def _innermost(handler: Any, rpc: Rpc) -> Step:
-    behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    behaviour = handler.unary_unary or handler.unary_stream
     if inspect.isasyncgenfunction(behaviour):
 
-        async def stream(request: Any, call: Call) -> None:
+        async def stream(request: Incoming, call: Call) -> None:
             # Closed here and now: a generator left to the collector would run its `finally` long after the call.
-            async with aclosing(behaviour(request, call.context)) as responses:
+            async with aclosing(behaviour(request.take(), call.context)) as responses:
                 async for response in responses:
                     await call.context.write(_checked(response, rpc))
 
-        return _decoded(stream, rpc)
+        return stream
     if not inspect.iscoroutinefunction(behaviour):
 
-        async def unimplemented(_request: Any, _call: Call) -> None:
+        async def unimplemented(_request: Incoming, _call: Call) -> None:
             # The generated base classes are the only synchronous handlers: the servicer left this rpc out.
             raise Unimplemented(f"{rpc.name} is not implemented")
 
         return unimplemented
     if rpc.server_streaming:
 
-        async def writer(request: Any, call: Call) -> None:
-            await behaviour(request, call.context)
+        async def writer(request: Incoming, call: Call) -> None:
+            await behaviour(request.take(), call.context)
 
-        return _decoded(writer, rpc)
+        return writer
 
-    async def unary(request: Any, call: Call) -> Any:
-        return _checked(await behaviour(request, call.context), rpc)
+    async def unary(request: Incoming, call: Call) -> Any:
+        return _checked(await behaviour(request.take(), call.context), rpc)
 
-    return _decoded(unary, rpc)
+    return unary
 
 
 def _checked(response: Any, rpc: Rpc) -> Any:
@@ -180,27 +192,3 @@ def _checked(response: Any, rpc: Rpc) -> Any:
     if not isinstance(response, rpc.response):
         raise TypeError(f"{rpc.path} answered {type(response).__name__}")
     return response
-
-
-def _decoded(step: Step, rpc: Rpc) -> Step:
-    def refuse(request: Any) -> None:
-        if isinstance(request, Undecodable):
-            raise BadRequest(f"the request is not a valid {rpc.request.DESCRIPTOR.name}")
-
-    if not rpc.client_streaming:
-
-        async def one(request: Any, call: Call) -> Any:
-            refuse(request)
-            return await step(request, call)
-
-        return one
-
-    async def messages(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for request in requests:
-            refuse(request)
-            yield request
-
-    async def many(requests: AsyncIterator[Any], call: Call) -> Any:
-        return await step(messages(requests), call)
-
-    return many

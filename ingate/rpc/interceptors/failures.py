@@ -11,6 +11,7 @@ import grpc
 import structlog
 
 from ingate.errors import DomainError
+from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.interceptors.trailing import trailing
 from ingate.rpc.services import Rpc
@@ -26,13 +27,15 @@ async def _abort(call: Call, error: DomainError) -> None:
 
 
 def _wrap(rpc: Rpc, step: Step) -> Step:
-    async def failures(request: Any, call: Call) -> Any:
+    async def failures(request: Incoming, call: Call) -> Any:
         try:
             return await step(request, call)
         except grpc.aio.AbortError:
             raise
         except DomainError as error:
-            failure = error
+            # Its traceback holds this frame, which holds it: a circle that would keep all that the call had in hand,
+            # until the collector comes by.
+            failure = error.with_traceback(None)
         except Exception:  # noqa: BLE001 -- the one place that catches whatever else there is
             _log.exception("rpc failed unexpectedly", rpc=rpc.path[1:], request_id=call.request_id)
             failure = DomainError(INTERNAL_MESSAGE, metadata={"request_id": call.request_id})

@@ -9,6 +9,7 @@ from typing import Any
 from ingate.clock import SECOND
 from ingate.errors import RateLimited
 from ingate.limits.window import Decision, FixedWindows
+from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.interceptors.trailing import add_trailing
 from ingate.rpc.principal import principal
@@ -34,7 +35,7 @@ def quota(windows: FixedWindows, clock: Callable[[], int], *, uncounted: frozens
         if rpc.path in uncounted:
             return step
 
-        async def counted(request: Any, call: Call) -> Any:
+        async def counted(request: Incoming, call: Call) -> Any:
             caller = principal()
             if caller.kind != "key":
                 return await step(request, call)

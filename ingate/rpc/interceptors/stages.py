@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from ingate import clock
 from ingate.limits.window import FixedWindows
+from ingate.rpc.door import Door
 from ingate.rpc.interceptors.access_log import ACCESS_LOG
 from ingate.rpc.interceptors.authenticate import Authenticator, authenticate
 from ingate.rpc.interceptors.authorise import AUTHORISE
 from ingate.rpc.interceptors.chain import Stage
 from ingate.rpc.interceptors.failures import FAILURES
 from ingate.rpc.interceptors.quota import quota
+from ingate.rpc.interceptors.receive import admit, receive
 from ingate.rpc.interceptors.required import REQUIRED
 from ingate.rpc.interceptors.tenancy import Memberships, tenancy
 
@@ -22,18 +24,23 @@ def stages(
     windows: FixedWindows,
     now: Callable[[], int] = clock.now,
     uncounted: frozenset[str] = frozenset(),
+    door: Door | None = None,
 ) -> tuple[Stage, ...]:
-    """Returns the stages, outermost first. `uncounted`: see `quota`."""
+    """Returns the stages, outermost first, with a door those that receive. `uncounted`: see `quota`."""
     return (
         # Outermost: no exception of a stage or a servicer may reach gRPC, which would send its text.
         FAILURES,
         # Around all that can refuse a call, so that refused calls are in the log as well.
         ACCESS_LOG,
+        # Before a credential is looked up, which costs more than to turn a caller away.
+        *((admit(door),) if door else ()),
         # Before whatever asks who is calling.
         authenticate(authenticator, gateway_token),
         # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
         # malformed use up the minute too.
         quota(windows, now, uncounted=uncounted),
+        # When it is known who calls, and before anybody looks at the request.
+        *((receive(door),) if door else ()),
         # A role is a role in an organisation, so which one comes before what it allows.
         tenancy(memberships),
         # Before the request is looked at: who may not call learns nothing of what it should look like.

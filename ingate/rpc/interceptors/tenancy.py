@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ingate.errors import NotFound
+from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.principal import Principal, principal, set_principal
 from ingate.rpc.services import Rpc
@@ -32,6 +33,11 @@ class Memberships(Protocol):
         ...
 
 
+def names_organisation(rpc: Rpc) -> bool:
+    """Tells whether the organisation, and so the caller's role, follows from the request."""
+    return FIELD in rpc.request.DESCRIPTOR.fields_by_name and bool(rpc.access.role)
+
+
 def tenancy(memberships: Memberships) -> Stage:
     """Returns the stage."""
 
@@ -44,13 +50,13 @@ def tenancy(memberships: Memberships) -> Stage:
         return dataclasses.replace(caller, org_id=org_id, role=standing.role, plan=standing.plan)
 
     def wrap(rpc: Rpc, step: Step) -> Step:
-        if FIELD not in rpc.request.DESCRIPTOR.fields_by_name or not rpc.access.role:
+        if not names_organisation(rpc):
             return step
 
-        async def placed(request: Any, call: Call) -> Any:
+        async def placed(request: Incoming, call: Call) -> Any:
             caller = principal()
             # Bytes that are no message name no organisation; they are refused in their turn.
-            org_id = getattr(request, FIELD, "")
+            org_id = getattr(request.message, FIELD, "")
             if org_id and caller.kind in {"user", "key"}:
                 set_principal(await seated(caller, org_id))
             return await step(request, call)

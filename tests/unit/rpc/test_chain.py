@@ -3,10 +3,11 @@ import re
 import pytest
 
 from ingate.limits.window import FixedWindows
-from ingate.rpc.interceptors.authenticate import authenticate, credential, peer_address
+from ingate.rpc.interceptors.authenticate import authenticate, credential
 from ingate.rpc.interceptors.chain import Stage, chain
 from ingate.rpc.interceptors.stages import stages
 from ingate.rpc.interceptors.trailing import trailing
+from ingate.rpc.peer import peer_address
 from ingate.rpc.principal import Principal, principal, set_principal
 from tests.support.chain import Callers
 
@@ -31,7 +32,7 @@ def test_the_stages_are_in_the_order_that_they_ask_for():
         "authorise",
         "required",
     ]
-    chain(standard, {})
+    chain(standard, {}, gateway_token="t")
 
 
 @pytest.mark.parametrize("moved", range(1, 7))
@@ -40,20 +41,20 @@ def test_no_stage_of_the_standard_can_come_first_but_the_first(moved):
     standard = list(stages(Callers(), Callers(), gateway_token="t", windows=FixedWindows()))
     standard.insert(0, standard.pop(moved))
     with pytest.raises(ValueError, match="must come after"):
-        chain(standard, {})
+        chain(standard, {}, gateway_token="t")
 
 
 def test_a_stage_names_whom_it_misses():
     """The error says which stage has to stand where."""
     with pytest.raises(ValueError, match=re.escape("stage c must come after a, b")):
-        chain(named("c", after=("a", "b")), {})
-    chain([*named("a", "b"), *named("c", after=("a", "b"))], {})
+        chain(named("c", after=("a", "b")), {}, gateway_token="t")
+    chain([*named("a", "b"), *named("c", after=("a", "b"))], {}, gateway_token="t")
 
 
 def test_no_stage_occurs_twice():
     """Twice is a mistake."""
     with pytest.raises(ValueError, match="twice"):
-        chain(named("a", "a"), {})
+        chain(named("a", "a"), {}, gateway_token="t")
 
 
 async def test_a_handler_is_wrapped_once():
@@ -73,7 +74,7 @@ async def test_a_handler_is_wrapped_once():
         raise AssertionError
 
     handler = grpc.unary_unary_rpc_method_handler(behaviour)
-    interceptor = chain([Stage("counting", counting)], rpcs())
+    interceptor = chain([Stage("counting", counting)], rpcs(), gateway_token="t")
 
     class Details:
         method = path

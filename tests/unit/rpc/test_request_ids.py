@@ -1,0 +1,36 @@
+"""Whose ids calls have."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingate.ids import is_uuid, uuid7
+from ingate.rpc.request_ids import answered, request_ids
+
+TOKEN = b"token"
+
+
+@given(st.text(max_size=140), st.none() | st.just("wrong") | st.just(""))
+def test_no_caller_chooses_an_id(stated, token):
+    """Whatever is stated, without the gateway's token the id is fresh; the reference is visible ASCII or nothing."""
+    metadata = {"x-request-id": stated, **({} if token is None else {"x-ingate-gateway": token})}
+    request_id, reference = request_ids(metadata, TOKEN)
+    assert is_uuid(request_id)
+    assert request_id != stated
+    fit = 0 < len(stated) <= 128 and all("!" <= letter <= "~" for letter in stated)
+    assert reference == (stated if fit else "")
+
+
+@pytest.mark.parametrize("stated", [uuid7(), "r", ""])
+def test_a_gateways_uuid_is_the_id(stated):
+    """Beside its token; what is no UUID is no id from a gateway either."""
+    request_id, reference = request_ids({"x-request-id": stated, "x-ingate-gateway": "token"}, TOKEN)
+    assert (request_id == stated) is is_uuid(stated)
+    assert reference == ""
+
+
+def test_a_gateway_is_not_told():
+    """It knows the id; a caller learns ours, and its own where it stated one."""
+    assert answered({"x-ingate-gateway": "token"}, "id", "") == ()
+    assert answered({}, "id", "") == (("x-ingate-request-id", "id"),)
+    assert dict(answered({}, "id", "r")) == {"x-ingate-request-id": "id", "x-request-id": "r"}
