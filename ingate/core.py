@@ -18,9 +18,9 @@ from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
 from ingate import migrate, migrations
 from ingate.audit.servicer import AuditServicer
+from ingate.auth.doors import Doors
 from ingate.auth.passwords import Passwords
 from ingate.auth.servicer import AuthServicer
-from ingate.auth.throttle import Throttle
 from ingate.config import Settings
 from ingate.db import Database
 from ingate.exchanges.servicer import ExchangeServicer
@@ -31,7 +31,6 @@ from ingate.identity.last_used import LastUsed
 from ingate.identity.memberships import Memberships
 from ingate.identity.operator import owner_session
 from ingate.keys.servicer import KeyServicer
-from ingate.limits.attempts import Attempts
 from ingate.limits.window import FixedWindows
 from ingate.orgs.app_servicer import AppServicer
 from ingate.orgs.member_servicer import MemberServicer
@@ -40,7 +39,7 @@ from ingate.orgs.team_servicer import TeamServicer
 from ingate.plans import RateLimits
 from ingate.providers.demo import DemoTransport
 from ingate.providers.servicer import ProviderServicer
-from ingate.providers.shared import shared_routes
+from ingate.providers.shared import shared
 from ingate.proxy.engine import Engine
 from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
@@ -149,7 +148,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         "ingate.auth.v1.AuthService": AuthServicer(
             database,
             passwords,
-            Throttle(Attempts()),
+            Doors(database, settings.signup),
             default_plan=settings.default_plan,
             session_hours=settings.session_hours,
         ),
@@ -160,9 +159,13 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         ),
         "ingate.keys.v1.KeyService": KeyServicer(database, changes),
         "ingate.orgs.v1.AppService": AppServicer(database, changes),
-        "ingate.orgs.v1.MemberService": MemberServicer(database),
+        "ingate.orgs.v1.MemberService": MemberServicer(database, changes),
         "ingate.orgs.v1.OrgService": OrgServicer(
-            database, changes, (exchanges.purge,), default_plan=settings.default_plan
+            database,
+            changes,
+            (exchanges.purge,),
+            default_plan=settings.default_plan,
+            closed=settings.signup == "closed",
         ),
         "ingate.orgs.v1.TeamService": TeamServicer(database, changes),
         "ingate.providers.v1.ProviderService": ProviderServicer(
@@ -170,7 +173,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
             Vault(key),
             changes,
             transports,
-            shared=shared_routes(settings),
+            shared=shared(settings, embedded=database.embedded),
             allow_private=allow_private,
             demo=settings.demo,
         ),
