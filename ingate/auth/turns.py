@@ -121,7 +121,7 @@ class Turns:
             network, count = ring.longest()
             if count and (worse > rank or (worse == rank and count > own + 1)):
                 lanes = ring.networks[network]
-                address = max(lanes, key=lambda name: len(lanes[name]))
+                address = max(reversed(lanes), key=lambda name: len(lanes[name]))
                 sent_away = lanes[address][-1]
                 ring.remove(network, address, sent_away)
                 self.waiting -= 1
