@@ -16,7 +16,7 @@ import grpc.aio
 
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
-from ingate import migrate, migrations
+from ingate import migrate
 from ingate.audit.servicer import AuditServicer
 from ingate.auth.doors import Doors
 from ingate.auth.passwords import Passwords
@@ -105,10 +105,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
-        if not database.embedded:
-            await migrate.require(database)
-        elif await migrate.version(database) != migrations.HEAD:
-            await migrate.upgrade(database)
+        await migrate.make_ready(database)
         yield await _build(settings, database, stack)
 
 

@@ -39,6 +39,7 @@ def create(settings: Settings, slug: str, email: str, name: str) -> None:
     import secrets
 
     from gen.ingate.auth.v1.auth_service_pb2 import SignupRequest
+    from ingate import migrate
     from ingate.auth.passwords import hash_password
     from ingate.errors import BadRequest
     from ingate.identity import founding, operator
@@ -53,6 +54,7 @@ def create(settings: Settings, slug: str, email: str, name: str) -> None:
         org = founding.new_org(slug, name, settings.default_plan)
         owner = founding.new_user(email, "", await hash_password(password))
         async with open_database(settings) as database:
+            await migrate.make_ready(database)
             new, key = await operator.make_org(database, org, owner)
         click.echo(f"key       {key}")
         click.echo(f"sign-in   {email} / {password if new else 'the password of the account'}")

@@ -23,16 +23,16 @@ async def orgs(data_dir, *words):
 
 
 async def test_the_operator_makes_an_organisation(spawned):
-    """Its owner signs in with the password printed and its key works; nobody signs up; a second one is the same person's."""
+    """Its owner signs in with the password printed, its key works, and a second one is the same person's."""
     gateway, data_dir = spawned
     code, said = await orgs(data_dir, "create", "acme", "ada@acme.example", "--name", "Acme Corp")
     assert code == 0, said
     key, email, password = re.search(r"key +(\S+)\n.*sign-in +(\S+) / (\S+)", said).groups()
-    with httpx.Client(base_url=gateway.url, trust_env=False) as client:
-        made = checked(client.post("/api/v1/auth/login", json={"email": email, "password": password}))
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, verify=False) as client:
+        made = checked(await client.post("/api/v1/auth/login", json={"email": email, "password": password}))
         assert (made["org"]["slug"], made["org"]["name"]) == ("acme", "Acme Corp")
-        assert checked(client.get("/api/v1/auth/me", headers={"X-Ingate-Key": key}))["role"] == "member"
-        refused = client.post(
+        assert checked(await client.get("/api/v1/auth/me", headers={"X-Ingate-Key": key}))["role"] == "member"
+        refused = await client.post(
             "/api/v1/auth/signup", json={"email": "b@b.example", "password": "x" * 9, "org_slug": "b"}
         )
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
@@ -46,3 +46,9 @@ async def test_what_makes_no_sense_is_refused(spawned, words):
     """By a sentence that names the field."""
     code, said = await orgs(spawned[1], "create", *words)
     assert (code, bool(re.search(r"email|org_slug", said)), "Traceback" in said) == (1, True, False)
+
+
+async def test_before_the_first_start(tmp_path):
+    """The database is made where there is none yet."""
+    code, said = await orgs(tmp_path, "create", "acme", "ada@acme.example")
+    assert (code, "sign-in" in said) == (0, True)
