@@ -48,6 +48,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     master_key: Annotated[
         str, _setting("Key for secrets at rest, 32 bytes in base64; made in the data directory if empty.", secret=True)
     ] = ""
+    signup: Annotated[
+        Literal["first", "invite", "open", "closed"],
+        _setting(
+            "Who may sign up: `first` anyone until there is a person, `invite` who was invited, `open` anyone, `closed`"
+            " nobody."
+        ),
+    ] = "first"
+    shared_providers: Annotated[
+        str,
+        _setting(
+            "Who reaches the installation's own providers beside its first organisation: `first` no other, `all`, or"
+            " slugs, comma-separated.",
+            pattern=r"^[a-z0-9-]{1,63}( *, *[a-z0-9-]{1,63}){0,999}$",
+        ),
+    ] = "first"
     session_hours: Annotated[int, _setting("Hours until a session ends by itself.", ge=1, le=8760)] = 24
     allow_private_upstreams: Annotated[
         Literal["auto", "", "yes", "no"],
@@ -107,15 +122,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str, _setting("Token that gateways share with the core; made at start if empty.", secret=True)
     ] = ""
     openai_api_key: Annotated[
-        str, _setting("OpenAI credential for every organisation.", secret=True, env="OPENAI_API_KEY")
+        str, _setting("OpenAI credential of the installation.", secret=True, env="OPENAI_API_KEY")
     ] = ""
     anthropic_api_key: Annotated[
-        str, _setting("Anthropic credential for every organisation.", secret=True, env="ANTHROPIC_API_KEY")
+        str, _setting("Anthropic credential of the installation.", secret=True, env="ANTHROPIC_API_KEY")
     ] = ""
     gemini_api_key: Annotated[
-        str, _setting("Gemini credential for every organisation.", secret=True, env="GEMINI_API_KEY")
+        str, _setting("Gemini credential of the installation.", secret=True, env="GEMINI_API_KEY")
     ] = ""
-    ollama_host: Annotated[str, _setting("Ollama server for every organisation.", env="OLLAMA_HOST")] = ""
+    ollama_host: Annotated[str, _setting("Ollama server of the installation.", env="OLLAMA_HOST")] = ""
 
 
 class Setting(msgspec.Struct, frozen=True):

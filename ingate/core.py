@@ -16,11 +16,11 @@ import grpc.aio
 
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
-from ingate import migrate, migrations
+from ingate import migrate
 from ingate.audit.servicer import AuditServicer
+from ingate.auth.doors import Doors
 from ingate.auth.passwords import Passwords
 from ingate.auth.servicer import AuthServicer
-from ingate.auth.throttle import Throttle
 from ingate.config import Settings
 from ingate.db import Database
 from ingate.exchanges.servicer import ExchangeServicer
@@ -31,7 +31,6 @@ from ingate.identity.last_used import LastUsed
 from ingate.identity.memberships import Memberships
 from ingate.identity.operator import owner_session
 from ingate.keys.servicer import KeyServicer
-from ingate.limits.attempts import Attempts
 from ingate.limits.window import FixedWindows
 from ingate.net import addresses
 from ingate.net.budget import BodyBudget
@@ -42,7 +41,7 @@ from ingate.orgs.team_servicer import TeamServicer
 from ingate.plans import RateLimits
 from ingate.providers.demo import DemoTransport
 from ingate.providers.servicer import ProviderServicer
-from ingate.providers.shared import shared_routes
+from ingate.providers.shared import shared
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.engine import Engine
 from ingate.proxy.grants import Grants
@@ -108,10 +107,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
-        if not database.embedded:
-            await migrate.require(database)
-        elif await migrate.version(database) != migrations.HEAD:
-            await migrate.upgrade(database)
+        await migrate.make_ready(database)
         yield await _build(settings, database, stack)
 
 
@@ -151,7 +147,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         "ingate.auth.v1.AuthService": AuthServicer(
             database,
             passwords,
-            Throttle(Attempts()),
+            Doors(database, settings.signup),
             default_plan=settings.default_plan,
             session_hours=settings.session_hours,
         ),
@@ -162,9 +158,13 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         ),
         "ingate.keys.v1.KeyService": KeyServicer(database, changes),
         "ingate.orgs.v1.AppService": AppServicer(database, changes),
-        "ingate.orgs.v1.MemberService": MemberServicer(database),
+        "ingate.orgs.v1.MemberService": MemberServicer(database, changes),
         "ingate.orgs.v1.OrgService": OrgServicer(
-            database, changes, (exchanges.purge,), default_plan=settings.default_plan
+            database,
+            changes,
+            (exchanges.purge,),
+            default_plan=settings.default_plan,
+            closed=settings.signup == "closed",
         ),
         "ingate.orgs.v1.TeamService": TeamServicer(database, changes),
         "ingate.providers.v1.ProviderService": ProviderServicer(
@@ -172,7 +172,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
             Vault(key),
             changes,
             transports,
-            shared=shared_routes(settings),
+            shared=shared(settings, embedded=database.embedded),
             policy=policy,
             demo=settings.demo,
         ),

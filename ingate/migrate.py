@@ -31,6 +31,14 @@ async def require(database: Database) -> None:
         raise Unavailable(f"the database is at version {found or 'none'}, not {HEAD}: run `ingate migrate` first")
 
 
+async def make_ready(database: Database) -> None:
+    """Upgrades an embedded database where it is older. Raises Unavailable where another is not at the right version."""
+    if not database.embedded:
+        await require(database)
+    elif await version(database) != HEAD:
+        await upgrade(database)
+
+
 async def upgrade(database: Database, target: str = "head") -> None:
     """Upgrades to a version, the newest by default, under a lock that a second migration waits for.
 

@@ -5,12 +5,17 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from ingate.auth.strength import weakness
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
+
+T = TypeVar("T")
 
 
 def _give_way() -> None:
@@ -21,7 +26,7 @@ def _give_way() -> None:
 
 
 class Passwords:
-    """Hashes and verifies, one at a time: each takes tens of milliseconds of a core and 19 MiB."""
+    """Judges, hashes and verifies, one at a time: each takes tens of milliseconds of a core and 19 MiB."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2", initializer=_give_way)
@@ -37,19 +42,27 @@ class Passwords:
     def _decoy(self) -> str:
         return self._hasher.hash("no account has this password")
 
+    async def weakness(self, password: str, names: tuple[str, ...]) -> str | None:
+        """Returns what is wrong with a new password, see `strength.weakness`."""
+        return await self._run(lambda: weakness(password, names))
+
     async def hash(self, password: str) -> str:
         """Returns the encoded argon2id hash."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Tells whether the password belongs to the hash. Without a hash it takes as long and answers no."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._verify, stored, password)
+        return await self._run(lambda: self._verify(stored, password))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _verify(self, stored: str | None, password: str) -> bool:
         from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 -- see _hasher
 
+        decoy = self._decoy  # Whether it is needed or not, so that making it tells nobody anything.
         try:
-            self._hasher.verify(self._decoy if stored is None else stored, password)
+            self._hasher.verify(decoy if stored is None else stored, password)
         except (InvalidHashError, VerificationError):
             return False
         return stored is not None
@@ -57,3 +70,12 @@ class Passwords:
     def close(self) -> None:
         """Ends the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+async def hash_password(password: str) -> str:
+    """Returns the hash of one password, for a command that needs no other."""
+    passwords = Passwords()
+    try:
+        return await passwords.hash(password)
+    finally:
+        passwords.close()

@@ -1,76 +1,63 @@
 """AuthService: sign-up, sign-in, invitations taken up, sessions, passwords."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, ROLE_OWNER
 from gen.ingate.auth.v1 import auth_service_pb2 as pb
 from gen.ingate.auth.v1 import auth_service_pb2_grpc
 from ingate import clock, ids
 from ingate.auth import sessions
+from ingate.auth.doors import Doors
+from ingate.auth.guard import Claim, Guard
 from ingate.auth.passwords import Passwords
-from ingate.auth.throttle import Throttle
+from ingate.auth.turns import Rank
 from ingate.db import Database
 from ingate.errors import Conflict, NotFound, Unauthenticated
-from ingate.identity import audit, messages, scopes
+from ingate.identity import audit, founding, messages
 from ingate.identity.emails import email_key
-from ingate.identity.tables import Invitation, Key, Member, Org, Session, User
+from ingate.identity.tables import Invitation, KnownAddress, Member, Org, Session, User
 from ingate.page import page
 from ingate.rpc.principal import principal
 
 WRONG = "e-mail address or password is wrong"
 NO_INVITATION = "the invitation is unknown, used or expired, or the password is not that of its account"
-MAX_NAME = 200
 
 
 class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
     """Accounts and sessions on the identity tables."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, throttle: Throttle, *, default_plan: str, session_hours: int
+        self, database: Database, passwords: Passwords, doors: Doors, *, default_plan: str, session_hours: int
     ) -> None:
         self._database = database
         self._passwords = passwords
-        self._throttle = throttle
+        self._guard = Guard(passwords)
+        self._doors = doors
         self._default_plan = default_plan
         self._hours = session_hours
 
     async def Signup(self, request: pb.SignupRequest, context: Any) -> pb.SignupResponse:
-        """Creates organisation, person, membership, key and session in one transaction."""
-        self._throttle.check(principal().address)
-        secret, now = ids.new_key(), clock.now()
-        org = Org(
-            id=ids.uuid7(),
-            slug=request.org_slug,
-            name=request.org_name.strip() or request.org_slug,
-            plan=self._default_plan,
-            created_at=now,
-        )
-        user = await self._account(request.email, request.password, request.display_name)
-        key = Key(
-            id=ids.uuid7(),
-            org_id=org.id,
-            name="first key",
-            secret_hash=ids.secret_hash(secret),
-            role=ROLE_MEMBER,
-            scopes=scopes.pack(scopes.BY_ROLE[ROLE_MEMBER]),
-            created_by=user.id,
-            created_at=now,
-        )
+        """Creates organisation, person, membership, key and session in one transaction, where the doors are open."""
+        guard, place = self._guard, self._guard.place()
+        guard.throttle.check_signups(place)
+        await self._doors.check()
+        email_key(request.email)  # Before the password, which takes longer to judge.
+        names = (request.email.partition("@")[0], request.org_slug, request.org_name)
+        hashed = await guard.accept("password", request.password, names)
+        guard.throttle.check_signups(place)
+        guard.throttle.signed_up(place)
+        org = founding.new_org(request.org_slug, request.org_name, self._default_plan)
+        user = founding.new_user(request.email, request.display_name, hashed)
         try:
             async with self._database.write() as db:
-                if await db.scalar(select(Org.id).where(Org.slug == org.slug)):
-                    raise Conflict(f"org_slug {org.slug} is taken", fields={"org_slug": "is taken"})
-                if await db.scalar(select(User.id).where(User.email_key == user.email_key)):
-                    raise Conflict("email has an account already", fields={"email": "has an account already"})
-                db.add_all([org, user])
-                await db.flush()
-                db.add_all([Member(org_id=org.id, user_id=user.id, role=ROLE_OWNER, created_at=now), key])
-                audit.record(db, "org.create", org.id, org_id=org.id, actor_id=user.id, slug=org.slug)
-                token, session = sessions.open_session(db, user.id, org.id, self._hours)
+                org.founding = await self._doors.enter(db)
+                await founding.found(db, org, user)
+                secret = founding.first_key(db, org, user)
+                token, session = await sessions.open_session(db, user.id, org.id, self._hours, place.address)
         except IntegrityError:
             # Another sign-up won the race between our check and our commit.
             raise Conflict("org_slug or email is taken") from None
@@ -84,20 +71,25 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
 
     async def Login(self, request: pb.LoginRequest, context: Any) -> pb.LoginResponse:
         """Verifies the password and opens a session in the organisation named, or the one joined first, or none."""
-        key = email_key(request.email)
-        self._throttle.check(principal().address, key)
-        async with self._database.read() as db:
-            user = await db.scalar(select(User).where(User.email_key == key))
-        if not await self._passwords.verify(user.password_hash if user else None, request.password) or user is None:
+        claim = Claim(email_key(request.email), self._guard.place())
+        wait = self._guard.throttle.wait(claim.place, claim.account)
+        user, known = await self._person(claim, only_known=wait > 0)
+        claim = replace(claim, known=known)
+        stored = user.password_hash if user else None
+        if not await self._guard.proves(claim, stored, request.password) or user is None:
             raise Unauthenticated(WRONG)
         mine = select(Org).join(Member, Member.org_id == Org.id).where(Member.user_id == user.id)
         if request.org_slug:
             mine = mine.where(Org.slug == request.org_slug)
         async with self._database.write() as db:
             org = await db.scalar(mine.order_by(Member.created_at, Org.id).limit(1))
-            if org is None and request.org_slug:
-                raise Unauthenticated(WRONG)
-            token, session = sessions.open_session(db, user.id, org.id if org else None, self._hours)
+            if org is not None or not request.org_slug:
+                token, session = await sessions.open_session(
+                    db, user.id, org.id if org else None, self._hours, claim.place.address
+                )
+        if org is None and request.org_slug:
+            self._guard.throttle.failed(claim.place, claim.account)
+            raise Unauthenticated(WRONG)
         return pb.LoginResponse(
             token=token,
             expires_at=clock.to_proto(session.expires_at),
@@ -107,18 +99,28 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
 
     async def AcceptInvitation(self, request: pb.AcceptInvitationRequest, context: Any) -> pb.AcceptInvitationResponse:
         """Makes the invited address a member, with a new account where it has none, and uses the invitation up."""
-        self._throttle.check(principal().address)
+        place = self._guard.place()
         found = select(Invitation).where(
             Invitation.token_hash == ids.secret_hash(request.token), Invitation.expires_at > clock.now()
         )
         async with self._database.read() as db:
             offered = await db.scalar(found)
             known = await db.scalar(select(User).where(User.email_key == offered.email_key)) if offered else None
-        if offered is None or (
-            known is not None and not await self._passwords.verify(known.password_hash, request.password)
-        ):
+            org = await db.get(Org, offered.org_id) if offered else None
+        if offered is None or org is None:
+            # Nobody guesses a token, so only those who have none are counted, and never those who have one.
+            self._guard.throttle.check(place)
+            self._guard.throttle.failed(place)
             raise Unauthenticated(NO_INVITATION)
-        user = known or await self._account(offered.email, request.password, request.display_name)
+        if known is not None:
+            if not await self._guard.proves_to_holder(offered.id, known.password_hash, request.password):
+                raise Unauthenticated(NO_INVITATION)
+            user = known
+        else:
+            self._doors.check_account()
+            names = (offered.email.partition("@")[0], org.slug, org.name)
+            hashed = await self._guard.accept("password", request.password, names, rank=Rank.KNOWN)
+            user = founding.new_user(offered.email, request.display_name, hashed)
         try:
             async with self._database.write() as db:
                 token, session, org = await self._join(db, offered, user, new=known is None)
@@ -154,12 +156,13 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Any) -> pb.ChangePasswordResponse:
         """Replaces the password, after the one in force was shown, and deletes the person's other sessions."""
         caller = principal()
-        self._throttle.check(caller.address, caller.user_id)
         async with self._database.read() as db:
             user = await db.get_one(User, caller.user_id)
-        if not await self._passwords.verify(user.password_hash, request.current_password):
+            org = await db.get(Org, caller.org_id) if caller.org_id else None
+        if not await self._guard.proves_to_holder(caller.session_id, user.password_hash, request.current_password):
             raise Unauthenticated("current_password is wrong")
-        fresh = await self._passwords.hash(request.new_password)
+        names = (user.email.partition("@")[0], *((org.slug, org.name) if org else ()))
+        fresh = await self._guard.accept("new_password", request.new_password, names, rank=Rank.KNOWN)
         async with self._database.write() as db:
             row = await db.get_one(User, caller.user_id)
             row.password_hash = fresh
@@ -188,16 +191,18 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             await db.delete(row)
         return pb.RevokeSessionResponse()
 
-    async def _account(self, email: str, password: str, display_name: str) -> User:
-        """Returns the row of a new account, not yet stored."""
-        return User(
-            id=ids.uuid7(),
-            email=email,
-            email_key=email_key(email),
-            display_name=display_name.strip() or email.partition("@")[0][:MAX_NAME],
-            password_hash=await self._passwords.hash(password),
-            created_at=clock.now(),
-        )
+    async def _person(self, claim: Claim, *, only_known: bool) -> tuple[User | None, bool]:
+        """Returns the account's person, if any, and whether they signed in from the place before.
+
+        Raises RateLimited for a place that must wait, unless they did.
+        """
+        here = (KnownAddress.user_id == User.id) & (KnownAddress.address == claim.place.address)
+        query = select(User, KnownAddress.address).outerjoin(KnownAddress, here).where(User.email_key == claim.account)
+        async with self._database.read() as db:
+            user, known = (await db.execute(query)).one_or_none() or (None, None)
+        if only_known and known is None:
+            self._guard.throttle.check(claim.place, claim.account)
+        return user, known is not None
 
     async def _join(self, db: AsyncSession, offered: Invitation, user: User, *, new: bool) -> tuple[str, Session, Org]:
         # Whoever deletes the row has used the invitation; a second one finds nothing to delete.
@@ -209,5 +214,6 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             await db.flush()
         db.add(Member(org_id=offered.org_id, user_id=user.id, role=offered.role, created_at=clock.now()))
         audit.record(db, "user.join", user.id, org_id=offered.org_id, actor_id=user.id, email=user.email)
-        token, session = sessions.open_session(db, user.id, offered.org_id, self._hours)
+        address = self._guard.place().address
+        token, session = await sessions.open_session(db, user.id, offered.org_id, self._hours, address)
         return token, session, await db.get_one(Org, offered.org_id)

@@ -4,12 +4,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gen.ingate.auth.v1 import session_pb2
 from ingate import clock, ids
+from ingate.identity import known
 from ingate.identity.tables import Session
 from ingate.rpc.principal import principal
 
 
-def open_session(db: AsyncSession, user_id: str, org_id: str | None, hours: int) -> tuple[str, Session]:
-    """Adds a session to the transaction, and returns its token and its row."""
+async def open_session(
+    db: AsyncSession, user_id: str, org_id: str | None, hours: int, place: str
+) -> tuple[str, Session]:
+    """Adds a session to the transaction, and returns its token and its row. The person is known at the place now."""
     token = ids.new_session_token()
     now = clock.now()
     session = Session(
@@ -22,6 +25,7 @@ def open_session(db: AsyncSession, user_id: str, org_id: str | None, hours: int)
         expires_at=now + hours * clock.HOUR,
     )
     db.add(session)
+    await known.remember(db, user_id, place)
     return token, session
 
 

@@ -11,7 +11,7 @@ COMMANDS = {
     "doctor": "Check that everything the gateway needs is in order.",
     "keys": "Create, list and revoke keys without a running gateway.",
     "migrate": "Bring the database to the schema of this version.",
-    "orgs": "List organisations and set their plans without a running gateway.",
+    "orgs": "Create and list organisations and set their plans without a running gateway.",
     "openapi": "Print the OpenAPI 3.1 document of the REST API.",
     "serve": "Run the gateway.",
 }

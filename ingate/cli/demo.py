@@ -5,11 +5,11 @@ import secrets
 from pathlib import Path
 
 import msgspec
-from grpc.aio import AioRpcError, Channel
 
-from gen.ingate.auth.v1.auth_service_pb2 import SignupRequest
-from gen.ingate.auth.v1.auth_service_pb2_grpc import AuthServiceStub
-from ingate.errors import Unavailable
+from ingate.auth.passwords import hash_password
+from ingate.db import Database
+from ingate.errors import Conflict, Unavailable
+from ingate.identity import founding, operator
 
 FILE = "demo.json"
 ORG = "demo"
@@ -24,22 +24,24 @@ class Demo(msgspec.Struct, frozen=True):
     key: str
 
 
-async def ensure(channel: Channel, directory: Path) -> Demo:
-    """Returns the demo's credentials from the file in `directory`, after signing it up where that has not been done.
+async def ensure(database: Database, directory: Path, plan: str) -> Demo:
+    """Returns the demo's credentials from the file in `directory`, after making it where that has not been done.
 
-    Raises Unavailable when the organisation exists and the file that knows its key does not.
+    Its owner is no person: the first who signs up is still the installation's first. Raises Unavailable when the
+    organisation exists and the file that knows its key does not.
     """
     path = directory / FILE
     kept = _read(path)
     if kept is not None:
         return kept
     password = secrets.token_urlsafe(12)
-    request = SignupRequest(email=EMAIL, password=password, org_slug=ORG, org_name="Demo", display_name="Demo owner")
+    owner = founding.new_user(EMAIL, "Demo owner", await hash_password(password))
+    owner.demo = True
     try:
-        answer = await AuthServiceStub(channel).Signup(request)
-    except AioRpcError as error:
-        raise Unavailable(f"cannot make the demo organisation: {error.details()} ({path} is missing)") from None
-    demo = Demo(EMAIL, password, answer.api_key)
+        _, key = await operator.make_org(database, founding.new_org(ORG, "Demo", plan), owner)
+    except Conflict as error:
+        raise Unavailable(f"cannot make the demo organisation: {error.message} ({path} is missing)") from None
+    demo = Demo(EMAIL, password, key)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(demo))

@@ -138,5 +138,5 @@ def _providers(settings: Settings) -> Finding:
 
     names = [route.name for route in shared_routes(settings)]
     if names:
-        return Finding("ok", f"providers for every organisation: {', '.join(names)}")
-    return Finding("ok", "providers: none for every organisation; each organisation adds its own")
+        return Finding("ok", f"providers of the installation: {', '.join(names)} (shared: {settings.shared_providers})")
+    return Finding("ok", "providers: none of the installation's own; each organisation adds its own")

@@ -9,7 +9,7 @@ from ingate.cli.options import Settings, settings_options
 
 @click.group()
 def command() -> None:
-    """List organisations and set their plans without a running gateway."""
+    """Create and list organisations and set their plans without a running gateway."""
 
 
 @command.command("list", help="List organisations, oldest first.")
@@ -25,6 +25,39 @@ def list_orgs(settings: Settings) -> None:
         async with open_database(settings) as database, database.read() as db:
             for org in await db.scalars(select(Org).order_by(Org.id)):
                 click.echo(f"{org.id}  {org.plan:10}  {org.slug}")
+
+    asyncio.run(run())
+
+
+@command.command(help="Create an organisation and its owner, whatever INGATE_SIGNUP says.")
+@click.argument("slug")
+@click.argument("email")
+@click.option("--name", default="", help="Display name; the slug if empty.")
+@settings_options
+def create(settings: Settings, slug: str, email: str, name: str) -> None:
+    """Prints the organisation's first key, and the owner's password where the account is new."""
+    import secrets
+
+    from gen.ingate.auth.v1.auth_service_pb2 import SignupRequest
+    from ingate import migrate
+    from ingate.auth.passwords import hash_password
+    from ingate.errors import BadRequest
+    from ingate.identity import founding, operator
+    from ingate.rpc.rules import problems
+    from ingate.storage import open_database
+
+    password = secrets.token_urlsafe(18)
+    for field, problem in problems(SignupRequest(email=email, password=password, org_slug=slug, org_name=name)).items():
+        raise BadRequest.field(field, problem)
+
+    async def run() -> None:
+        org = founding.new_org(slug, name, settings.default_plan)
+        owner = founding.new_user(email, "", await hash_password(password))
+        async with open_database(settings) as database:
+            await migrate.make_ready(database)
+            new, key = await operator.make_org(database, org, owner)
+        click.echo(f"key       {key}")
+        click.echo(f"sign-in   {email} / {password if new else 'the password of the account'}")
 
     asyncio.run(run())
 

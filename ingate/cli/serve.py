@@ -82,7 +82,7 @@ async def serve(settings: Settings) -> None:
         url = f"http://{_shown(settings.host)}:{facade.port}"
         click.echo(f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})")
         if settings.demo:
-            credentials = await demo.ensure(core.channel, data_dir(settings))
+            credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
             click.echo(demo.greeting(credentials, url))
         sys.stdout.flush()
         _settle_memory()

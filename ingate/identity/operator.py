@@ -1,15 +1,21 @@
-"""The operator: whoever runs commands on the machine acts as an organisation's owner, by a short session."""
+"""The operator: whoever runs commands on the machine.
+
+They act as an organisation's owner, by a short session, and make organisations whatever the setting `signup` says.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from gen.ingate.access.v1.access_pb2 import ROLE_OWNER
 from ingate import clock, ids
 from ingate.db import Database
-from ingate.errors import NotFound
-from ingate.identity.tables import Member, Org, Session
+from ingate.errors import Conflict, NotFound
+from ingate.identity import founding
+from ingate.identity.emails import email_key
+from ingate.identity.tables import Member, Org, Session, User
 
 
 @asynccontextmanager
@@ -42,3 +48,22 @@ async def owner_session(database: Database, org_slug: str) -> AsyncIterator[str]
     finally:
         async with database.write() as db:
             await db.execute(delete(Session).where(Session.id == session.id))
+
+
+async def make_org(database: Database, org: Org, owner: User) -> tuple[bool, str]:
+    """Stores an organisation with its owner and a first key, in one transaction.
+
+    An account that the owner's address has already is taken as it is. Returns whether the account is new, and the
+    key's secret. The installation's first organisation and its example are founding ones. Raises Conflict.
+    """
+    try:
+        async with database.write() as db:
+            await founding.one_at_a_time(db, database)
+            org.founding = owner.demo or not await founding.inhabited(db)
+            known = await db.scalar(select(User).where(User.email_key == email_key(owner.email)))
+            person = owner if known is None or owner.demo else known
+            await founding.found(db, org, person)
+            secret = founding.first_key(db, org, person)
+    except IntegrityError:
+        raise Conflict("org_slug or email is taken") from None
+    return person is owner, secret

@@ -1,6 +1,17 @@
 """The tables of identity. Times are microseconds since the epoch; ids are UUIDv7 text."""
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ingate.db import Base
@@ -9,7 +20,7 @@ ID = String(36)
 
 
 class Org(Base):
-    """A tenant."""
+    """A tenant. `founding`: made by the installation's first sign-up, or as its example."""
 
     __tablename__ = "orgs"
 
@@ -18,10 +29,12 @@ class Org(Base):
     name: Mapped[str] = mapped_column(String(200))
     plan: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[int] = mapped_column(BigInteger)
+    created_by: Mapped[str | None] = mapped_column(ID, index=True)
+    founding: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class User(Base):
-    """A person. `email_key` is the address folded for comparison."""
+    """A person. `email_key` is the address folded for comparison. `demo`: the owner of the installation's example."""
 
     __tablename__ = "users"
 
@@ -31,6 +44,17 @@ class User(Base):
     display_name: Mapped[str] = mapped_column(String(200))
     password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[int] = mapped_column(BigInteger)
+    demo: Mapped[bool] = mapped_column(Boolean, server_default=false())
+
+
+class KnownAddress(Base):
+    """An address, or an IPv6 network, from which a person signed in."""
+
+    __tablename__ = "known_addresses"
+
+    user_id: Mapped[str] = mapped_column(ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    used_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Member(Base):
@@ -59,7 +83,10 @@ class Session(Base):
 
 
 class Key(Base):
-    """A key. `scopes` holds the numbers of `ingate.access.v1.Scope`, comma-separated."""
+    """A key. `scopes` holds the numbers of `ingate.access.v1.Scope`, comma-separated.
+
+    `created_by` is the person to whom the secret was shown; for a key that a key made, the person behind that one.
+    """
 
     __tablename__ = "keys"
     __table_args__ = (Index("ix_keys_org_id_id", "org_id", "id"),)
@@ -116,7 +143,10 @@ class App(Base):
 
 
 class Invitation(Base):
-    """An offer to join, one an address. The token is stored as SHA-256; taking it up deletes the row."""
+    """An offer to join, one an address. The token is stored as SHA-256; taking it up deletes the row.
+
+    `created_by` is as for keys.
+    """
 
     __tablename__ = "invitations"
     __table_args__ = (UniqueConstraint("org_id", "email_key"),)
@@ -127,6 +157,7 @@ class Invitation(Base):
     email_key: Mapped[str] = mapped_column(String(254))
     role: Mapped[int] = mapped_column(Integer)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    created_by: Mapped[str | None] = mapped_column(ID)
     created_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int] = mapped_column(BigInteger)
 

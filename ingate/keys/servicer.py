@@ -6,14 +6,15 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, Role, Scope
+from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, Scope
 from gen.ingate.keys.v1 import key_service_pb2 as pb
 from gen.ingate.keys.v1 import key_service_pb2_grpc
 from ingate import clock, ids
 from ingate.db import Database
-from ingate.errors import BadRequest, Conflict, Forbidden, NotFound
+from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit, lookups, messages, scopes
 from ingate.identity.changes import Changes
+from ingate.identity.holder import Holder, holder
 from ingate.identity.tables import Key
 from ingate.page import page
 from ingate.rpc.principal import principal
@@ -33,21 +34,24 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         caller = principal()
         role = request.role if request.HasField("role") else ROLE_MEMBER
         secret = ids.new_key()
-        row = Key(
-            id=ids.uuid7(),
-            org_id=caller.org_id,
-            name=request.name,
-            secret_hash=ids.secret_hash(secret),
-            role=role,
-            scopes=scopes.pack(_standing(role, request.scopes)),
-            app_id=request.app_id or None,
-            team_id=request.team_id or None,
-            rate_limit=request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
-            created_by=caller.user_id or None,
-            created_at=clock.now(),
-            expires_at=_expiry(request),
-        )
         async with self._changes.write(caller.org_id) as db:
+            mine = await holder(db)
+            row = Key(
+                id=ids.uuid7(),
+                org_id=caller.org_id,
+                name=request.name,
+                secret_hash=ids.secret_hash(secret),
+                role=role,
+                scopes=scopes.pack(_given(mine, role, request.scopes)),
+                app_id=request.app_id or mine.app_id,
+                team_id=request.team_id or mine.team_id,
+                rate_limit=request.rate_limit_per_minute if request.HasField("rate_limit_per_minute") else None,
+                created_by=mine.person,
+                created_at=clock.now(),
+                expires_at=_expiry(request) or mine.ends,
+            )
+            mine.check_end(row.expires_at)
+            mine.check_binding(row.app_id, row.team_id)
             await lookups.require_app(db, row.org_id, row.app_id)
             await lookups.require_team(db, row.org_id, row.team_id)
             db.add(row)
@@ -71,16 +75,18 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
     async def UpdateKey(self, request: pb.UpdateKeyRequest, context: Any) -> pb.UpdateKeyResponse:
         """Changes what the request states. Without new scopes, those that the role allows are left."""
         async with self._changes.write(principal().org_id) as db:
-            row = await _find_to_change(db, request.key_id)
+            mine = await holder(db)
+            row = await _find_to_change(db, mine, request.key_id)
             if request.HasField("name"):
                 row.name = request.name
             if request.HasField("role") or request.scopes:
-                role = request.role if request.HasField("role") else row.role
-                row.role, row.scopes = role, scopes.pack(_standing(role, request.scopes or _kept(row, role)))
+                _restate(mine, row, request)
             if request.HasField("rate_limit_per_minute"):
                 row.rate_limit = request.rate_limit_per_minute or None
-            if request.HasField("expires_at"):
-                row.expires_at = _expiry(request)
+            if (expires_at := _expiry(request)) is not None:
+                if row.expires_at is not None and expires_at > row.expires_at:
+                    mine.check_end(expires_at)
+                row.expires_at = expires_at
             audit.record(db, "key.update", row.id, name=row.name)
         return pb.UpdateKeyResponse(key=messages.key(row))
 
@@ -89,9 +95,14 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         hours = request.overlap_hours if request.HasField("overlap_hours") else DEFAULT_OVERLAP_HOURS
         secret, now = ids.new_key(), clock.now()
         async with self._changes.write(principal().org_id) as db:
-            old = await _find_to_change(db, request.key_id)
+            mine = await holder(db)
+            old = await _find_to_change(db, mine, request.key_id)
             if old.revoked_at is not None:
                 raise Conflict("the key has been rotated or revoked already")
+            # Whoever rotates a key is shown its new secret.
+            mine.check_scopes(scopes.unpack(old.scopes))
+            mine.check_end(old.expires_at)
+            mine.check_binding(old.app_id, old.team_id)
             old.revoked_at = now + hours * clock.HOUR
             new = Key(
                 id=ids.uuid7(),
@@ -103,7 +114,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
                 app_id=old.app_id,
                 team_id=old.team_id,
                 rate_limit=old.rate_limit,
-                created_by=principal().user_id or None,
+                created_by=mine.person,
                 created_at=now,
                 expires_at=old.expires_at,
             )
@@ -135,28 +146,42 @@ async def _find(db: AsyncSession, key_id: str, *, lock: bool = False) -> Key:
     return row
 
 
-async def _find_to_change(db: AsyncSession, key_id: str) -> Key:
+async def _find_to_change(db: AsyncSession, mine: Holder, key_id: str) -> Key:
     """Returns a key, locked, that the caller may change: one that stands above them is out of reach."""
     row = await _find(db, key_id, lock=True)
-    _within(row.role)
+    mine.check_role(row.role)
     return row
 
 
-def _within(role: int) -> None:
-    if role > principal().role:
-        raise Forbidden(f"role {Role.Name(role).removeprefix('ROLE_').lower()} is above your own")
+def _given(mine: Holder, role: int, asked: Iterable[int]) -> frozenset[int]:
+    """Returns the scopes of a new key: those asked for, or all that its role allows and the caller holds."""
+    asked = _allowed(mine, role, asked)
+    given = asked or scopes.BY_ROLE[role] & mine.scopes
+    if not given:
+        raise BadRequest.field("scopes", "cannot be any: the calling key holds none of those that the role allows")
+    mine.check_scopes(given)
+    return given
 
 
-def _standing(role: int, asked: Iterable[int]) -> frozenset[int]:
-    """Returns the scopes of a key with this role: those asked for, or all that the role allows."""
+def _restate(mine: Holder, row: Key, request: pb.UpdateKeyRequest) -> None:
+    """Changes role and scopes. What the key gains by it must be the caller's own."""
+    role = request.role if request.HasField("role") else row.role
+    before = scopes.unpack(row.scopes)
+    after = _allowed(mine, role, request.scopes or _kept(row, role))
+    mine.check_scopes(after if role > row.role else after - before)
+    row.role, row.scopes = role, scopes.pack(after)
+
+
+def _allowed(mine: Holder, role: int, asked: Iterable[int]) -> frozenset[int]:
+    """Returns the scopes as a set. Raises BadRequest for one that the role does not allow."""
     if not role:
         raise BadRequest.field("role", "must be one of viewer, member, admin, owner")
-    _within(role)
-    allowed, asked = scopes.BY_ROLE[role], frozenset(asked)
-    for scope in sorted(asked - allowed):
+    mine.check_role(role)
+    asked = frozenset(asked)
+    for scope in sorted(asked - scopes.BY_ROLE[role]):
         word = Scope.Name(scope).removeprefix("SCOPE_").lower()
         raise BadRequest.field("scopes", f"may not hold {word or 'nothing'} with this role")
-    return asked or allowed
+    return asked
 
 
 def _kept(row: Key, role: int) -> frozenset[int]:

@@ -5,15 +5,19 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN, ROLE_MEMBER, ROLE_OWNER, Role
+from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN, ROLE_MEMBER, ROLE_OWNER
 from gen.ingate.orgs.v1 import member_pb2, member_service_pb2_grpc
 from gen.ingate.orgs.v1 import member_service_pb2 as pb
+from gen.ingate.orgs.v1.member_service_pb2 import REMOVED_KEYS_KEEP
 from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, Forbidden, NotFound
 from ingate.identity import audit
+from ingate.identity.changes import Changes
 from ingate.identity.emails import email_key
+from ingate.identity.holder import holder, role_word
 from ingate.identity.tables import Invitation, Member, Org, Session, Team, TeamMember, User
+from ingate.orgs import made
 from ingate.page import page
 from ingate.rpc.principal import principal
 
@@ -23,8 +27,9 @@ DEFAULT_HOURS = 168
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     """Memberships and invitations on the identity tables."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
+        self._changes = changes
 
     async def ListMembers(self, request: pb.ListMembersRequest, context: Any) -> pb.ListMembersResponse:
         """Returns a page, first joined first."""
@@ -41,7 +46,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         """Stores the hash of a new token in place of any earlier one for the address."""
         caller = principal()
         role = request.role if request.HasField("role") else ROLE_MEMBER
-        _may_grant(role)
+        _require_stated(role)
         token, now = ids.new_invitation_token(), clock.now()
         key = email_key(request.email)
         row = Invitation(
@@ -57,48 +62,65 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         joined = select(Member).join(User, User.id == Member.user_id)
         async with self._database.write() as db:
             await _alone(db)
+            mine = await holder(db)
+            mine.check_person(role)
+            row.created_by = mine.person
             if await db.scalar(joined.where(Member.org_id == caller.org_id, User.email_key == key)):
                 raise Conflict("email belongs to a member already", fields={"email": "belongs to a member already"})
             same = (Invitation.org_id == caller.org_id, Invitation.email_key == key)
             await db.execute(delete(Invitation).where(*same))
             db.add(row)
-            audit.record(db, "user.invite", row.id, email=row.email, role=_word(role))
+            audit.record(db, "user.invite", row.id, email=row.email, role=role_word(role))
         return pb.InviteMemberResponse(invitation=_invitation(row), token=token)
 
     async def UpdateMember(self, request: pb.UpdateMemberRequest, context: Any) -> pb.UpdateMemberResponse:
-        """Changes a role, unless that would leave no owner."""
-        async with self._database.write() as db:
+        """Changes a role, unless that would leave no owner. What the person made follows a role that is lowered."""
+        async with self._changes.write(principal().org_id) as db:
             await _alone(db)
             member, user = await _find(db, request.user_id)
-            _may_grant(request.role)
-            before = member.role
-            if before == ROLE_OWNER and request.role != ROLE_OWNER:
-                _may_grant(ROLE_OWNER)
-                await _keep_an_owner(db)
-            member.role = request.role
-            audit.record(db, "user.role_change", user.id, before=_word(before), after=_word(request.role))
+            mine = await holder(db)
+            before, after = member.role, request.role
+            _require_stated(after)
+            if after > before:
+                mine.check_person(after)
+            else:
+                mine.check_role(before)
+            lost: dict[str, str] = {}
+            if after < before:
+                if before == ROLE_OWNER:
+                    await _keep_an_owner(db)
+                lost = await made.narrow_keys(db, member.org_id, user.id, after)
+                lost |= await made.end_invitations(db, member.org_id, user.id, after)
+            member.role = after
+            audit.record(db, "user.role_change", user.id, before=role_word(before), after=role_word(after), **lost)
         return pb.UpdateMemberResponse(member=_member(member, user))
 
     async def RemoveMember(self, request: pb.RemoveMemberRequest, context: Any) -> pb.RemoveMemberResponse:
-        """Removes a membership, its seats in teams, and the organisation from the person's sessions."""
+        """Removes a membership, its seats in teams, the organisation from the person's sessions, and what they made."""
         caller = principal()
         leaving = caller.user_id == request.user_id
         if not leaving and caller.role < ROLE_ADMIN:
             raise Forbidden("this takes the role admin", metadata={"role": "admin"})
-        async with self._database.write() as db:
+        keep = request.keys == REMOVED_KEYS_KEEP
+        async with self._changes.write(caller.org_id) as db:
             await _alone(db)
             member, user = await _find(db, request.user_id)
+            mine = await holder(db)
+            if keep and mine.person == user.id:
+                raise Forbidden("who leaves cannot keep their keys: somebody who stays can")
             if member.role == ROLE_OWNER:
                 if not leaving:
-                    _may_grant(ROLE_OWNER)
+                    mine.check_role(ROLE_OWNER)
                 await _keep_an_owner(db)
             teams = select(Team.id).where(Team.org_id == caller.org_id)
             seats = (TeamMember.user_id == user.id, TeamMember.team_id.in_(teams))
             await db.execute(delete(TeamMember).where(*seats))
             theirs = (Session.user_id == user.id, Session.org_id == caller.org_id)
             await db.execute(update(Session).where(*theirs).values(org_id=None))
+            lost = {} if keep else await made.revoke_keys(db, caller.org_id, user.id)
+            lost |= await made.end_invitations(db, caller.org_id, user.id, 0)
             await db.delete(member)
-            audit.record(db, "user.remove", user.id, email=user.email)
+            audit.record(db, "user.remove", user.id, email=user.email, keys="keep" if keep else "revoke", **lost)
         return pb.RemoveMemberResponse()
 
     async def ListInvitations(self, request: pb.ListInvitationsRequest, context: Any) -> pb.ListInvitationsResponse:
@@ -144,15 +166,9 @@ async def _keep_an_owner(db: AsyncSession) -> None:
         raise Conflict("the organisation must keep an owner")
 
 
-def _may_grant(role: int) -> None:
+def _require_stated(role: int) -> None:
     if not role:
         raise BadRequest.field("role", "must be one of viewer, member, admin, owner")
-    if role == ROLE_OWNER and principal().role < ROLE_OWNER:
-        raise Forbidden("only an owner makes or changes owners", metadata={"role": "owner"})
-
-
-def _word(role: int) -> str:
-    return Role.Name(role).removeprefix("ROLE_").lower()
 
 
 def _member(member: Member, user: User) -> member_pb2.Member:

@@ -7,13 +7,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gen.ingate.access.v1.access_pb2 import ROLE_OWNER
 from gen.ingate.orgs.v1 import org_service_pb2 as pb
 from gen.ingate.orgs.v1 import org_service_pb2_grpc
-from ingate import clock, ids
 from ingate.db import Database
-from ingate.errors import Conflict, NotFound
-from ingate.identity import audit, messages
+from ingate.errors import Conflict, Forbidden, NotFound
+from ingate.identity import audit, founding, messages
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Member, Org, Session
 from ingate.page import page
@@ -26,31 +24,29 @@ Purge = Callable[[str], Awaitable[None]]
 class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
     """Organisations on the identity tables. `purges` delete what is not tied to them by a foreign key."""
 
-    def __init__(self, database: Database, changes: Changes, purges: tuple[Purge, ...], *, default_plan: str) -> None:
+    def __init__(
+        self, database: Database, changes: Changes, purges: tuple[Purge, ...], *, default_plan: str, closed: bool
+    ) -> None:
         self._database = database
         self._changes = changes
         self._purges = purges
         self._default_plan = default_plan
+        self._closed = closed
 
     async def CreateOrg(self, request: pb.CreateOrgRequest, context: Any) -> pb.CreateOrgResponse:
         """Creates an organisation with the caller as owner; a session that acts in none acts in it from now on."""
         caller = principal()
-        now = clock.now()
-        row = Org(
-            id=ids.uuid7(),
-            slug=request.slug,
-            name=request.name.strip() or request.slug,
-            plan=self._default_plan,
-            created_at=now,
-        )
+        if self._closed:
+            raise Forbidden(
+                "INGATE_SIGNUP is closed: whoever runs this installation makes organisations with `ingate orgs create`",
+                metadata={"setting": "signup"},
+            )
+        row = founding.new_org(request.slug, request.name, self._default_plan)
         try:
             async with self._database.write() as db:
-                db.add(row)
-                await db.flush()
-                db.add(Member(org_id=row.id, user_id=caller.user_id, role=ROLE_OWNER, created_at=now))
+                await founding.found(db, row, await founding.founder(db, caller.user_id), slug_field="slug")
                 homeless = (Session.id == caller.session_id, Session.org_id.is_(None))
                 await db.execute(update(Session).where(*homeless).values(org_id=row.id))
-                audit.record(db, "org.create", row.id, org_id=row.id, slug=row.slug)
         except IntegrityError:
             raise _taken(request.slug) from None
         return pb.CreateOrgResponse(org=messages.organization(row))
@@ -76,7 +72,8 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
         """Changes name and slug."""
         stated = {name: getattr(request, name) for name in ("name", "slug") if request.HasField(name)}
         try:
-            async with self._database.write() as db:
+            # Which of the installation's providers an organisation reaches may depend on its slug.
+            async with self._changes.write(principal().org_id) as db:
                 row = await _find(db, lock=True)
                 for name, value in stated.items():
                     setattr(row, name, value)

@@ -23,6 +23,7 @@ from ingate.page import fitted, page
 from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
 from ingate.providers.probe import probe
+from ingate.providers.shared import Shared
 from ingate.providers.tables import Provider
 from ingate.proxy.ports import Timeouts, Transport
 from ingate.proxy.target import compile_target
@@ -45,7 +46,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         changes: Changes,
         transports: dict[bool, Transport],
         *,
-        shared: list[Route],
+        shared: Shared,
         policy: Policy,
         demo: bool,
     ) -> None:
@@ -145,13 +146,15 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         )
 
     async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
-        """Returns an organisation's enabled providers with their credentials, then the installation's."""
+        """Returns an organisation's enabled providers with their credentials, then the shared ones that it reaches."""
         own = select(Provider).where(Provider.org_id == request.org_id).order_by(Provider.name)
         async with self._database.read() as db:
             rows = list(await db.scalars(own))
+            org = await db.get(Org, request.org_id)
+        shared = self._shared.reached_by(org.slug, founding=org.founding) if org else []
         names = {row.name for row in rows}
         routes = [route for row in rows if row.enabled and (route := self._route(row)) is not None]
-        return pb.ListRoutesResponse(routes=[*routes, *(route for route in self._shared if route.name not in names)])
+        return pb.ListRoutesResponse(routes=[*routes, *(route for route in shared if route.name not in names)])
 
     def _route(self, row: Provider) -> Route | None:
         try:

@@ -1,4 +1,6 @@
-"""Routes that every organisation has: from the environment, and the demo model. Pure."""
+"""Routes of the installation itself: from the environment, and the demo model; and who reaches them. Pure."""
+
+from dataclasses import dataclass
 
 from gen.ingate.providers.v1.provider_pb2 import (
     AUTH_MODE_API_KEY,
@@ -14,6 +16,32 @@ from ingate.providers.catalogue import KINDS
 
 DEMO_MODELS = ("demo", "demo-embed")
 TIMEOUT_MS = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The installation's own routes, and who reaches them beside its first organisation: all, or those of the slugs."""
+
+    routes: tuple[Route, ...] = ()
+    everyone: bool = False
+    slugs: frozenset[str] = frozenset()
+    embedded: bool = True
+
+    def reached_by(self, slug: str, *, founding: bool) -> list[Route]:
+        """Returns the routes that an organisation reaches. The demo model spends nobody's money, so all reach it."""
+        if self.everyone or slug in self.slugs or (founding and self.embedded):
+            return list(self.routes)
+        return [route for route in self.routes if route.type == PROVIDER_TYPE_DEMO]
+
+
+def shared(settings: Settings, *, embedded: bool) -> Shared:
+    """Returns the installation's routes and who reaches them, by the settings.
+
+    On a database that is not `embedded` the first organisation is listed like any other.
+    """
+    words = {word.strip() for word in settings.shared_providers.split(",")}
+    # The words that the setting has for others are no slugs in it, whoever may have taken them as such.
+    return Shared(tuple(shared_routes(settings)), words == {"all"}, frozenset(words - {"all", "first"}), embedded)
 
 
 def shared_routes(settings: Settings) -> list[Route]:

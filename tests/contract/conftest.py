@@ -76,7 +76,8 @@ async def database_url(database_kind, request):
 @pytest.fixture(scope="module")
 def settings(request, database_url, tmp_path_factory):
     """The settings of the module's core; a module changes them by `core_settings`."""
-    plain = Settings(data_dir=str(tmp_path_factory.mktemp("core")), database_url=database_url, database_pool=4)
+    directory = str(tmp_path_factory.mktemp("core"))
+    plain = Settings(data_dir=directory, database_url=database_url, database_pool=4, signup="open")
     return msgspec.structs.replace(plain, **getattr(request.module, "core_settings", {}))
 
 

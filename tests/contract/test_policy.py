@@ -77,7 +77,8 @@ TABLE = {
     "orgs.v1.AppService/DeleteApp": (ADMINS, "hidden"),
     "orgs.v1.AppService/ListApps": (READERS, "hidden"),
     "orgs.v1.AppService/UpdateApp": (ADMINS, "hidden"),
-    "orgs.v1.MemberService/InviteMember": (ADMINS, "hidden"),
+    # A key gives people no more than it holds, and this one holds one scope.
+    "orgs.v1.MemberService/InviteMember": (ADMINS - {"key:admin"}, "hidden"),
     "orgs.v1.MemberService/ListInvitations": (ADMINS, "hidden"),
     "orgs.v1.MemberService/ListMembers": (READERS, "hidden"),
     "orgs.v1.MemberService/RemoveMember": (ADMINS, "hidden"),

@@ -17,6 +17,7 @@ core_settings = {
     "allow_private_upstreams": "yes",
     "demo": True,
     "openai_api_key": "sk-shared-openai",
+    "shared_providers": "all",
     "ollama_host": "ollama.internal:11434",
 }
 

@@ -4,7 +4,6 @@ import asyncio
 import statistics
 import time
 
-import pytest
 from grpc import StatusCode
 
 from gen.ingate.auth.v1.auth_service_pb2 import (
@@ -16,7 +15,6 @@ from gen.ingate.auth.v1.auth_service_pb2 import (
     RevokeSessionRequest,
 )
 from ingate.identity.tables import Session
-from ingate.rpc.status import from_rpc_error
 from tests.support import tenancy
 from tests.support.tenancy import PASSWORD, Person, Secret
 
@@ -123,28 +121,6 @@ async def test_unknown_and_wrong_take_alike(site):
     assert len(words) == 1
     ratio = statistics.median(wrong) / statistics.median(unknown)
     assert 1 - ALIKE < ratio < 1 + ALIKE
-
-
-@pytest.mark.parametrize("by", ["address", "account", "network"])
-async def test_the_eleventh_attempt_is_told_when_to_come_back(site, by):
-    """Ten in a quarter of an hour from one address or IPv6 network, or for one account, right or wrong."""
-    number = site.number()
-    places = {
-        "address": lambda n: (f"n{n}-{number}@example.com", f"192.168.{number >> 8 & 255}.{number & 255}"),
-        "account": lambda n: (f"same-{number}@example.com", ""),
-        "network": lambda n: (f"n{n}-{number}@example.com", f"2001:db8:{number:x}:1::{n:x}"),
-    }[by]
-    codes = []
-    for n in range(11):
-        email, address = places(n)
-        code, error = await site.outcome(LoginRequest(email=email, password="wrong password"), address=address)
-        codes.append(code)
-    assert codes == [DEAD] * 10 + [StatusCode.RESOURCE_EXHAUSTED]
-    failure = from_rpc_error(error)
-    assert failure.reason == "RATE_LIMITED"
-    assert 0 < failure.retry_after <= 900
-    elsewhere = f"2001:db8:{number:x}:2::1"
-    assert await site.code(LoginRequest(email=f"x{number}@example.com", password="wrong"), address=elsewhere) is DEAD
 
 
 async def test_a_session_that_ended_is_nobody(site):

@@ -44,7 +44,9 @@ async def stored(site, org):
     async with site.core.database.read() as db:
         for table in Base.metadata.sorted_tables:
             if "org_id" in table.c:
-                query = select(table).where(table.c.org_id == org.id)
+                # When a key was last used is written by and by.
+                query = select(*(column for column in table.c if column.name != "last_used_at"))
+                query = query.where(table.c.org_id == org.id)
                 found[table.name] = sorted(map(repr, await db.execute(query)))
         found["orgs"] = [
             repr(row) for row in await db.execute(select(Base.metadata.tables["orgs"]).filter_by(id=org.id))

@@ -28,7 +28,7 @@ def chat_load(url, key, rate):
 def running(tmp_path_factory):
     """A gateway process with the demo organisation, and where its data is."""
     directory = tmp_path_factory.mktemp("gateway")
-    with demo_gateway(directory, "--log-level", "warning") as spawned:
+    with demo_gateway(directory, "--log-level", "warning", "--signup", "open") as spawned:
         yield spawned, directory
 
 

@@ -156,7 +156,8 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
     """
     async with AsyncExitStack() as stack:
         directory = str(data_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="ingate-")))
-        chosen = Settings(**{"allow_private_upstreams": "yes", "data_dir": directory, "demo": demo, **settings})
+        plain = {"allow_private_upstreams": "yes", "data_dir": directory, "demo": demo, "signup": "open"}
+        chosen = Settings(**{**plain, **settings})
         await _migrate(chosen)
         core = await stack.enter_async_context(open_core(chosen))
         stack.push_async_callback(core.engine.drained, 2.0)

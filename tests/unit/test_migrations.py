@@ -125,6 +125,25 @@ async def test_rows_survive_every_step(database):
                 assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 1, (table, target)
 
 
+async def test_the_earliest_organisation_is_the_founding_one(database):
+    """Of those that were there before; who made one is known from its audit entry, where there is one."""
+    await migrate.upgrade(database, "0002")
+    async with database.write() as session:
+        for number, made in (("b", 2), ("a", 1), ("c", 3)):
+            await session.execute(text(f"INSERT INTO orgs VALUES ('{number}', '{number}', 'x', 'free', {made})"))
+        await session.execute(
+            text("INSERT INTO audit_entries VALUES ('e', 'b', 'ann', 'org.create', 'org', 'b', '{}', '', 2)")
+        )
+    await migrate.upgrade(database)
+    async with database.read() as session:
+        rows = (await session.execute(text("SELECT id, founding, created_by FROM orgs ORDER BY id"))).all()
+    assert [(row[0], bool(row[1]), row[2]) for row in rows] == [
+        ("a", True, None),
+        ("b", False, "ann"),
+        ("c", False, None),
+    ]
+
+
 async def test_of_concurrent_upgrades_one_works_and_the_others_wait(url):
     """As when several processes start at once; one more later changes nothing."""
     several = [Database(url) for _ in range(3)]

@@ -1,25 +1,26 @@
 import pytest
 
-from ingate.auth.throttle import Throttle
+from ingate.auth.throttle import Throttle, place_of
 from ingate.errors import RateLimited
-from ingate.limits.attempts import Attempts
 
-LIMIT = 10
+ACCOUNT, PLACE = 10, 100
 
 
-def attempts_until_refused(throttle, *checks):
-    """Returns how many checks in turn go through, at most 100."""
-    for number in range(100):
+def failures_until_refused(throttle, *tries):
+    """Returns how many failures in turn, each an address and an account, go through; at most 300."""
+    for number in range(300):
+        address, account = tries[number % len(tries)]
         try:
-            throttle.check(*checks[number % len(checks)])
+            throttle.check(place_of(address), account)
         except RateLimited:
             return number
-    return 100
+        throttle.failed(place_of(address), account)
+    return 300
 
 
 @pytest.fixture
 def throttle():
-    return Throttle(Attempts())
+    return Throttle()
 
 
 @pytest.mark.parametrize(
@@ -35,8 +36,8 @@ def throttle():
     ],
 )
 def test_one_place_counts_as_one(throttle, addresses):
-    """Spellings of one address, and the addresses of one IPv6 network, share their attempts."""
-    assert attempts_until_refused(throttle, *((address,) for address in addresses)) == LIMIT
+    """Spellings of one address, and the addresses of one IPv6 network, share their failures."""
+    assert failures_until_refused(throttle, *((address, "ann") for address in addresses)) == ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -44,21 +45,39 @@ def test_one_place_counts_as_one(throttle, addresses):
     [("203.0.113.9", "203.0.113.10"), ("2001:db8::1", "2001:db8:0:1::1"), ("::1", "127.0.0.1"), ("", "127.0.0.1")],
 )
 def test_places_count_apart(throttle, one, other):
-    """What one of them used up is there for the other."""
-    assert attempts_until_refused(throttle, (one,)) == LIMIT
-    assert attempts_until_refused(throttle, (other,)) == LIMIT
+    """What one of them used up is there for the other: strangers do not lock an account."""
+    assert failures_until_refused(throttle, (one, "ann")) == ACCOUNT
+    assert failures_until_refused(throttle, (other, "ann")) == ACCOUNT
 
 
-def test_an_account_counts_wherever_the_attempts_come_from(throttle):
-    """The eleventh for it is refused, from an address never seen before; other accounts are not."""
-    places = [(f"10.0.0.{number}", "ann@example.com") for number in range(50)]
-    assert attempts_until_refused(throttle, *places) == LIMIT
-    throttle.check("10.0.0.200", "bob@example.com")
+def test_a_place_has_a_hundred_for_all_accounts(throttle):
+    """Whoever tries one password on many accounts is stopped too."""
+    tries = [("203.0.113.9", f"a{number}") for number in range(300)]
+    assert failures_until_refused(throttle, *tries) == PLACE
+
+
+def test_a_crowd_does_not_push_a_counter_out():
+    """Failures from other places, as many as there are places for and more, give nobody another try."""
+    throttle = Throttle(capacity=20)
+    assert failures_until_refused(throttle, ("203.0.113.9", "ann")) == ACCOUNT
+    for number in range(1000):
+        throttle.failed(place_of(f"10.{number >> 8}.{number & 255}.7"), f"x{number}")
+    assert failures_until_refused(throttle, ("203.0.113.9", "ann")) == 0
 
 
 def test_a_refusal_says_when_to_come_back(throttle):
-    """In a quarter of an hour at most."""
-    attempts_until_refused(throttle, ("203.0.113.9",))
+    """In a quarter of an hour at most, the first time."""
+    failures_until_refused(throttle, ("203.0.113.9", "ann"))
     with pytest.raises(RateLimited) as refused:
-        throttle.check("203.0.113.9")
+        throttle.check(place_of("203.0.113.9"), "ann")
     assert 0 < refused.value.retry_after <= 15 * 60
+
+
+def test_holders_count_by_what_they_hold(throttle):
+    """Whoever holds one session or invitation uses up its tries and nobody else's."""
+    for _ in range(10):
+        throttle.check_holder("mine")
+        throttle.holder_failed("mine")
+    with pytest.raises(RateLimited):
+        throttle.check_holder("mine")
+    throttle.check_holder("yours")

@@ -1,9 +1,11 @@
+import pytest
+
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_DEMO, PROVIDER_TYPE_OLLAMA, ProviderType
 from ingate.config import Settings
 from ingate.net.addresses import EXCEPT_NEVER
 from ingate.providers import addresses
 from ingate.providers.catalogue import KINDS
-from ingate.providers.shared import shared_routes
+from ingate.providers.shared import shared, shared_routes
 
 
 def test_without_settings_there_is_none():
@@ -46,3 +48,23 @@ def test_no_two_types_are_meant_by_one_path():
     """A request that names no provider has one natural type."""
     natural = [wire for number, kind in KINDS.items() if number != PROVIDER_TYPE_DEMO for wire in kind.natural]
     assert len(natural) == len(set(natural))
+
+
+@pytest.mark.parametrize(
+    ("setting", "embedded", "reach"),
+    [
+        ("first", True, {"founder"}),
+        ("first", False, set()),
+        ("all", False, {"founder", "acme", "beta", "first", "all"}),
+        ("acme", True, {"founder", "acme"}),
+        ("acme , beta", False, {"acme", "beta"}),
+        ("first,all", False, set()),
+    ],
+)
+def test_who_reaches_them(setting, embedded, reach):
+    """The first of an embedded installation and those listed; the setting's own words are no slugs in it."""
+    found = shared(Settings(openai_api_key="a", demo=True, shared_providers=setting), embedded=embedded)
+    slugs = ("founder", "acme", "beta", "first", "all")
+    routes = {slug: found.reached_by(slug, founding=slug == "founder") for slug in slugs}
+    assert {slug for slug in slugs if "openai" in {route.name for route in routes[slug]}} == reach
+    assert all(routes[slug][-1].name == "demo" for slug in slugs)

@@ -37,7 +37,9 @@ class SignupRequest(_message.Message):
     email: _builtins.str
     """The e-mail address to sign in with."""
     password: _builtins.str
-    """The password, 8 to 1,024 characters."""
+    """The password, 12 to 1,024 characters, or 8 if it is hard to guess. Common ones are refused, and those that contain
+    the name of the address or the organisation.
+    """
     org_slug: _builtins.str
     """The URL-safe name of the organisation."""
     org_name: _builtins.str
@@ -277,7 +279,7 @@ class ChangePasswordRequest(_message.Message):
     current_password: _builtins.str
     """The password in force."""
     new_password: _builtins.str
-    """The password from now on, 8 to 1,024 characters."""
+    """The password from now on, as for Signup."""
     def __init__(
         self,
         *,
@@ -429,7 +431,7 @@ class AcceptInvitationRequest(_message.Message):
     token: _builtins.str
     """The invitation's token."""
     password: _builtins.str
-    """The password of the account, existing or new, 8 to 1,024 characters."""
+    """The password of the account; of a new one as for Signup."""
     display_name: _builtins.str
     """The name shown to others, for a new account; the part of the address before @ where empty."""
     def __init__(

@@ -84,7 +84,8 @@ class AuthServiceServicer(object):
     def Signup(self, request, context):
         """Creates an account and its organisation, of which the account becomes the owner, with a first key and a session.
 
-        Ten attempts in 15 minutes and address are allowed, shared with Login.
+        Who may is for the setting `signup` to say: anyone until the installation has a person, unless it says otherwise.
+        Ten in 15 minutes are allowed for an address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +94,9 @@ class AuthServiceServicer(object):
     def Login(self, request, context):
         """Opens a session for an e-mail address and password.
 
-        A wrong password and an unknown address are answered alike, in the same time.
+        A wrong password and an unknown address are answered alike, in the same time. Only failures count: ten in 15 minutes
+        for an account from one address, a hundred for the address, then growing waits. A right password is always taken
+        from an address that signed in to the account before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +141,7 @@ class AuthServiceServicer(object):
         """Accepts an invitation by its token, and opens a session in the organisation.
 
         The password is that of the account with the invited address, which is created where there is none.
-        Attempts are limited as those of Login are.
+        A valid token is never throttled by the failures of others; ten wrong passwords for it in 15 minutes are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

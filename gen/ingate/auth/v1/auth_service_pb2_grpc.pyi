@@ -36,12 +36,15 @@ class AuthServiceStub:
     Signup: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.SignupRequest, _auth_service_pb2.SignupResponse]
     """Creates an account and its organisation, of which the account becomes the owner, with a first key and a session.
 
-    Ten attempts in 15 minutes and address are allowed, shared with Login.
+    Who may is for the setting `signup` to say: anyone until the installation has a person, unless it says otherwise.
+    Ten in 15 minutes are allowed for an address.
     """
     Login: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]
     """Opens a session for an e-mail address and password.
 
-    A wrong password and an unknown address are answered alike, in the same time.
+    A wrong password and an unknown address are answered alike, in the same time. Only failures count: ten in 15 minutes
+    for an account from one address, a hundred for the address, then growing waits. A right password is always taken
+    from an address that signed in to the account before.
     """
     Logout: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
     """Ends the session that makes the call, at once."""
@@ -57,7 +60,7 @@ class AuthServiceStub:
     """Accepts an invitation by its token, and opens a session in the organisation.
 
     The password is that of the account with the invited address, which is created where there is none.
-    Attempts are limited as those of Login are.
+    A valid token is never throttled by the failures of others; ten wrong passwords for it in 15 minutes are.
     """
 
 @_typing.type_check_only
@@ -68,12 +71,15 @@ class AuthServiceAsyncStub(AuthServiceStub):
     Signup: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.SignupRequest, _auth_service_pb2.SignupResponse]  # type: ignore[assignment]
     """Creates an account and its organisation, of which the account becomes the owner, with a first key and a session.
 
-    Ten attempts in 15 minutes and address are allowed, shared with Login.
+    Who may is for the setting `signup` to say: anyone until the installation has a person, unless it says otherwise.
+    Ten in 15 minutes are allowed for an address.
     """
     Login: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]  # type: ignore[assignment]
     """Opens a session for an e-mail address and password.
 
-    A wrong password and an unknown address are answered alike, in the same time.
+    A wrong password and an unknown address are answered alike, in the same time. Only failures count: ten in 15 minutes
+    for an account from one address, a hundred for the address, then growing waits. A right password is always taken
+    from an address that signed in to the account before.
     """
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]  # type: ignore[assignment]
     """Ends the session that makes the call, at once."""
@@ -89,7 +95,7 @@ class AuthServiceAsyncStub(AuthServiceStub):
     """Accepts an invitation by its token, and opens a session in the organisation.
 
     The password is that of the account with the invited address, which is created where there is none.
-    Attempts are limited as those of Login are.
+    A valid token is never throttled by the failures of others; ten wrong passwords for it in 15 minutes are.
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -103,7 +109,8 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_auth_service_pb2.SignupResponse, _abc.Awaitable[_auth_service_pb2.SignupResponse]]:
         """Creates an account and its organisation, of which the account becomes the owner, with a first key and a session.
 
-        Ten attempts in 15 minutes and address are allowed, shared with Login.
+        Who may is for the setting `signup` to say: anyone until the installation has a person, unless it says otherwise.
+        Ten in 15 minutes are allowed for an address.
         """
 
     @_abc_1.abstractmethod
@@ -114,7 +121,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_auth_service_pb2.LoginResponse, _abc.Awaitable[_auth_service_pb2.LoginResponse]]:
         """Opens a session for an e-mail address and password.
 
-        A wrong password and an unknown address are answered alike, in the same time.
+        A wrong password and an unknown address are answered alike, in the same time. Only failures count: ten in 15 minutes
+        for an account from one address, a hundred for the address, then growing waits. A right password is always taken
+        from an address that signed in to the account before.
         """
 
     @_abc_1.abstractmethod
@@ -166,7 +175,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts an invitation by its token, and opens a session in the organisation.
 
         The password is that of the account with the invited address, which is created where there is none.
-        Attempts are limited as those of Login are.
+        A valid token is never throttled by the failures of others; ten wrong passwords for it in 15 minutes are.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -37,20 +37,20 @@ class CreateKeyRequest(_message.Message):
     name: _builtins.str
     """The display name."""
     app_id: _builtins.str
-    """The application to bind it to."""
+    """The application to bind it to; that of the calling key where unset."""
     team_id: _builtins.str
-    """The team to bind it to."""
+    """The team to bind it to; that of the calling key where unset."""
     role: _access_pb2.Role.ValueType
     """The role it acts with, at most the caller's own; member where unset."""
     rate_limit_per_minute: _builtins.int
     """Requests a minute; the plan's number where unset."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
-        """What it may be used for; all that the role allows where empty."""
+        """What it may be used for; all that the role allows and the caller holds where empty."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When it stops working by itself; must be in the future."""
+        """When it stops working by itself; must be in the future. With the calling key where unset."""
 
     def __init__(
         self,

@@ -73,6 +73,9 @@ class KeyServiceServicer(object):
 
     def CreateKey(self, request, context):
         """Creates a key and answers its secret, this once.
+
+        The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
+        it does, and that are bound to the application and team that it is bound to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +104,8 @@ class KeyServiceServicer(object):
 
     def UpdateKey(self, request, context):
         """Changes a key's name, standing or bounds and leaves the rest.
+
+        What the key gains must be the caller's own, as for CreateKey.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +114,7 @@ class KeyServiceServicer(object):
     def RotateKey(self, request, context):
         """Issues a new key in a key's place and answers its secret, this once.
 
-        The old key works until the overlap ends, then never again.
+        The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

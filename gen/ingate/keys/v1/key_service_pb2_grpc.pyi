@@ -34,7 +34,11 @@ class KeyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> KeyServiceAsyncStub: ...
     CreateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.CreateKeyRequest, _key_service_pb2.CreateKeyResponse]
-    """Creates a key and answers its secret, this once."""
+    """Creates a key and answers its secret, this once.
+
+    The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
+    it does, and that are bound to the application and team that it is bound to.
+    """
     ListKeys: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.ListKeysRequest, _key_service_pb2.ListKeysResponse]
     """Lists the keys, newest first, revoked ones included."""
     GetKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.GetKeyRequest, _key_service_pb2.GetKeyResponse]
@@ -42,11 +46,14 @@ class KeyServiceStub:
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]
     """Revokes a key: every gateway refuses it in under a second."""
     UpdateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]
-    """Changes a key's name, standing or bounds and leaves the rest."""
+    """Changes a key's name, standing or bounds and leaves the rest.
+
+    What the key gains must be the caller's own, as for CreateKey.
+    """
     RotateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RotateKeyRequest, _key_service_pb2.RotateKeyResponse]
     """Issues a new key in a key's place and answers its secret, this once.
 
-    The old key works until the overlap ends, then never again.
+    The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
     """
 
 @_typing.type_check_only
@@ -55,7 +62,11 @@ class KeyServiceAsyncStub(KeyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.CreateKeyRequest, _key_service_pb2.CreateKeyResponse]  # type: ignore[assignment]
-    """Creates a key and answers its secret, this once."""
+    """Creates a key and answers its secret, this once.
+
+    The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
+    it does, and that are bound to the application and team that it is bound to.
+    """
     ListKeys: _aio.UnaryUnaryMultiCallable[_key_service_pb2.ListKeysRequest, _key_service_pb2.ListKeysResponse]  # type: ignore[assignment]
     """Lists the keys, newest first, revoked ones included."""
     GetKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.GetKeyRequest, _key_service_pb2.GetKeyResponse]  # type: ignore[assignment]
@@ -63,11 +74,14 @@ class KeyServiceAsyncStub(KeyServiceStub):
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
     """Revokes a key: every gateway refuses it in under a second."""
     UpdateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]  # type: ignore[assignment]
-    """Changes a key's name, standing or bounds and leaves the rest."""
+    """Changes a key's name, standing or bounds and leaves the rest.
+
+    What the key gains must be the caller's own, as for CreateKey.
+    """
     RotateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RotateKeyRequest, _key_service_pb2.RotateKeyResponse]  # type: ignore[assignment]
     """Issues a new key in a key's place and answers its secret, this once.
 
-    The old key works until the overlap ends, then never again.
+    The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
     """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -79,7 +93,11 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_service_pb2.CreateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_service_pb2.CreateKeyResponse, _abc.Awaitable[_key_service_pb2.CreateKeyResponse]]:
-        """Creates a key and answers its secret, this once."""
+        """Creates a key and answers its secret, this once.
+
+        The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
+        it does, and that are bound to the application and team that it is bound to.
+        """
 
     @_abc_1.abstractmethod
     def ListKeys(
@@ -111,7 +129,10 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_service_pb2.UpdateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_service_pb2.UpdateKeyResponse, _abc.Awaitable[_key_service_pb2.UpdateKeyResponse]]:
-        """Changes a key's name, standing or bounds and leaves the rest."""
+        """Changes a key's name, standing or bounds and leaves the rest.
+
+        What the key gains must be the caller's own, as for CreateKey.
+        """
 
     @_abc_1.abstractmethod
     def RotateKey(
@@ -121,7 +142,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_key_service_pb2.RotateKeyResponse, _abc.Awaitable[_key_service_pb2.RotateKeyResponse]]:
         """Issues a new key in a key's place and answers its secret, this once.
 
-        The old key works until the overlap ends, then never again.
+        The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
         """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from gen.ingate.access.v1 import access_pb2 as _access_pb2
 from gen.ingate.orgs.v1 import member_pb2 as _member_pb2
 import builtins as _builtins
@@ -19,6 +20,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RemovedKeys:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RemovedKeysEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RemovedKeys.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMOVED_KEYS_UNSPECIFIED: _RemovedKeys.ValueType  # 0
+    """As for revoke."""
+    REMOVED_KEYS_REVOKE: _RemovedKeys.ValueType  # 1
+    """They end at once, for their secrets were shown to that person."""
+    REMOVED_KEYS_KEEP: _RemovedKeys.ValueType  # 2
+    """They go on. Whoever leaves cannot choose this for themselves."""
+
+class RemovedKeys(_RemovedKeys, metaclass=_RemovedKeysEnumTypeWrapper):
+    """What becomes of the keys that a member made who goes."""
+
+REMOVED_KEYS_UNSPECIFIED: RemovedKeys.ValueType  # 0
+"""As for revoke."""
+REMOVED_KEYS_REVOKE: RemovedKeys.ValueType  # 1
+"""They end at once, for their secrets were shown to that person."""
+REMOVED_KEYS_KEEP: RemovedKeys.ValueType  # 2
+"""They go on. Whoever leaves cannot choose this for themselves."""
+Global___RemovedKeys: _TypeAlias = RemovedKeys  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):
@@ -224,19 +249,23 @@ class RemoveMemberRequest(_message.Message):
 
     ORG_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organisation."""
     user_id: _builtins.str
     """The person."""
+    keys: Global___RemovedKeys.ValueType
+    """What becomes of the keys that they made; revoke where unset."""
     def __init__(
         self,
         *,
         org_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        keys: Global___RemovedKeys.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["org_id", b"org_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "org_id", b"org_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -81,7 +81,8 @@ class MemberServiceServicer(object):
     def InviteMember(self, request, context):
         """Invites an address and answers a token to pass on, this once.
 
-        Only an owner invites owners. A new invitation to an address replaces the one before.
+        Only an owner invites owners, and a key only to a role of which it holds every scope, without an end or a binding
+        of its own. A new invitation to an address replaces the one before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,6 +90,10 @@ class MemberServiceServicer(object):
 
     def UpdateMember(self, request, context):
         """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+
+        A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+        narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
+        person could no longer make; gateways obey in under a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,7 +102,8 @@ class MemberServiceServicer(object):
     def RemoveMember(self, request, context):
         """Removes a member, or lets the calling person leave; their sessions in the organisation end at once.
 
-        The last owner stays.
+        In the same transaction the keys that they made are revoked, unless `keep` is chosen, and the invitations that they
+        made are taken back; gateways obey in under a second. The last owner stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

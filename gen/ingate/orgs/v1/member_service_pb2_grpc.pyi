@@ -38,14 +38,21 @@ class MemberServiceStub:
     InviteMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.InviteMemberRequest, _member_service_pb2.InviteMemberResponse]
     """Invites an address and answers a token to pass on, this once.
 
-    Only an owner invites owners. A new invitation to an address replaces the one before.
+    Only an owner invites owners, and a key only to a role of which it holds every scope, without an end or a binding
+    of its own. A new invitation to an address replaces the one before.
     """
     UpdateMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UpdateMemberRequest, _member_service_pb2.UpdateMemberResponse]
-    """Changes a member's role. Only an owner makes or changes owners, and the last one stays."""
+    """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+
+    A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+    narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
+    person could no longer make; gateways obey in under a second.
+    """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.RemoveMemberRequest, _member_service_pb2.RemoveMemberResponse]
     """Removes a member, or lets the calling person leave; their sessions in the organisation end at once.
 
-    The last owner stays.
+    In the same transaction the keys that they made are revoked, unless `keep` is chosen, and the invitations that they
+    made are taken back; gateways obey in under a second. The last owner stays.
     """
     ListInvitations: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ListInvitationsRequest, _member_service_pb2.ListInvitationsResponse]
     """Lists the invitations that are open, newest first."""
@@ -62,14 +69,21 @@ class MemberServiceAsyncStub(MemberServiceStub):
     InviteMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.InviteMemberRequest, _member_service_pb2.InviteMemberResponse]  # type: ignore[assignment]
     """Invites an address and answers a token to pass on, this once.
 
-    Only an owner invites owners. A new invitation to an address replaces the one before.
+    Only an owner invites owners, and a key only to a role of which it holds every scope, without an end or a binding
+    of its own. A new invitation to an address replaces the one before.
     """
     UpdateMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UpdateMemberRequest, _member_service_pb2.UpdateMemberResponse]  # type: ignore[assignment]
-    """Changes a member's role. Only an owner makes or changes owners, and the last one stays."""
+    """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+
+    A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+    narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
+    person could no longer make; gateways obey in under a second.
+    """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.RemoveMemberRequest, _member_service_pb2.RemoveMemberResponse]  # type: ignore[assignment]
     """Removes a member, or lets the calling person leave; their sessions in the organisation end at once.
 
-    The last owner stays.
+    In the same transaction the keys that they made are revoked, unless `keep` is chosen, and the invitations that they
+    made are taken back; gateways obey in under a second. The last owner stays.
     """
     ListInvitations: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ListInvitationsRequest, _member_service_pb2.ListInvitationsResponse]  # type: ignore[assignment]
     """Lists the invitations that are open, newest first."""
@@ -95,7 +109,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.InviteMemberResponse, _abc.Awaitable[_member_service_pb2.InviteMemberResponse]]:
         """Invites an address and answers a token to pass on, this once.
 
-        Only an owner invites owners. A new invitation to an address replaces the one before.
+        Only an owner invites owners, and a key only to a role of which it holds every scope, without an end or a binding
+        of its own. A new invitation to an address replaces the one before.
         """
 
     @_abc_1.abstractmethod
@@ -104,7 +119,12 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.UpdateMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_service_pb2.UpdateMemberResponse, _abc.Awaitable[_member_service_pb2.UpdateMemberResponse]]:
-        """Changes a member's role. Only an owner makes or changes owners, and the last one stays."""
+        """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+
+        A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+        narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
+        person could no longer make; gateways obey in under a second.
+        """
 
     @_abc_1.abstractmethod
     def RemoveMember(
@@ -114,7 +134,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_member_service_pb2.RemoveMemberResponse, _abc.Awaitable[_member_service_pb2.RemoveMemberResponse]]:
         """Removes a member, or lets the calling person leave; their sessions in the organisation end at once.
 
-        The last owner stays.
+        In the same transaction the keys that they made are revoked, unless `keep` is chosen, and the invitations that they
+        made are taken back; gateways obey in under a second. The last owner stays.
         """
 
     @_abc_1.abstractmethod

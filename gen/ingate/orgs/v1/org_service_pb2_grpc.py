@@ -68,6 +68,8 @@ class OrgServiceServicer(object):
 
     def CreateOrg(self, request, context):
         """Creates an organisation, of which the calling person becomes the owner.
+
+        A person makes 20 at most, counted in the transaction. Refused where the setting `signup` is closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

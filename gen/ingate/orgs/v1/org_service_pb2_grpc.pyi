@@ -34,7 +34,10 @@ class OrgServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrgServiceAsyncStub: ...
     CreateOrg: _grpc.UnaryUnaryMultiCallable[_org_service_pb2.CreateOrgRequest, _org_service_pb2.CreateOrgResponse]
-    """Creates an organisation, of which the calling person becomes the owner."""
+    """Creates an organisation, of which the calling person becomes the owner.
+
+    A person makes 20 at most, counted in the transaction. Refused where the setting `signup` is closed.
+    """
     ListOrgs: _grpc.UnaryUnaryMultiCallable[_org_service_pb2.ListOrgsRequest, _org_service_pb2.ListOrgsResponse]
     """Lists the organisations that the calling person belongs to, first joined first."""
     GetOrg: _grpc.UnaryUnaryMultiCallable[_org_service_pb2.GetOrgRequest, _org_service_pb2.GetOrgResponse]
@@ -52,7 +55,10 @@ class OrgServiceAsyncStub(OrgServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOrg: _aio.UnaryUnaryMultiCallable[_org_service_pb2.CreateOrgRequest, _org_service_pb2.CreateOrgResponse]  # type: ignore[assignment]
-    """Creates an organisation, of which the calling person becomes the owner."""
+    """Creates an organisation, of which the calling person becomes the owner.
+
+    A person makes 20 at most, counted in the transaction. Refused where the setting `signup` is closed.
+    """
     ListOrgs: _aio.UnaryUnaryMultiCallable[_org_service_pb2.ListOrgsRequest, _org_service_pb2.ListOrgsResponse]  # type: ignore[assignment]
     """Lists the organisations that the calling person belongs to, first joined first."""
     GetOrg: _aio.UnaryUnaryMultiCallable[_org_service_pb2.GetOrgRequest, _org_service_pb2.GetOrgResponse]  # type: ignore[assignment]
@@ -73,7 +79,10 @@ class OrgServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _org_service_pb2.CreateOrgRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_org_service_pb2.CreateOrgResponse, _abc.Awaitable[_org_service_pb2.CreateOrgResponse]]:
-        """Creates an organisation, of which the calling person becomes the owner."""
+        """Creates an organisation, of which the calling person becomes the owner.
+
+        A person makes 20 at most, counted in the transaction. Refused where the setting `signup` is closed.
+        """
 
     @_abc_1.abstractmethod
     def ListOrgs(

@@ -1,0 +1,50 @@
+"""A fresh installation of chosen settings, on an embedded database in process or on PostgreSQL over a socket.
+
+from tests.support.installation import install  # a fixture, for a module whose tests run on the session's loop
+
+async def test_something(install):
+    site = await install(signup="first")
+"""
+
+from contextlib import AsyncExitStack
+
+import pytest_asyncio
+
+from ingate import migrate
+from ingate.config import Settings
+from ingate.core import open_core
+from ingate.db import Database
+from ingate.rpc import server as rpc_server
+from ingate.rpc.connect import connect
+from tests.support.postgres import create_database, drop_database, ensure_template
+from tests.support.tenancy import Site
+
+
+async def _migrate(url):
+    database = Database(url)
+    try:
+        await migrate.upgrade(database)
+    finally:
+        await database.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["sqlite", "postgres"])
+async def install(request, tmp_path):
+    """Returns a coroutine function that opens an installation, or opens the same one again, as a `Site`."""
+    async with AsyncExitStack() as stack:
+        url = ""
+        if request.param == "postgres":
+            server = request.getfixturevalue("postgres_server")
+            url = await create_database(server, await ensure_template(server, _migrate, "migrated"))
+            stack.push_async_callback(drop_database, server, url)
+
+        async def opened(**settings):
+            chosen = Settings(data_dir=str(tmp_path), database_url=url, database_pool=4, **settings)
+            core = await stack.enter_async_context(open_core(chosen))
+            if not url:
+                return Site(core, core.channel)
+            served = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)
+            stack.push_async_callback(served.stop, 0)
+            return Site(core, await stack.enter_async_context(connect(served.target)))
+
+        yield opened
