@@ -108,7 +108,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             return pb.GetProviderResponse(provider=messages.provider(await _find(db, request.name)))
 
     async def UpdateProvider(self, request: pb.UpdateProviderRequest, context: Any) -> pb.UpdateProviderResponse:
-        """Changes what the request states."""
+        """Changes what the request states. A stored key is forgotten when it would go to another place than before."""
         async with self._changes.write(principal().org_id) as db:
             if request.is_default:
                 await _clear_default(db, principal().org_id)
@@ -117,10 +117,11 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             if request.HasField("type"):
                 row.type = request.type
             self._apply(row, request)
-            if row.sealed_key and not request.HasField("api_key") and _key_goes(row) != key_goes:
-                raise BadRequest.field("api_key", "must be stated again: the stored one was given for another place")
+            moved = _key_goes(row) != key_goes and not request.HasField("api_key") and row.sealed_key is not None
+            if moved:
+                row.sealed_key = None
             row.updated_at = clock.now()
-            audit.record(db, "provider.update", row.name)
+            audit.record(db, "provider.update", row.name, **({"api_key": "removed"} if moved else {}))
         return pb.UpdateProviderResponse(provider=messages.provider(row))
 
     async def DeleteProvider(self, request: pb.DeleteProviderRequest, context: Any) -> pb.DeleteProviderResponse:

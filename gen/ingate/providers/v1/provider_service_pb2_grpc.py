@@ -99,7 +99,7 @@ class ProviderServiceServicer(object):
 
     def UpdateProvider(self, request, context):
         """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-        that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+        that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

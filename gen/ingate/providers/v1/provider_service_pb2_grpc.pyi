@@ -41,7 +41,7 @@ class ProviderServiceStub:
     """Gets a provider."""
     UpdateProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.UpdateProviderRequest, _provider_service_pb2.UpdateProviderResponse]
     """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-    that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+    that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
     """
     DeleteProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.DeleteProviderRequest, _provider_service_pb2.DeleteProviderResponse]
     """Deletes a provider and its stored key."""
@@ -63,7 +63,7 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Gets a provider."""
     UpdateProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.UpdateProviderRequest, _provider_service_pb2.UpdateProviderResponse]  # type: ignore[assignment]
     """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-    that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+    that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
     """
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.DeleteProviderRequest, _provider_service_pb2.DeleteProviderResponse]  # type: ignore[assignment]
     """Deletes a provider and its stored key."""
@@ -106,7 +106,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provider_service_pb2.UpdateProviderResponse, _abc.Awaitable[_provider_service_pb2.UpdateProviderResponse]]:
         """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-        that changes scheme, host or port, `auth_header` or `auth_format` states `api_key` again, or nothing is changed.
+        that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
         """
 
     @_abc_1.abstractmethod
