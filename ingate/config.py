@@ -28,8 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The effective settings of a process."""
 
     host: Annotated[str, _setting("Address the HTTP port listens on.")] = "127.0.0.1"
-    port: Annotated[int, _setting("HTTP port; 0 picks a free one.", ge=0)] = 8080
-    grpc_port: Annotated[int, _setting("gRPC port; 0 picks a free one.", ge=0)] = 50051
+    port: Annotated[int, _setting("HTTP port; 0 picks a free one.", ge=0, le=65535)] = 8080
+    grpc_port: Annotated[int, _setting("gRPC port; 0 picks a free one.", ge=0, le=65535)] = 50051
     data_dir: Annotated[str, _setting("Directory of the embedded database, the journal and the master key.")] = "data"
     database_url: Annotated[
         str,
@@ -86,9 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ge=1,
         ),
     ] = 2048
-    upstream_idle: Annotated[
-        int, _setting("Idle connections to providers that are kept, those used last.", ge=0)
-    ] = 1024
+    upstream_idle: Annotated[int, _setting("Idle connections to providers that are kept, those used last.", ge=0)] = (
+        1024
+    )
     journal_fsync: Annotated[bool, _setting("Flush the journal to disk before answers end, once for a few.")] = False
     journal_max_bytes: Annotated[int, _setting("Bytes the journal may hold.", ge=1024 * 1024)] = 1024**3
     grant_seconds: Annotated[

@@ -130,7 +130,7 @@ def lane(secret, **fields):
 
 
 def test_the_lane_of_a_passthrough_route_is_the_callers_own():
-    """Callers with credentials of their own share no connection; where the gateway's goes, theirs make no difference."""
+    """Callers with credentials of their own share no connection; where the gateway's goes, theirs do not matter."""
     assert lane(b"Bearer a") == lane(b"Bearer b")
     assert lane(b"Bearer a", api_key="sk-other") != lane(b"Bearer a")
     own = [lane(secret, auth_mode=AUTH_MODE_PASSTHROUGH) for secret in (b"Bearer a", b"Bearer b", b"Bearer a")]
