@@ -98,19 +98,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     upstream_calls: Annotated[
         int,
-        _setting("Calls to providers under way at a time; an organisation has three quarters at most.", ge=1, le=65535),
+        _setting("Calls to providers under way at a time; an organisation has three quarters at most.", ge=1),
     ] = 4096
     upstream_calls_per_origin: Annotated[
         int,
         _setting(
             "Of those, calls to one host and port; an organisation has three quarters, a key half at most.",
             ge=1,
-            le=65535,
         ),
     ] = 2048
-    upstream_idle: Annotated[
-        int, _setting("Idle connections to providers that are kept, those used last.", ge=0, le=65535)
-    ] = 1024
+    upstream_idle: Annotated[int, _setting("Idle connections to providers that are kept, those used last.", ge=0)] = (
+        1024
+    )
     journal_fsync: Annotated[bool, _setting("Flush the journal to disk before answers end, once for a few.")] = False
     journal_max_bytes: Annotated[int, _setting("Bytes the journal may hold.", ge=1024 * 1024)] = 1024**3
     grant_seconds: Annotated[

@@ -302,7 +302,8 @@ async def test_a_stored_key_goes_nowhere_else(grpc_stub, tenant, core, fields):
     before = await sealed(core, tenant)
     assert (await update(grpc_stub, tenant, api_key="sk-canary-new", **fields)).has_api_key
     assert await sealed(core, tenant) not in {before, None}
-    await update(grpc_stub, tenant, type=OPENAI, base_url="https://good.example/v1", api_key=SECRET)
+    await grpc_stub.DeleteProvider(pb.DeleteProviderRequest(name="main"), metadata=tenant.owner)
+    await create(grpc_stub, tenant, base_url="https://good.example/v1", api_key=SECRET)
     assert not (await update(grpc_stub, tenant, timeout_ms=7, **fields)).has_api_key
     assert await sealed(core, tenant) is None
     moved_back = await update(grpc_stub, tenant, type=OPENAI, base_url="https://good.example/v1")

@@ -22,7 +22,6 @@ from ingate.proxy.ports import (
     UpstreamError,
 )
 from ingate.proxy.upstream.parser import Parser
-from ingate.proxy.upstream.request import BODY_EXPECTED
 from ingate.proxy.upstream.response import Response
 from ingate.proxy.upstream.shares import Seat
 
@@ -86,16 +85,17 @@ class Connection(asyncio.Protocol):
 
     # One exchange
 
-    def begin(self, payload: bytes, request: OutboundRequest, response: Response) -> asyncio.Future[None]:
-        """Sends `payload` (the head, with a body up to JOIN_LIMIT) and the body if larger.
+    def begin(
+        self, payload: bytes, request: OutboundRequest, response: Response, *, last: bool
+    ) -> asyncio.Future[None]:
+        """Sends `payload` (the head, with a body up to JOIN_LIMIT) and the body if larger; `last` on this connection.
 
         Returns the wait for the head of `response`, which is to be closed if that is cancelled.
         """
         self._response = response
         self._parser.begin(response, head=request.method == "HEAD")
-        self._has_body = has_body = bool(request.body)
-        # Whoever expects no body may take it for the next request.
-        self._reusable = not has_body or request.method in BODY_EXPECTED
+        self._has_body = bool(request.body)
+        self._reusable = not last
         self._patience = request.timeouts.first_byte
         self.transport.write(payload)
         if len(request.body) > JOIN_LIMIT:

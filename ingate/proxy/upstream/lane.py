@@ -43,11 +43,11 @@ def head_parts(origin: Origin, proxy: Proxy | None) -> tuple[str, bytes]:
     """Returns what every request to an origin has in its head: the prefix of the target, and the header lines."""
     host = authority(origin)
     prefix = ""
-    lines = f"host: {host}\r\nconnection: keep-alive".encode("ascii")
+    lines = f"host: {host}\r\n".encode("ascii")
     if proxy is not None and origin.scheme == "http":
         prefix = f"http://{host}"
         if proxy.authorization is not None:
-            lines += b"\r\nproxy-authorization: " + proxy.authorization
+            lines += b"proxy-authorization: " + proxy.authorization + b"\r\n"
     return prefix, lines
 
 
@@ -70,6 +70,7 @@ class Lane:
         "connections",
         "fixed",
         "idle",
+        "last",
         "outbox",
         "prefix",
         "seats",
@@ -96,7 +97,9 @@ class Lane:
         self._empty = asyncio.Event()
         self._obtaining = 0  # calls that have no connection yet
         self.outbox = outbox
-        self.prefix, self.fixed = head_parts(origin, proxy)
+        self.prefix, lines = head_parts(origin, proxy)
+        self.fixed = lines + b"connection: keep-alive"
+        self.last = lines + b"connection: close"  # of a request that ends its connection
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
         self.seats: dict[str, Seat] = {}

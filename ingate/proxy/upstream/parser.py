@@ -33,6 +33,8 @@ _INTERIM = re.compile(
 _LINE_ENDS = b"\r\n"
 _END = b"\r\n\r\n"
 _ZERO = ord("0")
+_OF_CONNECTION = frozenset({b"connection", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""Names that have no business among trailers: some heed them there."""
 
 
 class Parser:
@@ -167,6 +169,8 @@ class Parser:
         """A header is complete, or a trailer, which nobody asked for."""
         if self._headers is not None:
             self._headers.append((name.lower(), value.rstrip()))
+        elif name.lower() in _OF_CONNECTION:
+            self.keep_alive = False
 
     def on_headers_complete(self) -> None:
         """The head is complete."""

@@ -12,7 +12,7 @@ from ingate.proxy.ports import Account, ConnectFailed, OutboundRequest, Transpor
 from ingate.proxy.upstream.connection import JOIN_LIMIT
 from ingate.proxy.upstream.lane import Idle, Lane, Limits
 from ingate.proxy.upstream.outward import proxy_for
-from ingate.proxy.upstream.request import encode
+from ingate.proxy.upstream.request import encode, is_last
 from ingate.proxy.upstream.response import Response
 from ingate.proxy.upstream.shares import Seat, Shares
 from ingate.proxy.upstream.tls import client_context
@@ -67,14 +67,15 @@ class UpstreamPool(Transport):
         lane = self._lanes.get(account.lane) or self._add_lane(account)
         seat = lane.seats.get(account.key) or self._add_seat(lane, account)
         try:
-            payload = encode(request, lane.prefix, lane.fixed, JOIN_LIMIT)
+            last = is_last(request)
+            payload = encode(request, lane.prefix, lane.last if last else lane.fixed, JOIN_LIMIT)
         except ValueError:
             lane.tidy()
             raise
         connection = lane.borrow(seat) or await lane.obtain(seat, request.timeouts.connect)
         response = Response(connection, request.timeouts.idle)
         try:
-            await connection.begin(payload, request, response)
+            await connection.begin(payload, request, response, last=last)
         except BaseException:
             await response.aclose()
             raise

@@ -16,6 +16,8 @@ _HOST = re.compile(r"(?!\.)[^\s/@?#\\\[\]\x00-\x20\x7f]+")
 _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body, if an empty one."""
+_REQUEST_BEGINS = re.compile(rb"[\s\x00]*+[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}+[ \t]")
+_JSON_BEGINS = b"{["
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -29,6 +31,20 @@ def authority(origin: Origin, *, always_port: bool = False) -> str:
     if origin.port == _DEFAULT_PORTS.get(origin.scheme) and not always_port:
         return host
     return f"{host}:{origin.port}"
+
+
+def is_last(request: OutboundRequest) -> bool:
+    """Tells whether a request has to be the last of its connection, and to say so.
+
+    Who does not read its body, because the method needs none or because it refuses, would take it for a request where
+    it begins as one. Said to close, servers do not read on.
+    """
+    body = request.body
+    if not body:
+        return False
+    return request.method not in BODY_EXPECTED or (
+        body[0] not in _JSON_BEGINS and _REQUEST_BEGINS.match(body) is not None
+    )
 
 
 def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int) -> bytes:

@@ -59,7 +59,7 @@ def receive(pieces, *, eof=False):
         connection = Connection(asyncio.get_running_loop(), wire)
         connection.connection_made(wire)
         response = Response(connection, REQUEST.timeouts.idle)
-        arrived = connection.begin(b"", REQUEST, response)
+        arrived = connection.begin(b"", REQUEST, response, last=False)
         connection.transport.flush()
         for piece in pieces:
             if not wire.aborted and not wire.outcomes:

@@ -31,7 +31,24 @@ async def test_a_body_that_is_not_expected_may_be_unread(pool, method, body):
     """Only methods whose requests have a body by definition leave the connection for another request after one."""
     async with scripted(answering(OK)) as server:
         await fetch(pool, server.origin, method=method, body=body)
+        assert server.requests[0].headers["connection"] == ("close" if body else "keep-alive")
         assert pool.idle == (not body)
+
+
+REQUESTS = [b"GET /x HTTP/1.1\r\n\r\n", b"\r\nPOST /x", b" \tget\t/x", b"M-SEARCH * HTTP/1.1\r\n\r\n"]
+
+
+@pytest.mark.parametrize(
+    "body", [*REQUESTS, b'{"GET /x": 1}', b"[1]", b"--boundary\r\n\r\nGET /", b"\x1f\x8b GET /", b"abc"]
+)
+async def test_a_body_that_begins_as_a_request(pool, body):
+    """Is sent with `connection: close`, so that a server that leaves it unread does not go on to read it as one."""
+    async with scripted(answering(OK)) as server:
+        await fetch(pool, server.origin, body=body)
+        last = body in REQUESTS
+        assert server.requests[0].headers["connection"] == ("close" if last else "keep-alive")
+        assert server.requests[0].body == body
+        assert pool.idle == (not last)
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["then reads it", "then closes"])

@@ -1,0 +1,146 @@
+"""Relaying answers whose transport says one thing and sends another; and what of them is kept."""
+
+import pytest
+
+from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
+from ingate.errors import ProviderFailed
+from ingate.proxy.abandoned import MOST, Abandoned
+from ingate.proxy.exchange import Exchange
+from ingate.proxy.grants import Grant
+from ingate.proxy.relay import WHOLE_LIMIT, Terms, relay
+from ingate.proxy.request_head import read_head
+from tests.support.targets import target
+
+LENGTH = b"content-length"
+
+
+class Answer:
+    """An UpstreamResponse of the pieces it is given."""
+
+    def __init__(self, pieces, *, length=None, headers=()):
+        self.status = 200
+        self.headers = list(headers)
+        self.named = dict(headers)
+        self.length = length
+        self._pieces = iter(pieces)
+
+    async def read(self):
+        return next(self._pieces, b"")
+
+    def take(self):
+        return None
+
+    async def aclose(self):
+        pass
+
+
+class Caller:
+    """A sink that keeps what it is sent, and in which moment the exchange was settled."""
+
+    gone = False
+
+    def __init__(self):
+        self.events = []
+
+    def attend(self, grace):
+        self.grace = grace
+
+    async def settle(self, _exchange):
+        self.events.append("settled")
+
+    async def start(self, status, headers):
+        self.events.append(dict(headers))
+
+    async def write(self, chunk):
+        self.events.append(chunk)
+
+    async def end(self):
+        self.events.append("ended")
+
+    async def respond(self, status, headers, body):
+        self.events += [dict(headers), body]
+
+
+def exchange(key="key"):
+    """An exchange of a key."""
+    grant = Grant("org", key, b"", may_proxy=True, rate_limit=1, expires_at=None, targets=())
+    return Exchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
+
+
+async def relayed(answer):
+    """Relays an answer; returns the caller and the exchange."""
+    caller, under_way = Caller(), exchange()
+    terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10))
+    await relay(under_way, answer, caller, terms, [])
+    return caller, under_way
+
+
+async def test_a_stated_length_is_no_measure():
+    """What a header states neither sizes nor completes an answer that is framed otherwise."""
+    pieces = [b"x" * 5, b"y" * 100, b"z"]
+
+    caller, _ = await relayed(Answer(pieces, headers=[(LENGTH, b"5")]))
+
+    assert caller.events == [{}, *pieces, "settled", "ended"]
+
+
+async def test_a_whole_answer_is_bounded_by_what_arrives():
+    """However small it is said to be: what grows beyond the limit fails, and no more of it is read."""
+    chunk = b"x" * (WHOLE_LIMIT // 4)
+
+    with pytest.raises(ProviderFailed, match="more came"):
+        await relayed(Answer(iter(lambda: chunk, None), length=10))
+
+
+async def test_tiny_pieces_take_little_more_than_their_bytes():
+    """What is kept of a body that comes two bytes at a time is kept in few pieces."""
+    caller, under_way = await relayed(Answer([b"ab"] * 100_000))
+
+    assert b"".join(under_way.response_body) == b"ab" * 100_000
+    assert len(under_way.response_body) < 1000
+    assert len(caller.events) == 100_003
+
+
+def test_so_many_of_a_key_are_read_on():
+    """Each key has as many abandoned answers; one that ends makes room for another."""
+    abandoned = Abandoned(drain=True, seconds=3.0, size=10)
+    exchanges = [exchange() for _ in range(MOST)]
+    assert {abandoned.grace(it) for it in exchanges} == {3.0}
+    assert all(it.read_on for it in exchanges)
+    late = exchange()
+    assert (abandoned.grace(late), late.read_on) == (0.0, False)
+    assert abandoned.grace(exchange("another")) == 3.0
+    abandoned.ended(exchanges[0])
+    assert abandoned.grace(late) == 3.0
+
+
+def test_what_is_recorded_or_not_to_be_drained_is_not_read_on():
+    """There is nothing more to learn of it, or nothing is to be learned."""
+    recorded = exchange()
+    recorded.settled = True
+    assert Abandoned(drain=True, seconds=3.0, size=10).grace(recorded) == 0.0
+    never = Abandoned(drain=False, seconds=3.0, size=10)
+    assert (never.grace(exchange()), never.bytes) == (0.0, 0)
+
+
+def lane(secret, **fields):
+    """The lane of a caller that shows `secret` as its own."""
+    head = read_head("POST", "/v1/chat/completions", "", [(b"authorization", secret)], "sk-ingate-x")
+    return head.route((target("openai", **fields),), "m").account.lane
+
+
+def test_the_lane_of_a_passthrough_route_is_the_callers_own():
+    """Callers with credentials of their own share no connection; where the gateway's goes, theirs do not matter."""
+    assert lane(b"Bearer a") == lane(b"Bearer b")
+    assert lane(b"Bearer a", api_key="sk-other") != lane(b"Bearer a")
+    own = [lane(secret, auth_mode=AUTH_MODE_PASSTHROUGH) for secret in (b"Bearer a", b"Bearer b", b"Bearer a")]
+    assert own[0] == own[2] != own[1]
+
+
+def test_the_account_of_a_route_is_made_once():
+    """It is remembered with the route, or with the target."""
+    head = read_head("POST", "/v1/chat/completions", "", [(b"authorization", b"Bearer a")], "sk-ingate-x")
+    own = (target("openai", auth_mode=AUTH_MODE_PASSTHROUGH),)
+    assert head.route(own, "m").account is head.route(own, "m").account
+    targets = (target("openai"),)
+    assert head.route(targets, "m").account is targets[0].account
