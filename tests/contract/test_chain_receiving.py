@@ -343,8 +343,7 @@ async def test_connections_have_a_bound(monkeypatch):
 @pytest.mark.parametrize("greets", [False, True])
 async def test_connections_without_a_call_end(greets, monkeypatch):
     """One that does not speak HTTP/2, and one that does and asks nothing, are closed in their time."""
-    monkeypatch.setattr("ingate.rpc.server.HANDSHAKE_MS", 200)
-    monkeypatch.setattr("ingate.rpc.server.IDLE_MS", 200)
+    monkeypatch.setattr(f"ingate.rpc.server.{'IDLE_MS' if greets else 'HANDSHAKE_MS'}", 200)
     async with serving({KEYS: answering(KEYS)}) as (_, server):
         if greets:
             async with Http2(server.port) as peer:
