@@ -8,9 +8,6 @@ from ingate.rpc.connect import MAX_MESSAGE_BYTES
 from ingate.rpc.gate import Gate
 from ingate.rpc.places import Places
 
-WINDOW_BYTES = 65_535
-"""Bytes that a sender may send of a message nobody receives yet: HTTP/2's own first window."""
-
 MESSAGE_BYTES = 1024 * 1024
 """Bytes of a request at most, where an rpc has no other limit."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from ingate.rpc.connect import KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, MAX_MESSAGE_BYTES, METADATA_BYTES
-from ingate.rpc.door import WINDOW_BYTES, Door
+from ingate.rpc.door import Door
 from ingate.rpc.services import services
 
 MAX_CONNECTIONS = 1_000
@@ -110,8 +110,7 @@ def _options(max_request_bytes: int) -> tuple[tuple[str, int], ...]:
         # Refused as soon as its length is known, before its bytes; one that is compressed, when it grows beyond.
         ("grpc.max_receive_message_length", max_request_bytes),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        # More of a message than this comes when it is received. A probe of the bandwidth would let in megabytes.
-        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+        # No probe of the bandwidth: it would let megabytes of a message in before its caller is judged.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_metadata_size", METADATA_BYTES),
         # Two servers on one port would each get some of the calls; the second must fail to start.

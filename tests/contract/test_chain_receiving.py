@@ -13,16 +13,18 @@ from gen.ingate.auth.v1 import auth_service_pb2 as auth_pb
 from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
 from gen.ingate.keys.v1 import key_service_pb2_grpc as keys_grpc
 from ingate import errors
-from ingate.rpc.door import MESSAGE_BYTES, WINDOW_BYTES, Door
+from ingate.rpc.door import MESSAGE_BYTES, Door
 from ingate.rpc.gate import Gate
 from ingate.rpc.services import rpcs
 from ingate.rpc.status import from_rpc_error
 from tests.support.chain import AS_GATEWAY, AS_KEY, AS_PERSON, TRANSPORTS, answering, call, scripted, serving
-from tests.support.http2 import Http2, prefix
+from tests.support.http2 import FIRST_WINDOW, Http2, prefix
 from tests.support.waiting import eventually
 
 AUTH, KEYS, TEAMS = "ingate.auth.v1.AuthService", "ingate.keys.v1.KeyService", "ingate.orgs.v1.TeamService"
 LOGIN, LIST, CREATE = f"/{AUTH}/Login", f"/{KEYS}/ListKeys", f"/{KEYS}/CreateKey"
+CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 RECORD = "/ingate.exchanges.v1.ExchangeService/Record"
 MIB = 1024 * 1024
 LARGE = 32 * MIB
@@ -75,7 +77,7 @@ async def test_who_may_not_call_is_told_before_anything_is_sent(path, metadata, 
         assert failure.reason == reason
         async with Http2(server.port) as peer:
             stream = await peer.open(path, *metadata)
-            assert await peer.send(stream, prefix(LARGE) + b"x" * LARGE) <= WINDOW_BYTES
+            assert await peer.send(stream, prefix(LARGE) + b"x" * LARGE) <= FIRST_WINDOW
             await peer.over(stream)
 
 
@@ -95,19 +97,20 @@ async def test_what_is_sent_before_the_caller_is_known_is_a_window_at_most():
     async with serving({KEYS: answering(KEYS)}, callers=Slow()) as (_, server), Http2(server.port) as peer:
         stream = await peer.open(CREATE, *AS_KEY)
         await looked_up.wait()
-        assert await peer.send(stream, prefix(LARGE) + b"x" * MIB) == WINDOW_BYTES
+        assert await peer.send(stream, prefix(LARGE) + b"x" * MIB) == FIRST_WINDOW
         go.set()
         await peer.over(stream)
 
 
-async def test_few_strangers_are_received_at_a_time():
-    """Of a dozen who send large requests without a credential, all but three stay behind their windows."""
+@pytest.mark.parametrize("path", [LOGIN, CHECK, WATCH, REFLECT])
+async def test_few_strangers_are_received_at_a_time(path):
+    """Of eight who send large requests without a credential, all but three stay behind their windows."""
     door = Door()
-    door.strangers = Gate(3, patience=60, waiting=64, share=16)
+    door.strangers = door.tools = Gate(3, patience=60, waiting=64, share=16)
     async with serving({AUTH: answering(AUTH)}, door=door) as (_, server), Http2(server.port) as peer:
-        streams = [await peer.open(LOGIN) for _ in range(12)]
+        streams = [await peer.open(path) for _ in range(8)]
         sent = await asyncio.gather(*(peer.send(each, prefix(LARGE) + b"x" * (MIB // 4)) for each in streams))
-        assert sorted(sent) == [WINDOW_BYTES] * 9 + [5 + MIB // 4] * 3
+        assert sorted(sent) == [FIRST_WINDOW] * 5 + [5 + MIB // 4] * 3
 
 
 async def test_strangers_who_dribble_keep_nobody_from_signing_in():
@@ -122,18 +125,20 @@ async def test_strangers_who_dribble_keep_nobody_from_signing_in():
             await peer.over(stream)
 
 
-async def test_a_stranger_who_dribbles_is_cut(monkeypatch):
+@pytest.mark.parametrize("path", [LOGIN, CHECK, WATCH, REFLECT])
+async def test_a_stranger_who_dribbles_is_cut(path, monkeypatch):
     """A request that does not arrive in time ends in an error of its own."""
-    monkeypatch.setattr("ingate.rpc.interceptors.receive.SECONDS", 0.05)
+    for module in ("receive", "tools"):
+        monkeypatch.setattr(f"ingate.rpc.interceptors.{module}.SECONDS", 0.05)
     async with serving({AUTH: answering(AUTH)}) as (channel, _):
-        failure = await failure_of(channel.stream_unary(LOGIN)(never()))
+        failure = await failure_of(rest_of(channel.stream_stream(path)(never())))
         assert (failure.code, failure.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "REQUEST_TIMEOUT")
 
 
 async def test_a_call_without_a_request_is_a_bad_request():
     """Its sender has ended the requests before the first."""
     async with serving({KEYS: answering(KEYS), AUTH: answering(AUTH)}) as (channel, _):
-        for path, metadata in ((CREATE, AS_KEY), (LOGIN, ()), ("/grpc.health.v1.Health/Check", ())):
+        for path, metadata in ((CREATE, AS_KEY), (LOGIN, ()), (CHECK, ())):
             failure = await failure_of(channel.stream_unary(path)(iter(()), metadata=metadata))
             assert failure.reason == "BAD_REQUEST"
 
@@ -299,3 +304,53 @@ async def test_a_stranger_alone_does_not_hold_up_the_stop():
         await peer.send(await peer.open(LOGIN), prefix(1000) + b"x")
         await watching(channel, 5)
         await asyncio.wait_for(server.stop(600), PATIENCE)
+
+
+async def connected(port):
+    """Returns the streams of a connection that the server has greeted, None where it has closed it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        if await asyncio.wait_for(reader.read(1), PATIENCE):
+            return reader, writer
+    except ConnectionError:
+        pass
+    writer.close()
+    return None
+
+
+async def test_connections_have_a_bound(monkeypatch):
+    """One more is closed, those that are there go on, and one that ends leaves room."""
+    monkeypatch.setattr("ingate.rpc.server.MAX_CONNECTIONS", 3)
+    async with serving({KEYS: answering(KEYS)}) as (channel, server):
+        assert await call(channel, rpcs()[LIST], metadata=AS_KEY) is grpc.StatusCode.OK
+        kept = [await connected(server.port) for _ in range(2)]
+        assert all(kept)
+        assert await connected(server.port) is None
+        assert await call(channel, rpcs()[LIST], metadata=AS_KEY) is grpc.StatusCode.OK
+        kept.pop()[1].close()
+
+        async def room():
+            again = await connected(server.port)
+            kept.append(again)
+            return again
+
+        await eventually(room)
+        for each in kept:
+            if each:
+                each[1].close()
+
+
+@pytest.mark.parametrize("greets", [False, True])
+async def test_connections_without_a_call_end(greets, monkeypatch):
+    """One that does not speak HTTP/2, and one that does and asks nothing, are closed in their time."""
+    monkeypatch.setattr(f"ingate.rpc.server.{'IDLE_MS' if greets else 'HANDSHAKE_MS'}", 200)
+    async with serving({KEYS: answering(KEYS)}) as (_, server):
+        if greets:
+            async with Http2(server.port) as peer:
+                await peer.closed()
+            return
+        reader, writer = await connected(server.port)
+        async with asyncio.timeout(PATIENCE):
+            while await reader.read(100):
+                pass
+        writer.close()

@@ -100,6 +100,10 @@ class Http2:
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(lambda: stream in self.ended)
 
+    async def closed(self):
+        """Waits until the server has closed the connection. Raises TimeoutError."""
+        await asyncio.wait_for(asyncio.shield(self._task), PATIENCE)
+
     async def _read(self):
         try:
             while True:

@@ -134,16 +134,27 @@ async def test_waiting_counts_as_time():
 
 
 async def test_a_turn_of_one_who_left_goes_on():
-    """Leaving while waiting, or in the very moment that the turn comes, loses no turn."""
+    """Leaving while waiting, and in the very moment that the turn comes, loses no turn."""
     through = gate(1)
-    holder, leaving, last = Sender(through), Sender(through), Sender(through)
+    go = asyncio.Event()
+
+    async def hold():
+        await go.wait()
+        # Runs after the turn is passed on, and before the one who has it knows.
+        asyncio.get_running_loop().call_soon(chosen.task.cancel)
+
+    holder = asyncio.create_task(through.read("h", hold, LONG))
     await settled()
-    holder.arrived.set()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    chosen, leaving, last = Sender(through), Sender(through), Sender(through)
+    await settled()
     leaving.task.cancel()
+    await settled()
+    go.set()
+    await holder
     await last.begins()
-    await end(through, holder, leaving, last)
+    assert chosen.task.cancelled()
+    assert not chosen.begun.is_set()
+    await end(through, chosen, leaving, last)
 
 
 async def test_a_failure_passes_and_gives_the_turn_back():
