@@ -1,5 +1,6 @@
 """What becomes of keys and invitations when the person who made them goes, or may less."""
 
+import httpx
 import pytest
 from grpc import StatusCode
 
@@ -23,6 +24,9 @@ from gen.ingate.orgs.v1.member_service_pb2 import (
 )
 from ingate import ids
 from ingate.errors import Unauthenticated
+from rest_facade.app import Facade
+from rest_facade.dialects.ingate import INGATE
+from rest_facade.serving import Calls
 from tests.support import tenancy
 from tests.support.tenancy import PASSWORD, Secret
 from tests.support.waiting import eventually
@@ -150,3 +154,20 @@ async def test_a_lowered_role_takes_back_invitations(site):
     assert await site.code(accept[0]) is DEAD
     await site.call(UpdateMemberRequest(org_id=org.id, user_id=second.user_id, role=ROLE_MEMBER), org.owner)
     assert await site.code(accept[1]) is DEAD
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "left"), [("?keys=keep", 204, OK), ("?keys=revoke", 204, DEAD), ("", 204, DEAD)]
+)
+async def test_the_choice_is_a_query_parameter(site, query, status, left):
+    """Over REST, where a word that is none is refused and removes nobody."""
+    org = await site.found()
+    admin = await site.join(org, ROLE_ADMIN)
+    key = await site.key(org, admin)
+    facade = Facade(site.core.channel, (INGATE,), None, calls=Calls(gateway_token=site.core.gateway_token))
+    url = f"http://127.0.0.1:{await facade.start('127.0.0.1', 0)}/api/v1/orgs/{org.id}/members/{admin.user_id}"
+    async with httpx.AsyncClient(headers=dict(org.owner.metadata), timeout=30, trust_env=False) as client:
+        assert (await client.delete(f"{url}?keys=some")).status_code == 400
+        assert (await client.delete(url + query)).status_code == status
+    await facade.drain(1.0)
+    assert await site.code(MeRequest(), key) is left
