@@ -8,6 +8,8 @@ import click
 
 from ingate.cli.options import Settings, settings_options
 
+PAGE = 200
+
 
 @click.group()
 def command() -> None:
@@ -51,11 +53,44 @@ def create(settings: Settings, name: str, org: str) -> None:
 def list_keys(settings: Settings, org: str) -> None:
     """Prints a line a key: id, hash prefix, state, name."""
     from gen.ingate.keys.v1.key_service_pb2 import ListKeysRequest
+    from ingate import clock
 
-    answer = _run(settings, org, lambda stub, metadata: stub.ListKeys(ListKeysRequest(limit=200), metadata=metadata))
-    for key in answer.items:
-        state = "revoked" if key.HasField("revoked_at") else "active"
-        click.echo(f"{key.id}  {key.hash_prefix}  {state:7}  {key.name}")
+    async def every(stub: Any, metadata: Any) -> list[Any]:
+        # By id: while pages are read, a new key moves those before it to the next page.
+        found: dict[str, Any] = {}
+        offset, total = 0, 1
+        while offset < total:
+            answer = await stub.ListKeys(ListKeysRequest(limit=PAGE, offset=offset), metadata=metadata)
+            found |= {key.id: key for key in answer.items}
+            # A page that is empty is past the end, whatever was counted.
+            offset, total = offset + len(answer.items), answer.total if answer.items else 0
+        return list(found.values())
+
+    keys = _run(settings, org, every)
+    states = [state(key, clock.now()) for key in keys]
+    width = max(map(len, states), default=0)
+    for key, shown in zip(keys, states, strict=True):
+        click.echo(f"{key.id}  {key.hash_prefix}  {shown:{width}}  {key.name}")
+
+
+def state(key: Any, now: int) -> str:
+    """Returns what a key is at a moment, and until when: active, rotated (and still valid), expired or revoked.
+
+    A key that was ended before it would have ended by itself is revoked.
+    """
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from ingate import clock
+
+    expires = clock.from_proto(key.expires_at) if key.HasField("expires_at") else None
+    ended = clock.from_proto(key.revoked_at) if key.HasField("revoked_at") else None
+    ends = min((moment for moment in (expires, ended) if moment is not None), default=None)
+    if ends is not None and ends <= now:
+        return "revoked" if ends == ended else "expired"
+    word = "active" if ended is None else "rotated"
+    if ends is None:
+        return word
+    return f"{word} until {Timestamp(seconds=ends // clock.SECOND).ToJsonString()}"
 
 
 @command.command(help="Revoke a key, at once.")

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 
 import pytest
 from grpc import StatusCode
@@ -103,7 +104,7 @@ async def news_of(stub, gateway, org_id):
         async with asyncio.timeout(PATIENCE):
             while True:
                 news = await call.read()
-                assert news.epoch == epochs[-1] + 1
+                assert news.epoch == epochs[-1] + bool(news.org_ids)
                 epochs.append(news.epoch)
                 if org_id in news.org_ids:
                     return news.epoch
@@ -158,6 +159,16 @@ async def test_a_change_by_another_core_is_heard(grpc_stub, tenant, gateway, sec
         await KeyServiceStub(second_core.channel).RevokeKey(revoke, metadata=tenant.owner[-1:])
         assert await following()
     assert (await refusal(admit(grpc_stub, answer.key, gateway))).code is StatusCode.UNAUTHENTICATED
+
+
+async def test_watchers_are_told_that_there_is_no_news(grpc_stub, gateway):
+    """Time and again, so that a silent stream is a broken one."""
+    call = grpc_stub.Watch(pb.WatchRequest(), metadata=gateway)
+    async with asyncio.timeout(PATIENCE):
+        words = [await call.read() for _ in range(3)]
+    call.cancel()
+    for before, after in itertools.pairwise(words):
+        assert after.epoch == before.epoch + bool(after.org_ids)
 
 
 async def test_a_watcher_that_leaves_is_forgotten(grpc_stub, tenant, gateway, core):

@@ -70,8 +70,9 @@ def now(monkeypatch):
 
 
 @pytest.fixture
-async def core(now):
-    """A core, and as `core.cache` the grants of a gateway that asks it."""
+async def core(now, monkeypatch):
+    """A core, and as `core.cache` the grants of a gateway that asks it, with all the patience of a busy machine."""
+    monkeypatch.setattr(admission, "ADMIT_SECONDS", 600.0)
     server, core = InProcessServer(), Core()
     gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(core, server)
     stub = gateway_service_pb2_grpc.GatewayServiceStub(server.channel())
@@ -82,8 +83,9 @@ async def core(now):
 
 
 @pytest.fixture
-async def watched(core):
-    """The core, whose news the gateway follows."""
+async def watched(core, monkeypatch):
+    """The core, whose news the gateway follows, with the same patience."""
+    monkeypatch.setattr(grants, "SILENCE", 600.0)
     job = asyncio.create_task(core.cache.watch())
     await tell(core, (7,))
     yield core
@@ -295,6 +297,7 @@ async def test_a_grant_that_was_dropped_never_comes_back(watched, when):
 async def test_a_stream_that_is_silent_counts_as_lost(watched, now, monkeypatch):
     """By the clock at once, and then it is left for another, as one whose other end is gone."""
     watched.keys[KEY] = "a"
+    watched.cache._ttl = 2 * grants.SILENCE
     assert await version(watched) == 1
     now.moment += grants.SILENCE - 0.01
     assert await version(watched) == 1
