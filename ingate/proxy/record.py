@@ -20,6 +20,8 @@ from ingate.proxy.headers import recorded
 from ingate.proxy.wire import double, sized, tag, text, varint
 
 CLIENT_CLOSED = 499
+EXCERPT = 256
+"""Characters of prompt and of completion in a record whose payload was left out for want of room."""
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
@@ -111,6 +113,25 @@ def light(exchange: Exchange) -> bytes:
     """Returns a record without payload, with all that the bodies say."""
     fields = _noted(exchange)
     _learn(fields, exchange, _answered(exchange))
+    return _without_payload(exchange, fields)
+
+
+def shed(exchange: Exchange) -> bytes:
+    """Returns a record for which there is little room: no payload, of what the bodies say the beginning."""
+    fields = _noted(exchange)
+    _learn(fields, exchange, _answered(exchange), EXCERPT)
+    fields += _pair(("recorded", "without payload"))
+    return _without_payload(exchange, fields)
+
+
+def incomplete(exchange: Exchange, error: str) -> bytes:
+    """Returns a record of what is certain of an exchange whose record cannot be made, and of the error's type."""
+    fields = _begun(exchange)
+    fields += _pair(("recorded", f"incomplete: {error}"))
+    return _without_payload(exchange, fields)
+
+
+def _without_payload(exchange: Exchange, fields: list[bytes]) -> bytes:
     return b"".join((*_stated(exchange), *sized(_EXCHANGE, b"".join(fields))))
 
 
@@ -134,23 +155,28 @@ def _left_to_learn(format: Format, media_type: str) -> bytes:
     return ExchangeRecord(format=format, media_type=media_type).SerializeToString()
 
 
-def _noted(exchange: Exchange) -> list[bytes]:
-    """Returns the fields of an `Exchange` that the engine itself has noted."""
-    started, first_byte = exchange.started, exchange.first_byte
+def _begun(exchange: Exchange) -> list[bytes]:
+    """Returns the fields that every `Exchange` has: which it was, when, how it ended, how long it took."""
     seconds, micros = divmod(exchange.created_at, clock.SECOND)
     since, nanos = _since(seconds), varint(micros * 1000)
     request_id = exchange.request_id.encode()
     # A field in a line.
     # fmt: off
-    fields = [
+    return [
         _REQUEST_ID, varint(len(request_id)), request_id,
         _CREATED_AT, varint(len(since) + len(nanos)), since, nanos,
         _LEFT if exchange.client_gone else _outcome(exchange.status, exchange.error_code),
-        _LATENCY, _milliseconds(time.perf_counter() - started),
+        _LATENCY, _milliseconds(time.perf_counter() - exchange.started),
     ]
     # fmt: on
+
+
+def _noted(exchange: Exchange) -> list[bytes]:
+    """Returns the fields of an `Exchange` that the engine itself has noted."""
+    fields = _begun(exchange)
+    first_byte = exchange.first_byte
     if first_byte is not None:
-        fields += _TTFT, _milliseconds(first_byte - started)
+        fields += _TTFT, _milliseconds(first_byte - exchange.started)
     if exchange.stream:
         fields.append(_STREAM)
     for attempt in exchange.attempts:
@@ -178,12 +204,12 @@ def _tried(provider: str, status: int | None, error: str | None) -> bytes:
     return b"".join((*fields, _ATTEMPT_LATENCY))
 
 
-def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
-    """Adds what the bodies say."""
+def _learn(fields: list[bytes], exchange: Exchange, answered: bytes, most: int | None = None) -> None:
+    """Adds what the bodies say; of texts, `most` characters."""
     head = exchange.head
     asked = read_prompt(head.format, exchange.request_body)
     if asked is not None:
-        fields += text(_PROMPT, asked)
+        fields += text(_PROMPT, asked[:most])
     facts = exchange.response_facts
     if facts is None:
         facts = read_response(head.format, exchange.media_type, exchange.response_encoding, answered)
@@ -193,9 +219,13 @@ def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
         if count is not None:
             fields += name, varint(count)
     if facts.completion is not None:
-        fields += text(_COMPLETION, facts.completion)
+        fields += text(_COMPLETION, facts.completion[:most])
     for pair in facts.metadata:
-        fields += sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, pair[1]))))
+        fields += _pair(pair)
+
+
+def _pair(pair: tuple[str, str]) -> tuple[bytes, ...]:
+    return sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, pair[1]))))
 
 
 @lru_cache(maxsize=256)
