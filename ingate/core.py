@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -21,6 +22,7 @@ from ingate.audit.servicer import AuditServicer
 from ingate.auth.passwords import Passwords
 from ingate.auth.servicer import AuthServicer
 from ingate.auth.throttle import Throttle
+from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Database
 from ingate.exchanges.servicer import ExchangeServicer
@@ -46,6 +48,7 @@ from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
 from ingate.proxy.ports import Timeouts, Transport
 from ingate.proxy.recorder import Recorder
+from ingate.proxy.refusals import Refusals
 from ingate.proxy.relay import Disconnect
 from ingate.proxy.servicer import ProxyServicer
 from ingate.proxy.shipping import ship_over
@@ -53,9 +56,11 @@ from ingate.proxy.upstream import UpstreamPool
 from ingate.rpc.connect import MAX_MESSAGE_BYTES
 from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.chain import chain
+from ingate.rpc.interceptors.refusals import refusals
 from ingate.rpc.interceptors.stages import stages
 from ingate.rpc.services import rpcs, services
-from ingate.storage import data_dir, inside, open_database
+from ingate.storage import data_dir, inside, keep_private, open_database
+from ingate.supervision import Supervisor
 from ingate.system.servicer import SystemServicer
 from ingate.vault import Vault, load_master_key
 
@@ -64,6 +69,9 @@ SHIP_SECONDS = 0.25
 """Between two batches under load: a transaction costs as much as the rows of a hundred exchanges."""
 SHIPPED_AT_ONCE = 2000
 """Records of a batch at most: what arrives between two of them on a busy process."""
+PREPARE_SECONDS = 5.0
+"""After the start: what the first batch needs is loaded while there is mostly nothing else to do yet."""
+TEND_SECONDS = 1.0
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 
@@ -78,6 +86,7 @@ class Core:
     engine: Engine
     system: SystemServicer
     shipper: Shipper
+    refusals: Refusals
     database: Database
     gateway_token: str
     made_master_key: bool
@@ -116,6 +125,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 async def _build(settings: Settings, database: Database, stack: AsyncExitStack) -> Core:
     directory = data_dir(settings)
     with inside(directory):
+        keep_private(directory)
         key, made = load_master_key(settings.master_key, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
@@ -125,6 +135,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     passwords = Passwords()
     stack.callback(passwords.close)
     allow_private = private_upstreams_allowed(settings, database)
+    refused, supervisor = Refusals(), Supervisor()
     interceptors = (
         chain(
             stages(
@@ -132,6 +143,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
                 Memberships(database),
                 gateway_token=token,
                 windows=windows,
+                refused=refusals("/ingate.proxy.v1.ProxyService/Forward", refused.note),
             ),
             rpcs(),
         ),
@@ -142,7 +154,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     stack.push_async_callback(server.stop, None)
     forwarding = _forwarding(settings, windows, channel, as_gateway, stack, allow_private=allow_private)
     engine, transports = forwarding.engine, forwarding.transports
-    system = SystemServicer(database)
+    journal, shipper = forwarding.journal, forwarding.shipper
+    condition = Condition(engine, forwarding.recorder, journal.counts, shipper, supervisor, refused)
+    system = SystemServicer(database, condition)
     stack.push_async_callback(system.aclose)
     exchanges = ExchangeServicer(database, last_used.touch)
     servicers: dict[str, Any] = {
@@ -179,14 +193,21 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     }
     for name, servicer in servicers.items():
         services()[name].add_to_server(servicer, server)
-    for job in (changes.follow, last_used.run, forwarding.grants.watch):
-        stack.push_async_callback(_end, asyncio.create_task(job()))
-    forwarding.shipper.start()
-    stack.push_async_callback(forwarding.shipper.stop, FLUSH_SECONDS)
+    for name, job in (
+        ("changes.follow", changes.follow),
+        ("last_used.run", last_used.run),
+        ("grants.watch", forwarding.grants.watch),
+        ("journal.tend", partial(_tend, journal)),
+    ):
+        stack.push_async_callback(_end, supervisor.start(name, job))
+    preparing = supervisor.start("exchanges.prepare", partial(_prepare, exchanges), may_end=True)
+    stack.push_async_callback(_end, preparing)
+    shipper.start(partial(supervisor.start, "shipper.run", may_end=True))
+    stack.push_async_callback(shipper.stop, FLUSH_SECONDS)
     # What is still under way now is cut, and recorded while the journal is there to record it.
     stack.push_async_callback(engine.drained, CUT_SECONDS)
     stack.push_async_callback(forwarding.pool.aclose)
-    return Core(channel, interceptors, servicers, engine, system, forwarding.shipper, database, token, made)
+    return Core(channel, interceptors, servicers, engine, system, shipper, refused, database, token, made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +218,8 @@ class _Forwarding:
     transports: dict[bool, Transport]
     pool: UpstreamPool
     grants: Grants
+    journal: Journal
+    recorder: Recorder
     shipper: Shipper
 
 
@@ -213,7 +236,13 @@ def _forwarding(
     pool = UpstreamPool()
     stack.push_async_callback(pool.aclose)
     with inside(directory):
-        journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
+        journal = Journal(
+            directory / "journal",
+            max_bytes=settings.journal_max_bytes,
+            fsync=settings.journal_fsync,
+            overdraft=settings.when_unrecorded == "refuse",
+        )
+        journal.tend()
     stack.callback(journal.close)
     shipper = Shipper(
         journal,
@@ -227,12 +256,24 @@ def _forwarding(
         GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, allow_private=allow_private
     )
     stack.push_async_callback(grants.aclose)
-    recorder = Recorder(journal, settings.capture_bytes)
+    recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded)
     stack.callback(recorder.flush)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
     disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
     engine = Engine(grants, windows, recorder, transports, disconnect)
-    return _Forwarding(engine, transports, pool, grants, shipper)
+    return _Forwarding(engine, transports, pool, grants, journal, recorder, shipper)
+
+
+async def _tend(journal: Journal) -> None:
+    """Looks after the journal until cancelled."""
+    while True:
+        await asyncio.sleep(TEND_SECONDS)
+        journal.tend()
+
+
+async def _prepare(exchanges: ExchangeServicer) -> None:
+    await asyncio.sleep(PREPARE_SECONDS)
+    await exchanges.prepare()
 
 
 async def _end(job: "asyncio.Task[None]") -> None:

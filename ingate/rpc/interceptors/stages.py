@@ -22,13 +22,16 @@ def stages(
     windows: FixedWindows,
     now: Callable[[], int] = clock.now,
     uncounted: frozenset[str] = frozenset(),
+    refused: Stage | None = None,
 ) -> tuple[Stage, ...]:
-    """Returns the stages, outermost first. `uncounted`: see `quota`."""
+    """Returns the stages, outermost first. `uncounted`: see `quota`. `refused`: see `refusals`."""
     return (
         # Outermost: no exception of a stage or a servicer may reach gRPC, which would send its text.
         FAILURES,
         # Around all that can refuse a call, so that refused calls are in the log as well.
         ACCESS_LOG,
+        # The same for what hears of refusals.
+        *([] if refused is None else [refused]),
         # Before whatever asks who is calling.
         authenticate(authenticator, gateway_token),
         # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
