@@ -42,9 +42,18 @@ def keep_private(directory: Path) -> None:
     """
     for path in (directory / MASTER_KEY_FILE, *(directory / "journal").glob("*")):
         _close_to_others(path)
-    mode = directory.stat().st_mode
-    if mode & OTHERS:
-        _log.warning("data_directory_open_to_others", directory=str(directory), mode=f"{stat.S_IMODE(mode):o}")
+    if others_may(directory):
+        _log.warning("data_directory_open_to_others", directory=str(directory))
+
+
+def embedded_files(directory: Path) -> tuple[Path, ...]:
+    """Returns the files of an embedded database in the data directory, whether they are there or not."""
+    return _database_files(directory / EMBEDDED_FILE)
+
+
+def others_may(path: Path) -> bool:
+    """Tells whether anybody but its owner may do anything with a file or directory that is there."""
+    return path.exists() and bool(path.stat().st_mode & OTHERS)
 
 
 def _database_files(path: Path) -> tuple[Path, ...]:

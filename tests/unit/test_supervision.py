@@ -95,7 +95,7 @@ async def test_pauses_grow_and_begin_anew_after_a_steady_time(supervisor, starte
     keeper = Supervisor(first_pause=1.0, longest_pause=3.0)
     work = dying(4, ValueError())
     task = keeper.start("some.job", work)
-    while work.runs < 5:  # noqa: ASYNC110 -- nothing sleeps here
+    while work.runs < 5:
         await asyncio.wait([task], timeout=0)
     task.cancel()
     assert pauses == [1.0, 2.0, 3.0, 3.0]
@@ -103,7 +103,7 @@ async def test_pauses_grow_and_begin_anew_after_a_steady_time(supervisor, starte
     monkeypatch.setattr(supervision, "STEADY_SECONDS", 0.0)
     work = dying(3, ValueError())
     task = keeper.start("some.job", work)
-    while work.runs < 4:  # noqa: ASYNC110 -- the same
+    while work.runs < 4:
         await asyncio.wait([task], timeout=0)
     task.cancel()
     assert pauses == [1.0, 1.0, 1.0]

@@ -45,8 +45,7 @@ class Room:
         """Whether `weigh` is to be asked: an attribute, since it is looked at for every call."""
         self._counts = counts
         self._reserve = Reserve(directory, min(reserve_bytes, max_bytes // 16))
-        self._shed = Sampler(1, _QUIET)
-        self._lost = Sampler(1, _QUIET)
+        self._shed, self._lost, self._fails, self._mended = (Sampler(1, _QUIET) for _ in range(4))
 
     @property
     def to_adopt(self) -> int:
@@ -81,7 +80,8 @@ class Room:
         found: Disk = "disk_full" if number in NO_ROOM else "disk_broken"
         if self.disk != found:
             self.disk, self.pressed = found, True
-            _log.error("journal_disk_fails", disk=found, error=self.error, reserve=self._reserve.left)
+            if self._fails.take() is not None:
+                _log.error("journal_disk_fails", disk=found, error=self.error, reserve=self._reserve.left)
 
     def tend(self, writable: Callable[[], bool]) -> None:
         """Fills the reserve, at the start and after hard times; without one the disk counts as full.
@@ -92,7 +92,8 @@ class Room:
             if not self._reserve.left and not self.refill():
                 self.failed(errno.ENOSPC)
         elif self.refill() and (self.disk == "disk_full" or writable()):
-            _log.warning("journal_disk_mended", was=self.disk, error=self.error)
+            if self._mended.take() is not None:
+                _log.warning("journal_disk_mended", was=self.disk, error=self.error)
             self.disk = None
 
     def spend(self, size: int) -> bool:
