@@ -112,6 +112,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     journal_fsync: Annotated[bool, _setting("Flush the journal to disk before answers end, once for a few.")] = False
     journal_max_bytes: Annotated[int, _setting("Bytes the journal may hold.", ge=1024 * 1024)] = 1024**3
+    when_unrecorded: Annotated[
+        Literal["refuse", "serve"],
+        _setting(
+            "What becomes of calls that could not be recorded, for want of room or disk: 503, or served all the same."
+        ),
+    ] = "refuse"
     grant_seconds: Annotated[
         float, _setting("Seconds a gateway may serve from what it knows of a key while the core is away.", gt=0, le=300)
     ] = 30.0

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -21,6 +22,7 @@ from ingate.audit.servicer import AuditServicer
 from ingate.auth.doors import Doors
 from ingate.auth.passwords import Passwords
 from ingate.auth.servicer import AuthServicer
+from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Database
 from ingate.exchanges.servicer import ExchangeServicer
@@ -48,6 +50,7 @@ from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
 from ingate.proxy.ports import Timeouts, Transport
 from ingate.proxy.recorder import Recorder
+from ingate.proxy.refusals import Refusals
 from ingate.proxy.servicer import FORWARD, HEAD_BYTES, ProxyServicer
 from ingate.proxy.shipping import ship_over
 from ingate.proxy.upstream import UpstreamPool
@@ -55,9 +58,11 @@ from ingate.rpc.connect import MAX_MESSAGE_BYTES
 from ingate.rpc.door import Door
 from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.chain import chain
+from ingate.rpc.interceptors.refusals import refusals
 from ingate.rpc.interceptors.stages import stages
 from ingate.rpc.services import rpcs, services
-from ingate.storage import data_dir, inside, open_database
+from ingate.storage import data_dir, inside, keep_private, open_database
+from ingate.supervision import Supervisor
 from ingate.system.servicer import SystemServicer
 from ingate.vault import Vault, load_master_key
 
@@ -68,6 +73,9 @@ SHIPPED_AT_ONCE = 2000
 """Records of a batch at most: what arrives between two of them on a busy process."""
 LEAST_MESSAGE_BYTES = 16 * 1024 * 1024
 """Bytes that a gateway's batch may have over a socket, however small bodies must be."""
+PREPARE_SECONDS = 5.0
+"""After the start: what the first batch needs is loaded while there is mostly nothing else to do yet."""
+TEND_SECONDS = 1.0
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 
@@ -84,6 +92,7 @@ class Core:
     engine: Engine
     system: SystemServicer
     shipper: Shipper
+    refusals: Refusals
     database: Database
     gateway_token: str
     made_master_key: bool
@@ -114,6 +123,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 async def _build(settings: Settings, database: Database, stack: AsyncExitStack) -> Core:
     directory = data_dir(settings)
     with inside(directory):
+        keep_private(directory)
         key, made = load_master_key(settings.master_key, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
@@ -123,9 +133,17 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     stack.callback(passwords.close)
     policy = addresses.policy(settings.allow_private_upstreams, settings.ssrf_allowed_hosts, embedded=database.embedded)
     authenticator, memberships = Authenticator(database, last_used, rate_limits), Memberships(database)
+    refused, supervisor = Refusals(), Supervisor()
 
     def interceptors(door: Door | None) -> tuple[grpc.aio.ServerInterceptor, ...]:
-        judged = stages(authenticator, memberships, gateway_token=token, windows=windows, door=door)
+        judged = stages(
+            authenticator,
+            memberships,
+            gateway_token=token,
+            windows=windows,
+            door=door,
+            refused=refusals(FORWARD, refused.note),
+        )
         return (chain(judged, rpcs(), gateway_token=token, limits=limits, door=door),)
 
     limits = {FORWARD: settings.max_body_bytes + HEAD_BYTES}
@@ -140,7 +158,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     changes = Changes(database, lambda org_id: forwarding.grants.forget((org_id,)))
     await changes.start()
     bodies = BodyBudget()
-    system = SystemServicer(database)
+    journal, shipper = forwarding.journal, forwarding.shipper
+    condition = Condition(engine, forwarding.recorder, journal.counts, shipper, supervisor, refused)
+    system = SystemServicer(database, condition)
     stack.push_async_callback(system.aclose)
     exchanges = ExchangeServicer(database, last_used.touch)
     servicers: dict[str, Any] = {
@@ -181,15 +201,33 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     }
     for name, servicer in servicers.items():
         services()[name].add_to_server(servicer, server)
-    for job in (changes.follow, last_used.run, forwarding.grants.watch):
-        stack.push_async_callback(_end, asyncio.create_task(job()))
-    forwarding.shipper.start()
-    stack.push_async_callback(forwarding.shipper.stop, FLUSH_SECONDS)
+    for name, job in (
+        ("changes.follow", changes.follow),
+        ("last_used.run", last_used.run),
+        ("grants.watch", forwarding.grants.watch),
+        ("journal.tend", partial(_tend, journal)),
+    ):
+        stack.push_async_callback(_end, supervisor.start(name, job))
+    preparing = supervisor.start("exchanges.prepare", partial(_prepare, exchanges), may_end=True)
+    stack.push_async_callback(_end, preparing)
+    shipper.start(partial(supervisor.start, "shipper.run", may_end=True))
+    stack.push_async_callback(shipper.stop, FLUSH_SECONDS)
     # What is still under way now is cut, and recorded while the journal is there to record it.
     stack.push_async_callback(engine.drained, CUT_SECONDS)
     stack.push_async_callback(forwarding.pool.aclose)
     return Core(
-        channel, interceptors(door), door, bodies, servicers, engine, system, forwarding.shipper, database, token, made
+        channel,
+        interceptors(door),
+        door,
+        bodies,
+        servicers,
+        engine,
+        system,
+        shipper,
+        refused,
+        database,
+        token,
+        made,
     )
 
 
@@ -201,6 +239,8 @@ class _Forwarding:
     transports: dict[bool, Transport]
     pool: UpstreamPool
     grants: Grants
+    journal: Journal
+    recorder: Recorder
     shipper: Shipper
 
 
@@ -221,7 +261,13 @@ def _forwarding(
     )
     stack.push_async_callback(pool.aclose)
     with inside(directory):
-        journal = Journal(directory / "journal", max_bytes=settings.journal_max_bytes, fsync=settings.journal_fsync)
+        journal = Journal(
+            directory / "journal",
+            max_bytes=settings.journal_max_bytes,
+            fsync=settings.journal_fsync,
+            overdraft=settings.when_unrecorded == "refuse",
+        )
+        journal.tend()
     stack.callback(journal.close)
     shipper = Shipper(
         journal,
@@ -233,14 +279,26 @@ def _forwarding(
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
     grants = Grants(GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, policy=policy)
     stack.push_async_callback(grants.aclose)
-    recorder = Recorder(journal, settings.capture_bytes)
+    recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded)
     stack.callback(recorder.flush)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
     abandoned = Abandoned(
         drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes
     )
     engine = Engine(grants, windows, recorder, transports, abandoned)
-    return _Forwarding(engine, transports, pool, grants, shipper)
+    return _Forwarding(engine, transports, pool, grants, journal, recorder, shipper)
+
+
+async def _tend(journal: Journal) -> None:
+    """Looks after the journal until cancelled."""
+    while True:
+        await asyncio.sleep(TEND_SECONDS)
+        journal.tend()
+
+
+async def _prepare(exchanges: ExchangeServicer) -> None:
+    await asyncio.sleep(PREPARE_SECONDS)
+    await exchanges.prepare()
 
 
 async def _end(job: "asyncio.Task[None]") -> None:

@@ -4,6 +4,7 @@ Knows SQLAlchemy; knows no table. Every rpc opens exactly one transaction, by `r
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -14,13 +15,33 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from ingate.errors import BadRequest, Unavailable
+from ingate.errors import BadRequest, DomainError, StorageFull, Unavailable
 
 DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 RETRY_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 PAGE_SIZE = 16_384
 """Bytes of a page of a new file. Exchanges fit in whole, which halves the file and the time that storing takes."""
+
+
+_FULL = frozenset({sqlite3.SQLITE_FULL, "53100"})
+"""Codes of SQLite and SQLSTATEs of PostgreSQL for a disk, or a file, that has no room."""
+_AWAY = {
+    sqlite3.SQLITE_READONLY: "the database cannot be written to: it is read-only",
+    sqlite3.SQLITE_IOERR: "the disk of the database fails",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "the file of the database is damaged",
+    sqlite3.SQLITE_BUSY: "the database is busy",
+    sqlite3.SQLITE_LOCKED: "the database is busy",
+    "25006": "the database cannot be written to: it is read-only",
+    "53000": "the database has no resources left",
+    "53200": "the database has no memory left",
+    "53300": "the database has no connections left",
+    "58030": "the disk of the database fails",
+}
+"""What the database cannot help at the moment, by the same codes."""
+_PRIMARY = 0xFF
+"""SQLite says more in the bits above."""
 
 
 class Base(DeclarativeBase):
@@ -77,7 +98,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Yields a session in a transaction that only reads. Raises Unavailable when the database does not answer."""
+        """Yields a session in a transaction that only reads.
+
+        Raises Unavailable when the database does not answer or cannot read.
+        """
         async with _transaction(self._readers) as session:
             yield session
 
@@ -85,7 +109,8 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Yields a session in a transaction that commits when the block ends and rolls back when it raises.
 
-        Raises Unavailable when the database does not answer; then it may or may not have committed.
+        Raises Unavailable when the database does not answer, and then it may or may not have committed, or cannot
+        write; StorageFull when its disk is full. Both undo all of it.
         """
         async with self._writing or nullcontext(), _transaction(self._writers) as session:
             yield session
@@ -102,9 +127,10 @@ async def _transaction(sessions: async_sessionmaker[AsyncSession]) -> AsyncItera
             await _connect(session)
             yield session
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        told = _told(error)
+        if told is None:
             raise
-        raise Unavailable("the database went away", retry_after=RETRY_SECONDS) from error
+        raise told from error
 
 
 async def _connect(session: AsyncSession) -> None:
@@ -112,7 +138,20 @@ async def _connect(session: AsyncSession) -> None:
     try:
         await session.connection()
     except (SQLAlchemyError, OSError) as error:
-        raise Unavailable("the database does not answer", retry_after=RETRY_SECONDS) from error
+        told = _told(error) if isinstance(error, DBAPIError) else None
+        raise told or Unavailable("the database does not answer", retry_after=RETRY_SECONDS) from error
+
+
+def _told(error: DBAPIError) -> DomainError | None:
+    """Returns what an error of the driver says of the database, None when it is about the statement."""
+    original: Any = error.orig
+    code = getattr(original, "sqlite_errorcode", None)
+    code = getattr(original, "sqlstate", None) if code is None else code & _PRIMARY
+    if code in _FULL:
+        return StorageFull("the disk of the database is full: nothing can be stored")
+    if (why := _AWAY.get(code)) is None and error.connection_invalidated:
+        why = "the database went away"
+    return Unavailable(why, retry_after=RETRY_SECONDS) if why else None
 
 
 def _without_details(context: ExceptionContext) -> None:

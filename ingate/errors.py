@@ -15,6 +15,7 @@ DomainError
  ├── TooLarge               PAYLOAD_TOO_LARGE   more than a limit allows
  ├── RateLimited            RATE_LIMITED        too many requests, for now
  ├── Unavailable            UNAVAILABLE         a part is down or not ready, for now
+ ├── StorageFull            STORAGE_FULL        the disk of the database is full
  ├── ProviderFailed         PROVIDER_ERROR      the provider failed below HTTP
  └── ProviderTimedOut       PROVIDER_TIMEOUT    the provider did not answer in time
 """
@@ -31,6 +32,9 @@ class DomainError(Exception):
     """
 
     reason = "INTERNAL"
+
+    recorded = False
+    """Whether an exchange is on record that ended so."""
 
     def __init__(
         self,
@@ -115,6 +119,12 @@ class Unavailable(DomainError):
     """A part is down or not ready."""
 
     reason = "UNAVAILABLE"
+
+
+class StorageFull(DomainError):
+    """What was to be stored was not, for the disk of the database is full."""
+
+    reason = "STORAGE_FULL"
 
 
 class ProviderFailed(DomainError):

@@ -4,19 +4,27 @@ Knows no table and no version; opens, and says what is wrong in words for the op
 """
 
 import asyncio
+import os
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import structlog
 from sqlalchemy.engine import make_url
 
 from ingate.config import Settings
 from ingate.db import Database
 from ingate.errors import DomainError, Unavailable
+from ingate.vault import MASTER_KEY_FILE
 
 EMBEDDED_FILE = "ingate.db"
 REACH_SECONDS = 15.0
+OTHERS = 0o077
+"""Permissions of everybody but the owner."""
+
+_log = structlog.get_logger(__name__)
 
 
 def data_dir(settings: Settings) -> Path:
@@ -25,6 +33,53 @@ def data_dir(settings: Settings) -> Path:
     with inside(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def keep_private(directory: Path) -> None:
+    """Takes from others what they may do with the files of an installation, as older ones have left them.
+
+    A directory that others may enter is told of, and left as its owner has made it.
+    """
+    for path in (directory / MASTER_KEY_FILE, *(directory / "journal").glob("*")):
+        _close_to_others(path)
+    if others_may(directory):
+        _log.warning("data_directory_open_to_others", directory=str(directory))
+
+
+def embedded_files(directory: Path) -> tuple[Path, ...]:
+    """Returns the files of an embedded database in the data directory, whether they are there or not."""
+    return _database_files(directory / EMBEDDED_FILE)
+
+
+def others_may(path: Path) -> bool:
+    """Tells whether anybody but its owner may do anything with a file or directory that is there."""
+    return path.exists() and bool(path.stat().st_mode & OTHERS)
+
+
+def _database_files(path: Path) -> tuple[Path, ...]:
+    return path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file of an embedded database unless it exists, and takes from others what they may do with it.
+
+    SQLite gives the files beside it the same mode, whatever the umask.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for file in _database_files(path):
+        _close_to_others(file)
+
+
+def _close_to_others(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and mode & OTHERS:
+            path.chmod(stat.S_IMODE(mode) & ~OTHERS)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.warning("file_open_to_others", path=str(path), error=error.strerror)
 
 
 @contextmanager
@@ -55,8 +110,10 @@ async def _reach(database: Database) -> None:
     url = make_url(database.url)
     try:
         if database.embedded:
+            path = Path(str(url.database))
+            _make_private(path)
             # The driver's thread outlives a failure to open the file, and then complains about it.
-            sqlite3.connect(str(url.database)).close()
+            sqlite3.connect(path).close()
         async with asyncio.timeout(REACH_SECONDS), database.read():
             return
     except DomainError as error:

@@ -14,9 +14,10 @@ import structlog
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ingate.errors import DomainError
 from ingate.ids import uuid7
 from ingate.net.outbox import Outbox
-from ingate.proxy.ports import ClientGone
+from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.status import Failure
 from rest_facade import failures
 from rest_facade.answers import failure_of, refuse, written
@@ -31,6 +32,8 @@ _log = structlog.get_logger(__name__)
 
 ProxyHandler = Callable[[str, Head, Body, HttpSink], Awaitable[None]]
 """Answers a request that no dialect claims, given its id. Raises only while nothing is sent."""
+RefusalNote = Callable[[str, Headers, str], None]
+"""Takes the reason, headers and address of a proxied request that was refused and is not on record."""
 
 _CUT_SECONDS = 0.5
 _COMMON = common_lines() + REQUEST_ID.encode() + b": "
@@ -53,7 +56,9 @@ class Facade:
         *,
         calls: Calls | None = None,
         limits: Limits | None = None,
+        refused: RefusalNote | None = None,
     ) -> None:
+        self._refused = refused
         self.servings = tuple(Serving(dialect, channel, calls or Calls()) for dialect in dialects)
         self._claims = tuple((serving.dialect.claims, serving) for serving in self.servings)
         self._default = self.servings[0].dialect
@@ -128,6 +133,8 @@ class Facade:
             await self._proxy(request_id, head, body, sink)
         except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
             failure = failure_of(error, request_id, "proxy")
+            if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
+                self._refused(failure.reason, head.headers, connection.address)
             if sink.started:
                 sink.abort()
             else:

@@ -63,7 +63,8 @@ def reader(field: FieldDescriptor) -> Callable[[str], Any] | None:
     if field.type in _RANGES:
         return lambda text: int(text) if _INTEGER.fullmatch(text) else text
     if field.type == FieldDescriptor.TYPE_BOOL:
-        return lambda text: {"true": True, "false": False}.get(text, text)
+        # A name alone, as in `?deep`, says yes.
+        return lambda text: {"true": True, "false": False, "": True}.get(text, text)
     if field.type in {FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT}:
         return lambda text: float(text) if NUMBER.fullmatch(text) else text
     return lambda text: text

@@ -42,7 +42,7 @@ def command(settings: Settings) -> None:
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Yields what each check found."""
     from ingate.errors import Unavailable
-    from ingate.storage import data_dir
+    from ingate.storage import data_dir, embedded_files, others_may
 
     try:
         directory = data_dir(settings)
@@ -51,6 +51,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         return
     writable = os.access(directory, os.R_OK | os.W_OK | os.X_OK)
     yield Finding("ok" if writable else "fail", f"data directory {directory} is {'' if writable else 'not '}writable")
+    if open_to_others := [path for path in (directory, *embedded_files(directory)) if others_may(path)]:
+        names = " ".join(map(str, open_to_others))
+        yield Finding("warn", f"others may use what should be yours alone: run chmod go= {names}")
     disk = os.statvfs(directory)
     free = disk.f_bavail * disk.f_frsize
     yield Finding("ok" if free > LOW_DISK else "warn", f"{free / LOW_DISK:.1f} GiB free on its disk")
@@ -117,7 +120,7 @@ async def _port(settings: Settings) -> AsyncIterator[Finding]:
     url = f"http://{settings.host}:{settings.port}/healthz"
     try:
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-            answer = await client.get(url)
+            answer = await client.get(url, params={"deep": "true"})
     except httpx.HTTPError:
         try:
             with socket.create_server((settings.host, settings.port)):
@@ -127,10 +130,14 @@ async def _port(settings: Settings) -> AsyncIterator[Finding]:
         return
     if answer.headers.get("server") != "ingate":
         yield Finding("fail", f"port {settings.port} is taken by another server")
-    elif answer.status_code == 200:
-        yield Finding("ok", f"a gateway answers at {url}")
-    else:
-        yield Finding("fail", f"the gateway at {url} is not ready: {answer.status_code}")
+        return
+    said = answer.json()
+    if answer.status_code != 200:
+        yield Finding("fail", f"the gateway at {url} is not ready: {answer.status_code}, {said['message']}")
+        return
+    yield Finding("ok", f"a gateway answers at {url}")
+    if degraded := said["parts"]["degraded"]:
+        yield Finding("warn", f"the gateway is degraded: {', '.join(degraded)}")
 
 
 def _providers(settings: Settings) -> Finding:

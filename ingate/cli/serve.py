@@ -76,6 +76,7 @@ async def serve(settings: Settings) -> None:
             proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience),
             calls=calls,
             limits=Limits(head=settings.max_header_bytes),
+            refused=core.refusals.note_request,
         )
         with _listening(settings.host, settings.port):
             await facade.start(settings.host, settings.port)

@@ -70,6 +70,13 @@ def to_usd(pico: int | None) -> str | None:
     return f"{Decimal(pico).scaleb(-12).normalize():f}"
 
 
+def load() -> None:
+    """Loads the price list, which takes half a second once in a process."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 -- see _rates
+
+    get_snapshot()
+
+
 @lru_cache(CACHED_PRICES)
 def _rates(provider: str, model: str, slot: int) -> Rates | bool | None:
     """Returns the rates in force, True where tokens alone do not make the price, None where tokens have none."""

@@ -14,6 +14,7 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
+from ingate.exchanges import pricing
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.rows import COLUMNS, Row, rows
 from ingate.exchanges.tables import Exchange
@@ -59,6 +60,12 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._database = database
         self._touch = touch
         self._inserts: dict[int, str] = {}
+
+    async def prepare(self) -> None:
+        """Loads what the first batch needs, in a thread. Left to that batch, on a busy process it takes seconds."""
+        if not self._inserts:
+            await asyncio.to_thread(pricing.load)
+            self._inserts = await asyncio.to_thread(_inserts_new, self._database)
 
     async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordResponse:
         """Inserts a batch in one transaction; ids that are stored already stay as they are.

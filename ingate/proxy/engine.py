@@ -68,6 +68,7 @@ class Engine:
         self._grants = grants
         self._windows = windows
         self._recorder = recorder
+        self._room = recorder.room
         self._transports = transports
         self._listings = listing.Listings(transports)
         self._terms = Terms(recorder.settle, recorder.capture, abandoned)
@@ -77,13 +78,16 @@ class Engine:
     async def forward(self, request: Inbound, sink: Sink) -> None:
         """Answers one request into the sink.
 
-        Raises the DomainError to answer instead while nothing has been sent. Every admitted request is recorded once.
+        Raises the DomainError to answer instead while nothing has been sent. Every admitted request is recorded once;
+        one that could not be is not admitted.
         """
         head = request.head
         grant = self._grants.known(head.digest) or await self._grants.grant(head.digest)
         now = clock.now()
         if not request.metered:
             self._meter(grant, now, sink)
+        if self._room.pressed:
+            await self._recorder.admit(self.in_flight)
         exchange = Exchange(request.request_id, grant, head, now)
         self.in_flight += 1
         try:
@@ -94,6 +98,7 @@ class Engine:
         except DomainError as error:
             exchange.status = STATUS.get(error.reason, 500)
             exchange.error_code = error.reason.lower()
+            error.recorded = True
             raise
         except asyncio.CancelledError:
             if sink.gone:

@@ -25,6 +25,8 @@ _TEXTS = frozenset({"model", "path", "prompt", "completion", "user_id", "session
 """Fields of an `Exchange` that hold what callers and providers say."""
 _SHORTEST_CUT = 256
 """Characters of the shortest text that may have been cut when it was read."""
+EXCERPT = 256
+"""Characters of prompt and of completion in a record whose payload was left out for want of room."""
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
@@ -120,8 +122,28 @@ def encode(exchange: Exchange, capture: int) -> bytes:
 
 def light(exchange: Exchange) -> bytes:
     """Returns a record without payload, with all that the bodies say."""
-    fields, mask = _noted(exchange), exchange.mask
+    fields = _noted(exchange)
     _learn(fields, exchange, _answered(exchange))
+    return _without_payload(exchange, fields)
+
+
+def shed(exchange: Exchange) -> bytes:
+    """Returns a record for which there is little room: no payload, of what the bodies say the beginning."""
+    fields = _noted(exchange)
+    _learn(fields, exchange, _answered(exchange), EXCERPT)
+    fields += _pair(("recorded", "without payload"))
+    return _without_payload(exchange, fields)
+
+
+def incomplete(exchange: Exchange, error: str) -> bytes:
+    """Returns a record of what is certain of an exchange whose record cannot be made, and of the error's type."""
+    fields = _begun(exchange)
+    fields += _pair(("recorded", f"incomplete: {error}"))
+    return _without_payload(exchange, fields)
+
+
+def _without_payload(exchange: Exchange, fields: list[bytes]) -> bytes:
+    mask = exchange.mask
     record = b"".join((*_stated(exchange), *sized(_EXCHANGE, b"".join(fields))))
     return record if mask is None or not mask.hits(record) else _masked(record, mask)
 
@@ -160,23 +182,28 @@ def _left_to_learn(format: Format, media_type: str) -> bytes:
     return ExchangeRecord(format=format, media_type=media_type).SerializeToString()
 
 
-def _noted(exchange: Exchange) -> list[bytes]:
-    """Returns the fields of an `Exchange` that the engine itself has noted."""
-    started, first_byte = exchange.started, exchange.first_byte
+def _begun(exchange: Exchange) -> list[bytes]:
+    """Returns the fields that every `Exchange` has: which it was, when, how it ended, how long it took."""
     seconds, micros = divmod(exchange.created_at, clock.SECOND)
     since, nanos = _since(seconds), varint(micros * 1000)
     request_id = exchange.request_id.encode()
     # A field in a line.
     # fmt: off
-    fields = [
+    return [
         _REQUEST_ID, varint(len(request_id)), request_id,
         _CREATED_AT, varint(len(since) + len(nanos)), since, nanos,
         _LEFT if exchange.client_gone else _outcome(exchange.status, exchange.error_code),
-        _LATENCY, _milliseconds(time.perf_counter() - started),
+        _LATENCY, _milliseconds(time.perf_counter() - exchange.started),
     ]
     # fmt: on
+
+
+def _noted(exchange: Exchange) -> list[bytes]:
+    """Returns the fields of an `Exchange` that the engine itself has noted."""
+    fields = _begun(exchange)
+    first_byte = exchange.first_byte
     if first_byte is not None:
-        fields += _TTFT, _milliseconds(first_byte - started)
+        fields += _TTFT, _milliseconds(first_byte - exchange.started)
     if exchange.stream:
         fields.append(_STREAM)
     for attempt in exchange.attempts:
@@ -204,13 +231,13 @@ def _tried(provider: str, status: int | None, error: str | None) -> bytes:
     return b"".join((*fields, _ATTEMPT_LATENCY))
 
 
-def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
-    """Adds what the bodies say."""
+def _learn(fields: list[bytes], exchange: Exchange, answered: bytes, most: int | None = None) -> None:
+    """Adds what the bodies say; of texts, `most` characters."""
     head = exchange.head
     mask = exchange.mask
     asked = read_prompt(head.format, exchange.request_body)
     if asked is not None:
-        fields += text(_PROMPT, _whole(asked, mask))
+        fields += text(_PROMPT, _whole(asked[:most], mask))
     facts = exchange.response_facts
     if facts is None:
         facts = read_response(head.format, exchange.media_type, exchange.response_encoding, answered)
@@ -220,9 +247,9 @@ def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
         if count is not None:
             fields += name, varint(count)
     if facts.completion is not None:
-        fields += text(_COMPLETION, _whole(facts.completion, mask))
-    for pair in facts.metadata:
-        fields += sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, _whole(pair[1], mask)))))
+        fields += text(_COMPLETION, _whole(facts.completion[:most], mask))
+    for stated, value in facts.metadata:
+        fields += _pair((stated, _whole(value, mask)))
 
 
 def _whole(said: str, mask: Mask | None) -> str:
@@ -230,6 +257,10 @@ def _whole(said: str, mask: Mask | None) -> str:
     if mask is None or len(said) < _SHORTEST_CUT:
         return said
     return mask.end(said.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+def _pair(pair: tuple[str, str]) -> tuple[bytes, ...]:
+    return sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, pair[1]))))
 
 
 @lru_cache(maxsize=256)

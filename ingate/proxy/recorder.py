@@ -1,28 +1,73 @@
 """Records exchanges that have ended: all that end in one turn of the event loop together, in one write.
 
-What a record holds and how it is kept is not known here.
+And says who may begin: a call that could not be recorded does not reach a provider. What a record holds and how it is
+kept is not known here.
 """
 
 import asyncio
+from typing import Literal
 
+import structlog
+
+from ingate.errors import Unavailable
 from ingate.proxy import record
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.journal import Journal
+from ingate.sampling import Sampler
+
+LONGEST_WAIT = 1.0
+"""Seconds that a call waits, at most, before it is admitted while the journal fills up."""
+RETRY_SECONDS = 5.0
+_QUIET = 60.0
+
+_log = structlog.get_logger(__name__)
+
+WhenUnrecorded = Literal["refuse", "serve"]
 
 
 class Recorder:
     """Appends exchanges to the journal, each once. Belongs to the running loop.
 
-    Bodies are kept up to `capture` bytes.
+    Bodies are kept up to `capture` bytes. `when_unrecorded` says what becomes of calls that could not be recorded.
     """
 
-    def __init__(self, journal: Journal, capture: int) -> None:
+    def __init__(self, journal: Journal, capture: int, when_unrecorded: WhenUnrecorded = "refuse") -> None:
         self._journal = journal
+        self.room = journal.room
         self.capture = capture
+        self.when_unrecorded = when_unrecorded
         self._loop = asyncio.get_running_loop()
         self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
         self._recorded: asyncio.Future[None] = self._loop.create_future()
         self._recorded.set_result(None)
+        self._slowed = Sampler(1, _QUIET)
+        self._refused = Sampler(1, _QUIET)
+        self._failed = Sampler(10, _QUIET)
+
+    async def admit(self, under_way: int) -> None:
+        """Returns when a call may begin, of which there are so many; to be asked while the room is `pressed`.
+
+        Waits up to `LONGEST_WAIT` seconds, longer the fuller the journal is: that is when it is emptied. Raises
+        Unavailable for a call that could not be recorded, unless such calls are to be served.
+        """
+        room, counts = self.room, self._journal.counts
+        if not room.weigh():
+            return
+        if room.refuses(under_way) is None and (strain := room.strain()):
+            counts.slowed += 1
+            self._say("calls_slowed", self._slowed)
+            await asyncio.sleep(strain * LONGEST_WAIT)
+        trouble = room.refuses(under_way)
+        if trouble is None:
+            return
+        if self.when_unrecorded == "serve":
+            counts.unrecorded += 1
+            self._say("calls_unrecorded", self._refused)
+            return
+        counts.refused += 1
+        self._say("calls_refused", self._refused)
+        why = trouble.replace("_", " is ")
+        raise Unavailable(f"calls cannot be recorded at the moment: the {why}", retry_after=RETRY_SECONDS)
 
     def settle(self, exchange: Exchange) -> asyncio.Future[None]:
         """Returns the wait until the exchange is in the journal, or is known to find no room there.
@@ -39,13 +84,15 @@ class Recorder:
         return recorded
 
     def flush(self) -> None:
-        """Records what has ended until now."""
+        """Records what has ended until now. What is wrong with one exchange is no other's loss."""
         ended, self._ended = self._ended, []
         capture = self.capture
         try:
-            self._journal.extend(
-                [record.encode(exchange, capture) for exchange, _ in ended], lambda index: record.light(ended[index][0])
-            )
+            records = [record.encode(exchange, capture) for exchange, _ in ended]
+        except Exception:  # noqa: BLE001 -- found out below, one by one
+            ended, records = self._one_by_one(ended)
+        try:
+            self._journal.extend(records, lambda index: self._shed(ended[index][0]))
         except Exception as error:  # noqa: BLE001 -- nobody is to wait for ever; each raises it to its host
             for _, recorded in ended:
                 if not recorded.done():
@@ -53,3 +100,52 @@ class Recorder:
         for _, recorded in ended:
             if not recorded.done():
                 recorded.set_result(None)
+
+    def _one_by_one(
+        self, ended: list[tuple[Exchange, asyncio.Future[None]]]
+    ) -> tuple[list[tuple[Exchange, asyncio.Future[None]]], list[bytes]]:
+        """Returns the exchanges that can be recorded, and their records; the waits of the others raise."""
+        kept, records = [], []
+        for exchange, recorded in ended:
+            try:
+                records.append(self._whole_or_not(exchange))
+            except Exception as error:  # noqa: BLE001 -- not even what is certain of it can be written down
+                self.room.lost()
+                _log.exception("exchange_lost", request_id=exchange.request_id)
+                if not recorded.done():
+                    recorded.set_exception(error)
+            else:
+                kept.append((exchange, recorded))
+        return kept, records
+
+    def _whole_or_not(self, exchange: Exchange) -> bytes:
+        try:
+            return record.encode(exchange, self.capture)
+        except Exception as error:  # noqa: BLE001 -- a record that says so is better than none
+            return self._incomplete(exchange, error)
+
+    def _shed(self, exchange: Exchange) -> bytes:
+        try:
+            return record.shed(exchange)
+        except Exception as error:  # noqa: BLE001 -- see above
+            return self._incomplete(exchange, error)
+
+    def _incomplete(self, exchange: Exchange, error: Exception) -> bytes:
+        self._journal.counts.incomplete += 1
+        if (held := self._failed.take()) is not None:
+            # Without the message, which may quote what was said.
+            _log.error("record_incomplete", request_id=exchange.request_id, error=type(error).__name__, before=held)
+        return record.incomplete(exchange, type(error).__name__)
+
+    def _say(self, event: str, sampler: Sampler) -> None:
+        if (held := sampler.take()) is not None:
+            counts, room = self._journal.counts, self.room
+            _log.warning(
+                event,
+                bytes=counts.bytes,
+                bound=room.max_bytes,
+                pending=counts.pending,
+                disk=room.disk,
+                error=room.error,
+                before=held,
+            )

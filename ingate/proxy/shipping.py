@@ -6,7 +6,7 @@ import grpc
 from grpc.aio import AioRpcError, Channel
 
 from gen.ingate.exchanges.v1.exchange_service_pb2 import RecordRequest, RecordResponse
-from ingate.proxy.journal import Rejected
+from ingate.proxy.journal import NotShipped, Rejected
 from ingate.proxy.wire import sized, tag
 
 METHOD = "/ingate.exchanges.v1.ExchangeService/Record"
@@ -20,7 +20,7 @@ _RECORD = tag(RecordRequest, "records")
 def ship_over(channel: Channel, metadata: tuple[tuple[str, str], ...]) -> Callable[[list[bytes]], Awaitable[None]]:
     """Returns the function that ships a batch of serialised ExchangeRecords over a channel.
 
-    It raises Rejected when the core will never take the batch, and AioRpcError when it may take it later.
+    It raises Rejected when the core will never take the batch, and NotShipped when it may take it later.
     """
     call = channel.unary_unary(METHOD, request_serializer=bytes, response_deserializer=RecordResponse.FromString)
 
@@ -30,7 +30,7 @@ def ship_over(channel: Channel, metadata: tuple[tuple[str, str], ...]) -> Callab
         except AioRpcError as error:
             if error.code() in PERMANENT:
                 raise Rejected(error.details()) from None
-            raise
+            raise NotShipped(f"{error.code().name}: {error.details()}") from None
 
     return ship
 

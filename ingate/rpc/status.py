@@ -33,6 +33,8 @@ CODES: Mapping[str, grpc.StatusCode] = MappingProxyType(
         "PAYLOAD_TOO_LARGE": grpc.StatusCode.RESOURCE_EXHAUSTED,
         "RATE_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
         "UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+        # Not RESOURCE_EXHAUSTED, which tells a gateway that a batch of records will never be taken.
+        "STORAGE_FULL": grpc.StatusCode.UNAVAILABLE,
         "PROVIDER_ERROR": grpc.StatusCode.UNAVAILABLE,
         "PROVIDER_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
         "UNIMPLEMENTED": grpc.StatusCode.UNIMPLEMENTED,

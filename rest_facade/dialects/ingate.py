@@ -48,6 +48,7 @@ _BY_REASON = {
     "UNIMPLEMENTED": (503, "unavailable"),
     "CANCELLED": (503, "unavailable"),
     "PROVIDER_TIMEOUT": (504, "provider_timeout"),
+    "STORAGE_FULL": (507, "storage_full"),
 }
 # For reasons that a newer core has and this facade does not know.
 _BY_CODE = {

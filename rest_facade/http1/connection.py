@@ -326,6 +326,12 @@ class Connection(asyncio.Protocol):
 
     # For what answers a request
 
+    @property
+    def address(self) -> str:
+        """The caller's address without its port, empty where the transport has none."""
+        peer = self.transport.transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
     def pause(self) -> None:
         """Stops reading."""
         self._reading_paused = True

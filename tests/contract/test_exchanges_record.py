@@ -31,6 +31,20 @@ async def load(stub, tenant, request_id):
     return await stub.GetExchange(pb.GetExchangeRequest(request_id=request_id), metadata=tenant.owner)
 
 
+async def test_a_prepared_core_loads_nothing_at_its_first_batch(core, tenant, monkeypatch):
+    """Neither prices nor statements: on a busy process that takes seconds, in which nothing else is recorded."""
+    loaded = []
+    prepared = servicer.ExchangeServicer(core.database, lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(servicer.pricing, "load", lambda: loaded.append("prices"))
+        await prepared.prepare()
+    assert "prices" in loaded
+    made = prepared._inserts
+    assert made
+    await prepared.Record(pb.RecordRequest(records=[record(tenant.org_id)]), None)
+    assert prepared._inserts is made
+
+
 async def test_everything_that_is_recorded_comes_back(grpc_stub, tenant, gateway):
     """Each field and the payload, and a total and a cost beside them."""
     payload = exchange_pb2.Payload(

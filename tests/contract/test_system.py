@@ -14,11 +14,18 @@ from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 from gen.ingate.system.v1 import system_service_pb2 as pb
 from gen.ingate.system.v1.system_service_pb2_grpc import SystemServiceStub
 from ingate import clock
+from ingate import core as core_module
 from ingate.config import Settings
 from ingate.core import open_core
+from ingate.identity.changes import Changes
+from ingate.identity.last_used import LastUsed
+from ingate.proxy.grants import Grants
+from ingate.proxy.journal import Shipper
+from ingate.supervision import OFTEN
 from ingate.system.servicer import PATIENCE
 from tests.support.postgres import admin
 from tests.support.tenants import refusal, sign_up
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,57 @@ async def test_a_core_that_works_is_healthy(grpc_stub, core):
     for metadata in ((), (("x-ingate-key", "sk-ingate-stale"),), (("x-ingate-gateway", core.gateway_token),)):
         answer = await grpc_stub.GetHealth(pb.GetHealthRequest(), metadata=metadata)
         assert (answer.status, answer.version) == ("ok", version("ingate"))
+
+
+async def test_deep_health_tells_how_the_parts_are(grpc_stub, core):
+    """The journal and its bound, each job by name; nothing is wrong. Shallow health says none of it."""
+    assert not (await grpc_stub.GetHealth(pb.GetHealthRequest())).HasField("parts")
+    parts = (await grpc_stub.GetHealth(pb.GetHealthRequest(deep=True))).parts
+    assert list(parts.degraded) == []
+    assert parts.journal.max_bytes == Settings().journal_max_bytes
+    assert parts.journal.reserve_bytes > 0
+    assert not parts.journal.HasField("disk_error")
+    names = {"changes.follow", "last_used.run", "grants.watch", "journal.tend", "shipper.run", "exchanges.prepare"}
+    assert {job.name for job in parts.jobs} == names
+    assert all(job.running and not job.restarts for job in parts.jobs)
+
+
+@pytest.mark.parametrize(
+    ("job", "place"),
+    [
+        ("changes.follow", (Changes, "follow")),
+        ("last_used.run", (LastUsed, "run")),
+        ("grants.watch", (Grants, "watch")),
+        ("journal.tend", (core_module, "_tend")),
+        ("shipper.run", (Shipper, "run")),
+    ],
+)
+async def test_a_job_that_dies_is_named_and_runs_again(database_url, tmp_path, job, place, monkeypatch):
+    """Deep health names it while it dies too often; then its work goes on, and no record is lost."""
+    real, deaths = getattr(*place), []
+
+    async def dying(*args):
+        if len(deaths) < OFTEN:
+            deaths.append(job)
+            raise MemoryError
+        await real(*args)
+
+    monkeypatch.setattr(*place, dying)
+    async with open_core(Settings(data_dir=str(tmp_path), database_url=database_url)) as opened:
+        system = SystemServiceStub(opened.channel)
+        journal = opened.shipper._journal
+        journal.append(b"")  # no exchange: put aside when it is shipped
+        waiting = asyncio.create_task(opened.shipper.drained())
+
+        async def told():
+            answer = await system.GetHealth(pb.GetHealthRequest(deep=True))
+            [found] = [it for it in answer.parts.jobs if it.name == job]
+            return found.restarts == OFTEN and found.running and (answer, found)
+
+        answer, found = await eventually(told, 30)
+        assert (answer.status, list(answer.parts.degraded), found.error) == ("degraded", [f"job:{job}"], "MemoryError")
+        await asyncio.wait_for(waiting, 30)
+        assert (journal.counts.pending, journal.counts.rejected) == (0, 1)
 
 
 async def test_a_core_that_drains_is_not_ready_and_still_serves(second_core):

@@ -24,6 +24,7 @@ CODES = {
     502: {"provider_error"},
     503: {"unavailable"},
     504: {"provider_timeout"},
+    507: {"storage_full"},
 }
 
 

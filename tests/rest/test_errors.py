@@ -17,6 +17,7 @@ from ingate.errors import (
     ProviderFailed,
     ProviderTimedOut,
     RateLimited,
+    StorageFull,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -39,6 +40,7 @@ LIST = "ingate.keys.v1.KeyService.ListKeys"
         (RateLimited, 429, "rate_limited"),
         (ProviderFailed, 502, "provider_error"),
         (Unavailable, 503, "unavailable"),
+        (StorageFull, 507, "storage_full"),
         (ProviderTimedOut, 504, "provider_timeout"),
     ],
 )

@@ -85,7 +85,10 @@ async def test_health(core, client):
     core.answers["ingate.system.v1.SystemService.GetHealth"] = system_service_pb2.GetHealthResponse(
         status="ok", version="1"
     )
-    assert lawful(await client.get("/healthz")) == {"status": "ok", "version": "1"}
+    assert lawful(await client.get("/healthz")) == {"status": "ok", "version": "1", "parts": None}
+    for query, deep in (("", False), ("?deep", True), ("?deep=true", True), ("?deep=false", False)):
+        lawful(await client.get(f"/healthz{query}"))
+        assert core.request.deep is deep
 
     core.answers["ingate.system.v1.SystemService.GetHealth"] = Unavailable("not ready", retry_after=2.5)
     response = await client.get("/healthz")

@@ -177,6 +177,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             proxy,
             calls=calls,
             limits=Limits(head=chosen.max_header_bytes),
+            refused=core.refusals.note_request,
         )
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)

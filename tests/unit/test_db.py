@@ -1,9 +1,12 @@
 import asyncio
 import itertools
 import sqlite3
+import subprocess
+import sys
 import threading
 import traceback
 from contextlib import closing
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,7 +15,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ingate import db
 from ingate.db import Database, normalise_url
-from ingate.errors import BadRequest, Conflict, Unavailable
+from ingate.errors import BadRequest, Conflict, StorageFull, Unavailable
+from tests.support.small_disk import fill, small_disk
 
 counters = itertools.count()
 
@@ -271,3 +275,88 @@ async def test_an_error_does_not_repeat_the_rows_it_is_about(database, table):
             await session.execute(insert(table).values([{"id": n, "n": 1}, {"id": n, "n": 2}]))
     assert table.name in str(failed.value)
     assert str(n) not in "".join(traceback.format_exception(failed.value))
+
+
+async def test_a_full_database_says_so_and_keeps_nothing_of_the_write(tmp_path):
+    """What was there can still be read, and there is room again when there is."""
+    database = Database(f"sqlite:///{tmp_path}/x.db", pool_size=1)
+    await write(database, text("CREATE TABLE t (n BLOB)"), text("INSERT INTO t VALUES (1)"))
+    async with database.write() as session:
+        await session.execute(text("PRAGMA max_page_count = 4"))
+    with pytest.raises(StorageFull, match="full") as full:
+        await write(database, text("INSERT INTO t VALUES (2)"), text("INSERT INTO t VALUES (zeroblob(200000))"))
+    assert str(tmp_path) not in full.value.message
+    async with database.write() as session:
+        assert (await session.execute(text("SELECT count(*) FROM t"))).scalar() == 1
+        await session.execute(text("PRAGMA max_page_count = 1000"))
+    await write(database, text("INSERT INTO t VALUES (zeroblob(200000))"))
+    await database.aclose()
+
+
+async def test_a_disk_that_is_full_is_a_full_database(tmp_path):
+    """A real one, at the statement or at the commit; what fits again is written again."""
+    with small_disk(tmp_path / "disk", 4) as disk:
+        database = Database(f"sqlite:///{disk}/x.db", pool_size=1)
+        await write(database, text("CREATE TABLE t (n BLOB)"))
+        filler = fill(disk)
+        with pytest.raises(StorageFull):
+            await write(database, *[text("INSERT INTO t VALUES (zeroblob(100000))")] * 30)
+        async with database.read() as session:
+            assert await session.scalar(text("SELECT count(*) FROM t")) == 0
+        filler.unlink()
+        await write(database, text("INSERT INTO t VALUES (zeroblob(100000))"))
+        await database.aclose()
+
+
+WITHOUT_GROWTH = """
+import asyncio, resource, sys
+from sqlalchemy import text
+from ingate.db import Database
+from ingate.errors import Unavailable
+async def main():
+    database = Database(f"sqlite:///{sys.argv[1]}/x.db", pool_size=1)
+    async with database.write() as session:
+        await session.execute(text("CREATE TABLE t (n BLOB)"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    try:
+        async with database.write() as session:
+            await session.execute(text("INSERT INTO t VALUES (zeroblob(1000000))"))
+    except Unavailable as error:
+        assert "disk" in error.message, error.message
+    else:
+        raise AssertionError("was written")
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM t")) == 0
+    await database.aclose()
+asyncio.run(main())
+"""
+
+
+def test_a_file_that_may_not_grow_is_unavailable(tmp_path):
+    """A limit of the system on the size of files."""
+    subprocess.run([sys.executable, "-c", WITHOUT_GROWTH, str(tmp_path)], check=True, cwd=Path.cwd(), timeout=60)
+
+
+async def test_a_database_that_is_read_only_is_unavailable(database, table):
+    """Writers hear what is wrong; readers go on."""
+    read_only = "PRAGMA query_only = ON" if database.embedded else "SET TRANSACTION READ ONLY"
+    with pytest.raises(Unavailable, match="read-only") as refused:
+        await write(database, text(read_only), insert(table).values(id=1, n=1))
+    assert refused.value.retry_after > 0
+    if database.embedded:
+        async with database.read() as session:
+            await session.execute(text("PRAGMA query_only = OFF"))
+    assert await rows(database, table) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "error"), [("53100", StorageFull), ("53300", Unavailable), ("53200", Unavailable), ("58030", Unavailable)]
+)
+async def test_what_postgresql_lacks_is_no_fault_of_ours(postgres_url, state, error):
+    """Disk, connections, memory, or a disk that fails: told apart by their states."""
+    database = Database(postgres_url)
+    with pytest.raises(error):
+        await write(database, text(f"DO $$ BEGIN RAISE EXCEPTION 'canary' USING ERRCODE = '{state}'; END $$"))
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+    await database.aclose()

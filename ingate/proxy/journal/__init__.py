@@ -7,6 +7,6 @@ batches. Neither knows what a record holds or who receives it.
 from ingate.proxy.journal.counts import Counts
 from ingate.proxy.journal.dead_letters import read_all
 from ingate.proxy.journal.journal import Journal
-from ingate.proxy.journal.shipper import Rejected, Shipper, Stopped
+from ingate.proxy.journal.shipper import NotShipped, Rejected, Shipper, Stopped
 
-__all__ = ["Counts", "Journal", "Rejected", "Shipper", "Stopped", "read_all"]
+__all__ = ["Counts", "Journal", "NotShipped", "Rejected", "Shipper", "Stopped", "read_all"]

@@ -46,6 +46,11 @@ class Backlog:
         return any(not segment.done for segment in self._segments if not segment.live)
 
     @property
+    def unsettled_bytes(self) -> int:
+        """Bytes of records that wait."""
+        return sum(segment.size - segment.shipped for segment in self._segments)
+
+    @property
     def last(self) -> tuple[Segment, int] | None:
         """Where the youngest record ends that is not yet settled: its segment and offset. None when all are."""
         for segment in reversed(self._segments):
@@ -101,13 +106,20 @@ class Backlog:
         elif segment.done:
             self._let_go(segment)
         if self._orphans_left and not self.sealed:
-            try:
-                self.adopt()
-            except OSError as error:
-                _log.warning("journal_directory_unreadable", errno=error.errno)
+            self.adopt_some(1 << 62)
 
     def adopt(self) -> None:
         """Takes over segments that dead processes left, oldest first, a bounded number at a time. Raises `OSError`."""
+        self._adopt(None)
+
+    def adopt_some(self, room: int) -> None:
+        """Does so as far as they fit in `room` bytes. Logs an `OSError`."""
+        try:
+            self._adopt(room)
+        except OSError as error:
+            _log.warning("journal_directory_unreadable", errno=error.errno)
+
+    def _adopt(self, room: int | None) -> None:
         held = {segment.path for segment in self._segments}
         adopted: list[Segment] = []
         self._orphans_left = False
@@ -115,8 +127,14 @@ class Backlog:
             if len(adopted) == _ADOPT_AT_ONCE:
                 self._orphans_left = True
                 break
-            if path not in held and (segment := self._adopted(path)):
-                adopted.append(segment)
+            if path in held or (segment := self._adopted(path)) is None:
+                continue
+            if room is not None:
+                room -= segment.size
+                if room < 0:
+                    os.close(segment.fd)
+                    break
+            adopted.append(segment)
         self._segments.extendleft(reversed(adopted))
         self._counts.segments += len(adopted)
         self._counts.bytes += sum(segment.size for segment in adopted)

@@ -15,6 +15,8 @@ class Counts:
     """Gauge: records appended by this process and not yet accepted (those of adopted segments are not counted)."""
     mirrored: int = 0
     """Gauge: bytes of pending records that are also in memory."""
+    reserve: int = 0
+    """Gauge: bytes of the disk that are held for light records."""
     records: int = 0
     """Records appended."""
     shipped: int = 0
@@ -23,6 +25,16 @@ class Counts:
     """Records that were kept in their light form for want of room."""
     shed_records: int = 0
     """Records that were not kept at all: no room, or the disk refused the write."""
+    incomplete: int = 0
+    """Records that could not be made whole, and were kept with what is certain of their exchange."""
+    slowed: int = 0
+    """Calls that waited before they were admitted, for the journal to be emptied."""
+    refused: int = 0
+    """Calls that were refused because they could not have been recorded."""
+    unrecorded: int = 0
+    """Calls that were admitted though they could not be recorded."""
+    taken_over: int = 0
+    """Segments of dead processes that were taken over after the start."""
     corrupt: int = 0
     """Frames skipped while reading: bad checksums, torn tails and broken chains, each counted once."""
     unreadable: int = 0

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ingate.proxy.journal.frames import HEADER_BYTES
 
+_PROBE = bytes(4096)
+
 
 @dataclass(slots=True, eq=False)
 class Segment:
@@ -43,6 +45,11 @@ class Segment:
         """The offset up to which records are to be read from the file."""
         return self.mirror_from if self.mirroring or self.mirror else self.size
 
+    @property
+    def nameless(self) -> bool:
+        """Whether somebody removed the file: what is in it would not outlive this process."""
+        return not os.fstat(self.fd).st_nlink
+
     def take_mirror(self, max_records: int, max_bytes: int) -> list[bytes]:
         """Takes records from memory, oldest first: up to `max_records`, and `max_bytes` unless one is larger."""
         records: list[bytes] = []
@@ -71,6 +78,14 @@ class Segment:
         except OSError:
             self.damaged = True
         return not self.damaged
+
+    def probe(self) -> bool:
+        """Returns whether an empty file takes bytes, and gives them back."""
+        try:
+            os.write(self.fd, _PROBE)
+        except OSError:
+            return False
+        return self.cut()
 
     def restart(self) -> None:
         """Empties a file whose records were all accepted, so that it is used from its beginning; if it can be."""

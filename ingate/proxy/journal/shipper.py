@@ -6,8 +6,9 @@ raises when it was not accepted.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -18,11 +19,18 @@ from ingate.proxy.journal.segment import Segment
 
 _LAST_PAUSE = 0.5
 
+Keep = Callable[[Callable[[], Coroutine[Any, Any, None]]], "asyncio.Task[None]"]
+"""Runs a coroutine function in a task, and may run it anew when it fails."""
+
 _log = structlog.get_logger(__name__)
 
 
 class Rejected(Exception):
     """Raised by `ship`: the receiver will never accept this batch, for something in it is invalid."""
+
+
+class NotShipped(Exception):
+    """Raised by `ship`: the receiver does not take the batch now, for the reason that the message states."""
 
 
 class Stopped(Exception):
@@ -67,12 +75,22 @@ class Shipper:
         self._awake = asyncio.Event()
         self._halted = asyncio.Event()
         self._ended = False
+        self.failing = ""
+        """Why the last attempt did not succeed, empty when it did."""
         self._task: asyncio.Task[None] | None = None
         self._waiters: dict[asyncio.Future[None], tuple[Segment, int]] = {}
 
-    def start(self) -> None:
-        """Begins to ship, in a task of its own. To be called once, before `stop`."""
-        self._task = asyncio.create_task(self.run(), name="journal-shipper")
+    def start(self, keep: "Keep | None" = None) -> None:
+        """Begins to ship, in a task of its own. To be called once, before `stop`.
+
+        `keep` makes the task. Run anew, it goes on with the batch that it was at.
+        """
+        self._task = asyncio.create_task(self.run()) if keep is None else keep(self.run)
+        self._task.add_done_callback(self._over)
+
+    def _over(self, _task: "asyncio.Task[None]") -> None:
+        self._ended = True
+        self._give_up_waiters()
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 -- the time left to flush, not a cancellation scope
         """Ships what it can within `timeout` seconds and ends; the rest stays in the journal for the next start."""
@@ -104,15 +122,13 @@ class Shipper:
                 backlog.settle(batch)
                 self._release(batch)
                 hurry = backlog.sealed or self._waiters or self._halted.is_set()
-                if not hurry and self._journal.counts.pending < self._max_batch:
+                full = (
+                    self._journal.counts.pending >= self._max_batch or backlog.unsettled_bytes >= self._max_batch_bytes
+                )
+                if not hurry and not full:
                     await self._wait_for(self._max_batch, began + self._interval)
-        except Exception:
-            _log.exception("journal_shipper_failed")
-            raise
         finally:
-            self._ended = True
             self._journal.disarm()
-            self._give_up_waiters()
 
     async def drained(self) -> None:
         """Returns when everything appended before the call was accepted or rejected. Raises `Stopped`."""
@@ -176,10 +192,13 @@ class Shipper:
                 async with asyncio.timeout(self._deadline):
                     await self._ship(records)
             except Rejected:
+                self.failing = ""
                 raise
             except Exception as error:  # noqa: BLE001 -- whatever went wrong, the records are not lost
-                _log.warning("journal_not_shipped", error=type(error).__name__, records=len(records), pause=pause)
+                self.failing = str(error) if isinstance(error, NotShipped) else type(error).__name__
+                _log.warning("journal_not_shipped", error=self.failing, records=len(records), pause=pause)
             else:
+                self.failing = ""
                 return
             await self._rest(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter is no secret
             pause = min(pause * 2, self._longest_pause)

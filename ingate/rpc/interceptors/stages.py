@@ -25,13 +25,19 @@ def stages(
     now: Callable[[], int] = clock.now,
     uncounted: frozenset[str] = frozenset(),
     door: Door | None = None,
+    refused: Stage | None = None,
 ) -> tuple[Stage, ...]:
-    """Returns the stages, outermost first, with a door those that receive. `uncounted`: see `quota`."""
+    """Returns the stages, outermost first, with a door those that receive.
+
+    `uncounted`: see `quota`. `refused`: see `refusals`.
+    """
     return (
         # Outermost: no exception of a stage or a servicer may reach gRPC, which would send its text.
         FAILURES,
         # Around all that can refuse a call, so that refused calls are in the log as well.
         ACCESS_LOG,
+        # The same for what hears of refusals.
+        *([] if refused is None else [refused]),
         # Before a credential is looked up, which costs more than to turn a caller away.
         *((admit(door),) if door else ()),
         # Before whatever asks who is calling.

@@ -58,6 +58,18 @@ def test_doctor_is_content_with_a_fresh_directory(run):
     assert "FAIL" not in output
 
 
+def test_doctor_finds_what_others_may_use(run, tmp_path):
+    """And says how to mend it."""
+    run("migrate")
+    data = tmp_path / "data"
+    assert "chmod" not in run("doctor", "--port", "0")
+    (data / "ingate.db").chmod(0o644)
+    found = f"warn  others may use what should be yours alone: run chmod go= {data}/ingate.db"
+    assert found in run("doctor", "--port", "0")
+    data.chmod(0o755)
+    assert f"run chmod go= {data}" in run("doctor", "--port", "0")
+
+
 def test_doctor_finds_a_broken_master_key(run):
     """What would stop a start is said, and the status says it too."""
     output = run("doctor", "--port", "0", "--master-key", "short", code=1)

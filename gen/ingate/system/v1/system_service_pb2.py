@@ -26,19 +26,29 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ingate/system/v1/system_service.proto\x12\x10ingate.system.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fingate/options/v1/options.proto\"\x12\n\x10GetHealthRequest\"4\n\x11GetHealthResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t2\x80\x01\n\rSystemService\x12o\n\tGetHealth\x12\".ingate.system.v1.GetHealthRequest\x1a#.ingate.system.v1.GetHealthResponse\"\x19\x90\x02\x01\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\n\x12\x08/healthzb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ingate/system/v1/system_service.proto\x12\x10ingate.system.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fingate/options/v1/options.proto\" \n\x10GetHealthRequest\x12\x0c\n\x04\x64\x65\x65p\x18\x01 \x01(\x08\"\\\n\x11GetHealthResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12&\n\x05parts\x18\x03 \x01(\x0b\x32\x17.ingate.system.v1.Parts\"\xd1\x01\n\x05Parts\x12\x10\n\x08\x64\x65graded\x18\x01 \x03(\t\x12*\n\x07journal\x18\x02 \x01(\x0b\x32\x19.ingate.system.v1.Journal\x12#\n\x04jobs\x18\x03 \x03(\x0b\x32\x15.ingate.system.v1.Job\x12\x35\n\x07refused\x18\x04 \x03(\x0b\x32$.ingate.system.v1.Parts.RefusedEntry\x1a.\n\x0cRefusedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xbd\x02\n\x07Journal\x12\r\n\x05\x62ytes\x18\x01 \x01(\x03\x12\x11\n\tmax_bytes\x18\x02 \x01(\x03\x12\x0f\n\x07pending\x18\x03 \x01(\x03\x12\x15\n\rreserve_bytes\x18\x04 \x01(\x03\x12\x15\n\rshed_payloads\x18\x05 \x01(\x03\x12\x14\n\x0cshed_records\x18\x06 \x01(\x03\x12\x12\n\nincomplete\x18\x07 \x01(\x03\x12\x10\n\x08rejected\x18\x08 \x01(\x03\x12\x14\n\x0cslowed_calls\x18\t \x01(\x03\x12\x15\n\rrefused_calls\x18\n \x01(\x03\x12\x18\n\x10unrecorded_calls\x18\x0b \x01(\x03\x12\x17\n\ndisk_error\x18\x0c \x01(\tH\x00\x88\x01\x01\x12\x17\n\nship_error\x18\r \x01(\tH\x01\x88\x01\x01\x42\r\n\x0b_disk_errorB\r\n\x0b_ship_error\"T\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x10\n\x08restarts\x18\x03 \x01(\x03\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_error2\x80\x01\n\rSystemService\x12o\n\tGetHealth\x12\".ingate.system.v1.GetHealthRequest\x1a#.ingate.system.v1.GetHealthResponse\"\x19\x90\x02\x01\xaa\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\n\x12\x08/healthzb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.system.v1.system_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PARTS_REFUSEDENTRY']._loaded_options = None
+  _globals['_PARTS_REFUSEDENTRY']._serialized_options = b'8\001'
   _globals['_SYSTEMSERVICE'].methods_by_name['GetHealth']._loaded_options = None
   _globals['_SYSTEMSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\220\002\001\252\273\030\002\010\001\202\323\344\223\002\n\022\010/healthz'
   _globals['_GETHEALTHREQUEST']._serialized_start=122
-  _globals['_GETHEALTHREQUEST']._serialized_end=140
-  _globals['_GETHEALTHRESPONSE']._serialized_start=142
-  _globals['_GETHEALTHRESPONSE']._serialized_end=194
-  _globals['_SYSTEMSERVICE']._serialized_start=197
-  _globals['_SYSTEMSERVICE']._serialized_end=325
+  _globals['_GETHEALTHREQUEST']._serialized_end=154
+  _globals['_GETHEALTHRESPONSE']._serialized_start=156
+  _globals['_GETHEALTHRESPONSE']._serialized_end=248
+  _globals['_PARTS']._serialized_start=251
+  _globals['_PARTS']._serialized_end=460
+  _globals['_PARTS_REFUSEDENTRY']._serialized_start=414
+  _globals['_PARTS_REFUSEDENTRY']._serialized_end=460
+  _globals['_JOURNAL']._serialized_start=463
+  _globals['_JOURNAL']._serialized_end=780
+  _globals['_JOB']._serialized_start=782
+  _globals['_JOB']._serialized_end=866
+  _globals['_SYSTEMSERVICE']._serialized_start=869
+  _globals['_SYSTEMSERVICE']._serialized_end=997
 # @@protoc_insertion_point(module_scope)

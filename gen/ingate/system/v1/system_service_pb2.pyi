@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,16 +20,21 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetHealthRequest(_message.Message):
-    """Nothing to say."""
+    """What to tell."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    DEEP_FIELD_NUMBER: _builtins.int
+    deep: _builtins.bool
+    """Whether to say how the parts of the gateway are."""
     def __init__(
         self,
+        *,
+        deep: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deep", b"deep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -41,20 +48,203 @@ class GetHealthResponse(_message.Message):
 
     STATUS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     status: _builtins.str
-    """Always `ok`; a gateway that is not ready answers UNAVAILABLE."""
+    """`ok`, or `degraded` when calls are served and something is wrong all the same."""
     version: _builtins.str
     """The version of Ingate."""
+    @_builtins.property
+    def parts(self) -> Global___Parts:
+        """How the parts are; unset unless it was asked for."""
+
     def __init__(
         self,
         *,
         status: _builtins.str = ...,
         version: _builtins.str = ...,
+        parts: Global___Parts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["status", b"status", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "status", b"status", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetHealthResponse: _TypeAlias = GetHealthResponse  # noqa: Y015
+
+@_typing.final
+class Parts(_message.Message):
+    """How the parts of one gateway process are. Counters begin with the process."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RefusedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEGRADED_FIELD_NUMBER: _builtins.int
+    JOURNAL_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def degraded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong, by name: `journal_filling`, `journal_full`, `disk_full`, `disk_broken`, `not_shipping`, `unrecorded`,
+        `job:` and the name of a job.
+        """
+
+    @_builtins.property
+    def journal(self) -> Global___Journal:
+        """The journal."""
+
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
+        """What runs in the background."""
+
+    @_builtins.property
+    def refused(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Proxied calls that were refused and are on no record, by reason, such as `unauthenticated`."""
+
+    def __init__(
+        self,
+        *,
+        degraded: _abc.Iterable[_builtins.str] | None = ...,
+        journal: Global___Journal | None = ...,
+        jobs: _abc.Iterable[Global___Job] | None = ...,
+        refused: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["journal", b"journal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "jobs", b"jobs", "journal", b"journal", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Parts: _TypeAlias = Parts  # noqa: Y015
+
+@_typing.final
+class Journal(_message.Message):
+    """The journal that holds exchanges until the database has them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BYTES_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    RESERVE_BYTES_FIELD_NUMBER: _builtins.int
+    SHED_PAYLOADS_FIELD_NUMBER: _builtins.int
+    SHED_RECORDS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    SLOWED_CALLS_FIELD_NUMBER: _builtins.int
+    REFUSED_CALLS_FIELD_NUMBER: _builtins.int
+    UNRECORDED_CALLS_FIELD_NUMBER: _builtins.int
+    DISK_ERROR_FIELD_NUMBER: _builtins.int
+    SHIP_ERROR_FIELD_NUMBER: _builtins.int
+    bytes: _builtins.int
+    """Bytes it holds."""
+    max_bytes: _builtins.int
+    """Bytes it may hold."""
+    pending: _builtins.int
+    """Exchanges that wait for the database; those that another process left are not counted."""
+    reserve_bytes: _builtins.int
+    """Bytes of the disk that are held for exchanges without payload."""
+    shed_payloads: _builtins.int
+    """Exchanges recorded without their payload, for want of room."""
+    shed_records: _builtins.int
+    """Exchanges that were not recorded."""
+    incomplete: _builtins.int
+    """Exchanges recorded with what was certain of them, because the rest could not be written down."""
+    rejected: _builtins.int
+    """Exchanges that the database refused for good; they are in `rejected.journal`."""
+    slowed_calls: _builtins.int
+    """Calls that waited before they were admitted."""
+    refused_calls: _builtins.int
+    """Calls that were refused because they could not have been recorded."""
+    unrecorded_calls: _builtins.int
+    """Calls that were served though they could not be recorded."""
+    disk_error: _builtins.str
+    """The last error of the disk, such as `ENOSPC`; unset where there was none."""
+    ship_error: _builtins.str
+    """Why the database did not take the last exchanges; unset when it did."""
+    def __init__(
+        self,
+        *,
+        bytes: _builtins.int = ...,
+        max_bytes: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        reserve_bytes: _builtins.int = ...,
+        shed_payloads: _builtins.int = ...,
+        shed_records: _builtins.int = ...,
+        incomplete: _builtins.int = ...,
+        rejected: _builtins.int = ...,
+        slowed_calls: _builtins.int = ...,
+        refused_calls: _builtins.int = ...,
+        unrecorded_calls: _builtins.int = ...,
+        disk_error: _builtins.str | None = ...,
+        ship_error: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_disk_error", b"_disk_error", "_ship_error", b"_ship_error", "disk_error", b"disk_error", "ship_error", b"ship_error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disk_error", b"_disk_error", "_ship_error", b"_ship_error", "bytes", b"bytes", "disk_error", b"disk_error", "incomplete", b"incomplete", "max_bytes", b"max_bytes", "pending", b"pending", "refused_calls", b"refused_calls", "rejected", b"rejected", "reserve_bytes", b"reserve_bytes", "shed_payloads", b"shed_payloads", "shed_records", b"shed_records", "ship_error", b"ship_error", "slowed_calls", b"slowed_calls", "unrecorded_calls", b"unrecorded_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__disk_error: _TypeAlias = _typing.Literal["disk_error"]  # noqa: Y015
+    _WhichOneofArgType__disk_error: _TypeAlias = _typing.Literal["_disk_error", b"_disk_error"]  # noqa: Y015
+    _WhichOneofReturnType__ship_error: _TypeAlias = _typing.Literal["ship_error"]  # noqa: Y015
+    _WhichOneofArgType__ship_error: _TypeAlias = _typing.Literal["_ship_error", b"_ship_error"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_error) -> _WhichOneofReturnType__disk_error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ship_error) -> _WhichOneofReturnType__ship_error | None: ...
+
+Global___Journal: _TypeAlias = Journal  # noqa: Y015
+
+@_typing.final
+class Job(_message.Message):
+    """Something that runs as long as the gateway does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, such as `grants.watch`."""
+    running: _builtins.bool
+    """Whether it runs; one that died begins again within half a minute."""
+    restarts: _builtins.int
+    """How often it began again."""
+    error: _builtins.str
+    """The type of the error that it died of last; unset where it never did."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        running: _builtins.bool = ...,
+        restarts: _builtins.int = ...,
+        error: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "name", b"name", "restarts", b"restarts", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
+
+Global___Job: _TypeAlias = Job  # noqa: Y015

@@ -47,7 +47,9 @@ class SystemServiceServicer(object):
     """
 
     def GetHealth(self, request, context):
-        """Answers once the gateway is ready to serve.
+        """Answers once the gateway is ready to serve; UNAVAILABLE while it is not, or refuses calls because it could not record
+        them, and then says in `details` what is wrong. Asks the database one short question, shared by all who ask meanwhile.
+        `GET /healthz?deep` costs no more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,10 @@ class SystemServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SystemServiceAsyncStub: ...
     GetHealth: _grpc.UnaryUnaryMultiCallable[_system_service_pb2.GetHealthRequest, _system_service_pb2.GetHealthResponse]
-    """Answers once the gateway is ready to serve."""
+    """Answers once the gateway is ready to serve; UNAVAILABLE while it is not, or refuses calls because it could not record
+    them, and then says in `details` what is wrong. Asks the database one short question, shared by all who ask meanwhile.
+    `GET /healthz?deep` costs no more.
+    """
 
 @_typing.type_check_only
 class SystemServiceAsyncStub(SystemServiceStub):
@@ -42,7 +45,10 @@ class SystemServiceAsyncStub(SystemServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetHealth: _aio.UnaryUnaryMultiCallable[_system_service_pb2.GetHealthRequest, _system_service_pb2.GetHealthResponse]  # type: ignore[assignment]
-    """Answers once the gateway is ready to serve."""
+    """Answers once the gateway is ready to serve; UNAVAILABLE while it is not, or refuses calls because it could not record
+    them, and then says in `details` what is wrong. Asks the database one short question, shared by all who ask meanwhile.
+    `GET /healthz?deep` costs no more.
+    """
 
 class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
     """The installation itself."""
@@ -53,6 +59,9 @@ class SystemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _system_service_pb2.GetHealthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_system_service_pb2.GetHealthResponse, _abc.Awaitable[_system_service_pb2.GetHealthResponse]]:
-        """Answers once the gateway is ready to serve."""
+        """Answers once the gateway is ready to serve; UNAVAILABLE while it is not, or refuses calls because it could not record
+        them, and then says in `details` what is wrong. Asks the database one short question, shared by all who ask meanwhile.
+        `GET /healthz?deep` costs no more.
+        """
 
 def add_SystemServiceServicer_to_server(servicer: SystemServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,41 @@
+"""Tells of calls of one rpc that are refused, wherever in the chain or behind it. Knows no reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ingate.errors import DomainError, Unauthenticated
+from ingate.rpc.interceptors.authenticate import credential
+from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.peer import peer_address
+from ingate.rpc.principal import principal
+from ingate.rpc.services import Rpc
+
+Note = Callable[[str, str, str], None]
+"""Takes a reason, the caller's secret and address."""
+
+
+def refusals(path: str, note: Note) -> Stage:
+    """Returns the stage: `note` hears of each DomainError of the rpc at `path` that is not on record."""
+
+    def wrap(rpc: Rpc, step: Step) -> Step:
+        if rpc.path != path:
+            return step
+
+        async def noted(request: Any, call: Call) -> Any:
+            try:
+                return await step(request, call)
+            except DomainError as error:
+                if not error.recorded:
+                    note(error.reason, _secret(call), principal().address or peer_address(call.context.peer()))
+                raise
+
+        return noted
+
+    return Stage("refusals", wrap, after=("failures", "access_log"))
+
+
+def _secret(call: Call) -> str:
+    try:
+        return credential(call.metadata) or ""
+    except Unauthenticated:
+        return ""
