@@ -15,6 +15,7 @@ import click
 
 from ingate.cli.options import Settings, settings_options
 from ingate.errors import Unavailable
+from ingate.net.budget import BodyBudget
 
 if TYPE_CHECKING:
     from ingate.core import Core
@@ -46,6 +47,7 @@ async def serve(settings: Settings) -> None:
     """Runs everything and returns after the drain."""
     from ingate.cli import demo
     from ingate.core import open_core
+    from ingate.net import descriptors
     from ingate.rpc import server as rpc_server
     from ingate.storage import data_dir
     from ingate.vault import MASTER_KEY_FILE
@@ -56,6 +58,7 @@ async def serve(settings: Settings) -> None:
     from rest_facade.serving import Calls
 
     stop = _on_signals()
+    room = descriptors.make_room()
     async with open_core(settings) as core, AsyncExitStack() as stack:
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
@@ -65,14 +68,17 @@ async def serve(settings: Settings) -> None:
                 f"{settings.host}:{settings.grpc_port}", core.servicers, interceptors=core.interceptors
             )
         stack.push_async_callback(grpc.stop, 0.0)
-        calls = Calls(max_body=settings.max_body_bytes, gateway_token=core.gateway_token)
+        calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
         native = dialect()
         facade = Facade(
             core.channel,
             (native,),
-            proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience),
+            proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
             calls=calls,
-            limits=Limits(head=settings.max_header_bytes, abandoned=core.engine.grace),
+            limits=Limits(
+                head=settings.max_header_bytes, abandoned=core.engine.grace, crowded=room.crowded, full=room.full
+            ),
+            budget=body_budget(settings),
         )
         with _listening(settings.host, settings.port):
             await facade.start(settings.host, settings.port)
@@ -86,6 +92,20 @@ async def serve(settings: Settings) -> None:
         await stop.wait()
         click.echo("draining", err=True)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
+
+
+def body_budget(settings: Settings) -> BodyBudget:
+    """Returns the budget of bodies under way. The largest body that is accepted fits into each of its bounds."""
+    return BodyBudget(
+        *(
+            max(settings.max_body_bytes, bound)
+            for bound in (
+                settings.max_inflight_bytes,
+                settings.max_inflight_bytes_organisation,
+                settings.max_inflight_bytes_address,
+            )
+        )
+    )
 
 
 async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: float) -> None:

@@ -17,7 +17,9 @@ class BodyBudget:
 
     __slots__ = ("_address", "_addresses", "_organisation", "_organisations", "_process", "in_use")
 
-    def __init__(self, process: int, organisation: int, address: int) -> None:
+    def __init__(
+        self, process: int = 256 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
+    ) -> None:
         self._process = process
         self._organisation = organisation
         self._address = address

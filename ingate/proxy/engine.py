@@ -28,6 +28,7 @@ STATUS = {
     "FORBIDDEN": 403,
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
+    "RATE_LIMITED": 429,
     "PROVIDER_ERROR": 502,
     "UNAVAILABLE": 503,
     "PROVIDER_TIMEOUT": 504,
@@ -38,13 +39,14 @@ STATUS = {
 class Inbound(Struct):
     """A request as a host received it.
 
-    `read` returns the body, or raises a DomainError, or ClientGone. `metered` tells that the rate window has counted
-    the call already. Hosts let `request_target.check` see what they received before they make the head.
+    `read` returns the body of an organisation's call, or raises a DomainError, or ClientGone. `metered` tells that the
+    rate window has counted the call already. Hosts let `request_target.check` see what they received before they make
+    the head.
     """
 
     request_id: str
     head: RequestHead
-    read: Callable[[], Awaitable[bytes]]
+    read: Callable[[str], Awaitable[bytes]]
     metered: bool = False
 
 
@@ -135,7 +137,7 @@ class Engine:
             raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
         if head.too_long is not None:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
-        exchange.request_body = body = await request.read()
+        exchange.request_body = body = await request.read(grant.org_id)
         if listing.merges(head, grant.targets):
             response, served_by = await listing.listed(grant.targets, self._transports, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)

@@ -134,7 +134,7 @@ def _inbound(request: pb.ForwardRequest, metadata: dict[str, str], request_id: s
             raise BadRequest.field(f"headers[{index}]", "is not an HTTP header")
         headers.append(pair)
 
-    async def read() -> bytes:
+    async def read(_organisation: str) -> bytes:
         return request.body
 
     head = read_head(request.method, path, query, headers, credential(metadata) or "")

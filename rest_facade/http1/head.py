@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from msgspec import Struct
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead
@@ -19,11 +20,11 @@ REMEMBERED = 1024
 REMEMBERED_BYTES = 4096
 MAX_HEADERS = 128
 _METHODS = (
-    "ACL|BIND|CHECKOUT|CONNECT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
+    "ACL|BIND|CHECKOUT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
     "OPTIONS|PATCH|POST|PROPFIND|PROPPATCH|PURGE|PUT|QUERY|REBIND|REPORT|SEARCH|SOURCE|SUBSCRIBE|TRACE|UNBIND|UNLINK|"
     "UNLOCK|UNSUBSCRIBE"
 )
-"""What aiohttp's parser knows, which reads the requests that dialects claim."""
+"""What the parsers in use before this gateway know. CONNECT is not among them: what follows it is no body to some."""
 
 _REQUEST_LINE = re.compile(rf"({_METHODS}) ([\x21-\x7e]+) HTTP/1\.([01])".encode())
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([\t\x20-\x7e\x80-\xff]*)")
@@ -37,7 +38,7 @@ class Head(Struct, eq=False):
 
     `target` is raw, `path` and `query` are its parts. Header names are in lower case; `content-length` is not among the
     headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `claimed` tells whether a
-    dialect answers. `asked` is what the proxy makes of the head when it first sees it.
+    dialect answers. `asked` is what the proxy makes of the head when it first sees it, `named` is kept by `fields`.
     """
 
     method: str
@@ -51,6 +52,14 @@ class Head(Struct, eq=False):
     expects: bool
     claimed: bool
     asked: RequestHead | None = None
+    named: CIMultiDictProxy[str] | None = None
+
+    def fields(self) -> CIMultiDictProxy[str]:
+        """Returns the headers by name, whatever its case."""
+        if self.named is None:
+            pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers)
+            self.named = CIMultiDictProxy(CIMultiDict(pairs))
+        return self.named
 
 
 class Heads:

@@ -18,6 +18,7 @@ import grpc.aio
 import httpx
 
 from ingate import migrate, migrations
+from ingate.cli.serve import body_budget
 from ingate.config import Settings
 from ingate.core import Core, open_core
 from ingate.rpc import connect
@@ -165,15 +166,16 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             server = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)
             stack.push_async_callback(server.stop, 0.0)
             target = server.target
-        calls = Calls(max_body=chosen.max_body_bytes, gateway_token=core.gateway_token)
+        calls = Calls(max_body=chosen.max_management_bytes, gateway_token=core.gateway_token)
         native = dialect()
-        proxy = proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience)
+        proxy = proxy_handler(core.engine, max_body=chosen.max_body_bytes, patience=calls.patience)
         facade = Facade(
             core.channel,
             (native,),
             proxy,
             calls=calls,
             limits=Limits(head=chosen.max_header_bytes, abandoned=core.engine.grace),
+            budget=body_budget(chosen),
         )
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)

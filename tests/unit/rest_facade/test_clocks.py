@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from ingate.net.budget import BodyBudget
 from ingate.net.outbox import Outbox
 from rest_facade.failures import request_timeout
 from rest_facade.http1 import Connection, Heads, Limits
@@ -41,6 +42,7 @@ class Wire:
 class Answering:
     """A service without requests."""
 
+    budget = BodyBudget()
     draining = False
     heads = Heads(lambda _path: False, max_target=100)
 
