@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _setting("Whether providers may have private addresses; empty allows loopback with the embedded database."),
     ] = ""
     max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024
-    max_management_bytes: Annotated[int, _setting("Largest body of a management call.", ge=1024)] = 1024 * 1024
+    max_management_bytes: Annotated[int, _setting("Largest body of a management call.", ge=1024)] = 256 * 1024
     max_inflight_bytes: Annotated[
         int, _setting("Bytes of all request bodies under way; at least one largest body fits.", ge=1024)
     ] = 256 * 1024 * 1024

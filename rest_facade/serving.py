@@ -37,7 +37,7 @@ class Calls:
     gets `timeout` seconds and carries `gateway_token`, which proves to the core that a gateway asks.
     """
 
-    max_body: int = 1024 * 1024
+    max_body: int = 256 * 1024
     patience: float = 30.0
     timeout: float = 30.0
     gateway_token: str = ""

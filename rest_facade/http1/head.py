@@ -19,6 +19,9 @@ from rest_facade.failures import Refused
 REMEMBERED = 1024
 REMEMBERED_BYTES = 4096
 MAX_HEADERS = 128
+MAX_ESCAPES = 1024
+"""Escaped bytes of a path."""
+_MAX_TOKENS = 64
 _METHODS = (
     "ACL|BIND|CHECKOUT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
     "OPTIONS|PATCH|POST|PROPFIND|PROPPATCH|PURGE|PUT|QUERY|REBIND|REPORT|SEARCH|SOURCE|SUBSCRIBE|TRACE|UNBIND|UNLINK|"
@@ -111,9 +114,13 @@ class Heads:
             raise not_http()
         target = asked[2].decode()
         path, query = split_target(target)
+        if path.count("%") > MAX_ESCAPES:
+            raise Refused(failures.target_too_long())
         if not path.startswith("/"):
             raise Refused(failures.bad_request("the request target must be a path"))
-        tokens = [token.strip() for token in values.get(b"connection", b"").lower().split(b",")]
+        tokens = [token.strip() for token in values.get(b"connection", b"").lower().split(b",", _MAX_TOKENS)]
+        if len(tokens) > _MAX_TOKENS:
+            raise not_http()
         keep_alive = b"close" not in tokens if version else b"keep-alive" in tokens
         return Head(
             asked[1].decode(),
