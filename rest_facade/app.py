@@ -17,6 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ingate.ids import uuid7
 from ingate.net.budget import BodyBudget
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from ingate.proxy.ports import ClientGone
 from ingate.rpc.status import Failure
 from rest_facade import failures
@@ -39,6 +40,8 @@ _COMMON = common_lines() + REQUEST_ID.encode() + b": "
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _CLOSE = b"Connection: close\r\n"
 _KEPT = b"Connection: keep-alive\r\n"
+_LINGERING = 2, 0.005
+"""How many connections are read, and how often, of those that send on after they were refused."""
 _CROWDED_SECONDS = 60.0
 """Between two log lines that say so."""
 
@@ -68,6 +71,7 @@ class Facade:
         self.budget = budget or BodyBudget()
         self.heads = Heads(lambda path: self._serving(path) is not None, max_target=self.limits.target)
         self.outbox = Outbox()
+        self.lingering = Turns(*_LINGERING)
         self._listeners: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()

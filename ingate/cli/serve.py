@@ -15,6 +15,7 @@ import click
 
 from ingate.cli.options import Settings, settings_options
 from ingate.errors import Unavailable
+from ingate.net import memory
 from ingate.net.budget import BodyBudget
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ingate.rpc.server import RpcServer
     from rest_facade.app import Facade
 
+MUCH = 16 * 1024 * 1024
+"""Bytes of bodies under way after which memory is given back to the system."""
+GIVE_BACK_SECONDS = 5.0
 CALL_SECONDS = 2.0
 """How long calls over gRPC may take that are still running when everything else has ended."""
 
@@ -89,7 +93,9 @@ async def serve(settings: Settings) -> None:
             click.echo(demo.greeting(credentials, url))
         sys.stdout.flush()
         _settle_memory()
+        giving_back = asyncio.create_task(_give_back(facade.budget))
         await stop.wait()
+        giving_back.cancel()
         click.echo("draining", err=True)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
 
@@ -122,8 +128,18 @@ async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: flo
     await refusing
 
 
+async def _give_back(budget: BodyBudget) -> None:
+    """Gives memory back to the system after each time in which bodies took much of it, for ever."""
+    while True:
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        if budget.in_use < MUCH <= budget.peak:
+            budget.peak = budget.in_use
+            memory.give_back()
+
+
 def _settle_memory() -> None:
     """Takes what start-up made out of the collector's rounds, and makes rounds rarer: a request leaves few cycles."""
+    memory.settle()
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

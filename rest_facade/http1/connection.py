@@ -100,6 +100,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hands on what belongs to the request being read, and begins the next when the last is answered."""
         if self._lingering:
+            self.pause()
+            self._service.lingering.wait(self.resume)
             return
         if self.busy:
             if self._body is not None and not self._body.complete:
@@ -284,7 +286,8 @@ class Connection(asyncio.Protocol):
     def _linger(self, seconds: float) -> None:
         """Ends the connection when the caller has stopped sending.
 
-        Closing while data comes in would reset the connection and take the answer away from the caller.
+        Closing while data comes in would reset the connection and take the answer away from the caller. What still
+        comes is read in turns with what others send who are refused: their rush is not to be felt by anybody else.
         """
         self._lingering = True
         self._forget()
@@ -346,7 +349,7 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Reads on, if reading was stopped."""
-        if self._reading_paused:
+        if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ingate.net.budget import BodyBudget
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from ingate.rpc.status import Failure
 from rest_facade.http1.body import Body
 from rest_facade.http1.head import Head, Heads
@@ -42,6 +43,7 @@ class Service(Protocol):
     heads: Heads
     limits: Limits
     outbox: Outbox
+    lingering: Turns
     draining: bool
 
     def opened(self, connection: "Connection") -> None:

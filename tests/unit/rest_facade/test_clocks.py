@@ -6,6 +6,7 @@ import pytest
 
 from ingate.net.budget import BodyBudget
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from rest_facade.failures import request_timeout
 from rest_facade.http1 import Connection, Heads, Limits
 
@@ -43,6 +44,7 @@ class Answering:
     """A service without requests."""
 
     budget = BodyBudget()
+    lingering = Turns(1, 0.0)
     draining = False
     heads = Heads(lambda _path: False, max_target=100)
 
