@@ -32,7 +32,8 @@ _METHODS = (
 _REQUEST_LINE = re.compile(rf"({_METHODS}) ([\x21-\x7e]+) HTTP/1\.([01])".encode())
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"\r\n(?i:content-length):[ \t]*(\d{1,15})[ \t]*(?=\r\n|\Z)")
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_ABSOLUTE = re.compile(r"(?i:https?)://[^/?#]*")
+_TABBED_CODING = re.compile(rb"\r\n(?i:transfer-encoding):[^\r]*\t")
 _BEGINNING = re.compile(rb"[A-Z-]{1,16}(?: [^\n]*)?\r?\Z|[A-Z-]{1,16} [^\n]*\n")
 
 
@@ -108,9 +109,8 @@ class Heads:
         hosts = sum(name == b"host" for name, _ in headers)
         if hosts > 1 or (version and not hosts):
             raise not_http()
-        coding = values.get(b"transfer-encoding")
         # A length in odd clothes, or a second one: no reason to find out how others would read it.
-        if b"content-length" in values or (coding is not None and (not version or coding.lower() != b"chunked")):
+        if b"content-length" in values:
             raise not_http()
         target = asked[2].decode()
         path, query = split_target(target)
@@ -129,7 +129,7 @@ class Heads:
             query,
             version,
             headers,
-            coding is not None,
+            _is_chunked(text, values.get(b"transfer-encoding"), version),
             keep_alive and b"upgrade" not in tokens,
             bool(version) and values.get(b"expect", b"").lower() == b"100-continue",
             self._claims(path),
@@ -156,6 +156,15 @@ def split_target(target: str) -> tuple[str, str]:
 def not_http() -> Refused:
     """Returns the refusal of what breaks a rule of HTTP/1.1."""
     return Refused(failures.bad_request("the request is not valid HTTP/1.1"))
+
+
+def _is_chunked(text: bytes, coding: bytes | None, version: int) -> bool:
+    """Tells whether a body is chunked. Any other coding is refused."""
+    if coding is None:
+        return False
+    if not version or coding.lower() != b"chunked" or _TABBED_CODING.search(text):
+        raise not_http()
+    return True
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:
