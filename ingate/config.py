@@ -75,6 +75,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _setting("Hosts, addresses and networks that providers may have whatever they are, separated by commas."),
     ] = ""
     max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024
+    max_management_bytes: Annotated[int, _setting("Largest body of a management call.", ge=1024)] = 256 * 1024
+    max_inflight_bytes: Annotated[
+        int, _setting("Bytes of all request bodies under way; at least one largest body fits.", ge=1024)
+    ] = 256 * 1024 * 1024
+    max_inflight_bytes_organisation: Annotated[int, _setting("The same for one organisation.", ge=1024)] = (
+        64 * 1024 * 1024
+    )
+    max_inflight_bytes_address: Annotated[
+        int, _setting("The same for one address, until a key is known to be good.", ge=1024)
+    ] = 32 * 1024 * 1024
     max_header_bytes: Annotated[int, _setting("Largest header block accepted.", ge=1024)] = 64 * 1024
     capture_bytes: Annotated[int, _setting("Bytes kept of each recorded body; 0 records no bodies.", ge=0)] = (
         1024 * 1024

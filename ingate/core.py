@@ -157,7 +157,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     # The gateway of this process hears before the caller is answered, and so serves nobody what they have just changed.
     changes = Changes(database, lambda org_id: forwarding.grants.forget((org_id,)))
     await changes.start()
-    bodies = BodyBudget()
+    bodies = _body_budget(settings)
     journal, shipper = forwarding.journal, forwarding.shipper
     condition = Condition(engine, forwarding.recorder, journal.counts, shipper, supervisor, refused)
     system = SystemServicer(database, condition)
@@ -228,6 +228,20 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         database,
         token,
         made,
+    )
+
+
+def _body_budget(settings: Settings) -> BodyBudget:
+    """Returns the budget of bodies under way. The largest body that is accepted fits into each of its bounds."""
+    return BodyBudget(
+        *(
+            max(settings.max_body_bytes, bound)
+            for bound in (
+                settings.max_inflight_bytes,
+                settings.max_inflight_bytes_organisation,
+                settings.max_inflight_bytes_address,
+            )
+        )
     )
 
 

@@ -5,26 +5,29 @@ Takes a channel, dialects and a proxy handler, and learns of none where it leads
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import unquote
 
 import grpc
 import structlog
-from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.errors import DomainError
 from ingate.ids import uuid7
+from ingate.net.budget import BodyBudget
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.status import Failure
 from rest_facade import failures
-from rest_facade.answers import failure_of, refuse, written
+from rest_facade.answers import failure_of, written
 from rest_facade.dialects.base import Dialect
 from rest_facade.failures import Refused
-from rest_facade.http1 import Body, Claimed, ClaimedServer, Connection, Head, Heads, Limits, split_target
+from rest_facade.http1 import Body, Connection, Head, Heads, Limits
 from rest_facade.middleware import REQUEST_ID, common_lines
+from rest_facade.request import Request
 from rest_facade.serving import Calls, Serving
 from rest_facade.sink import HttpSink
 
@@ -39,6 +42,11 @@ _CUT_SECONDS = 0.5
 _COMMON = common_lines() + REQUEST_ID.encode() + b": "
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _CLOSE = b"Connection: close\r\n"
+_KEPT = b"Connection: keep-alive\r\n"
+_LINGERING = 2, 0.005
+"""How many connections are read, and how often, of those that send on after they were refused."""
+_CROWDED_SECONDS = 60.0
+"""Between two log lines that say so."""
 
 
 class Facade:
@@ -57,6 +65,7 @@ class Facade:
         calls: Calls | None = None,
         limits: Limits | None = None,
         refused: RefusalNote | None = None,
+        budget: BodyBudget | None = None,
     ) -> None:
         self._refused = refused
         self.servings = tuple(Serving(dialect, channel, calls or Calls()) for dialect in dialects)
@@ -64,20 +73,20 @@ class Facade:
         self._default = self.servings[0].dialect
         self._proxy = proxy or _nowhere
         self.limits = limits or Limits()
+        self.budget = budget or BodyBudget()
         self.heads = Heads(lambda path: self._serving(path) is not None, max_target=self.limits.target)
         self.outbox = Outbox()
-        self._server: ClaimedServer | None = None
+        self.lingering = Turns(*_LINGERING)
         self._listeners: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self.draining = False
+        self._told_crowded = -math.inf
         self.port = 0
         """The port bound last, 0 before `start`."""
 
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listens, and returns the port that is bound: a free one for port 0. May be called for several addresses."""
-        if self._server is None:
-            self._server = ClaimedServer(self._handle)
         listener = await asyncio.get_running_loop().create_server(
             lambda: Connection(self), host, port, reuse_port=reuse_port or None, backlog=1024
         )
@@ -116,25 +125,57 @@ class Facade:
         if self.draining and not self._connections:
             self._empty.set()
 
-    def claimed(self) -> Claimed:
-        """Returns what answers the claimed requests of one connection."""
-        assert self._server is not None
-        return Claimed(self._server, self.limits.head, self._refuse)
+    def crowded(self) -> Failure:
+        """Returns the refusal of a connection that there is no descriptor to spare for, and logs it once a minute."""
+        now = time.monotonic()
+        if now - self._told_crowded >= _CROWDED_SECONDS:
+            self._told_crowded = now
+            _log.warning("connections_refused", connections=len(self._connections), descriptors=self.limits.crowded)
+        return failures.crowded()
 
     def refusal(self, failure: Failure) -> bytes:
         """Returns the answer to what is no request."""
-        return self._written("GET", _NO_HEADERS, uuid7(), failure, more=_CLOSE)
+        return self._written("GET", _NO_HEADERS, uuid7(), failure, _CLOSE)
 
-    async def proxied(self, connection: Connection, head: Head, body: Body) -> bool:
-        """Answers a request that no dialect claims; tells whether the connection may take another one."""
+    def answer(self, connection: Connection, head: Head, body: Body) -> Awaitable[bool]:
+        """Answers a request; tells whether the connection may take another one."""
+        return (self._claimed if head.claimed else self._proxied)(connection, head, body)
+
+    async def _claimed(self, connection: Connection, head: Head, body: Body) -> bool:
+        started = time.perf_counter()
+        request = Request(uuid7(), head.method, head.path, head.query, head.fields(), connection.address, body)
+        serving = self._serving(head.path)
+        assert serving is not None
+        with contextlib.suppress(ClientGone):
+            answer, more = await serving.answer(request)
+            keep_alive = head.keep_alive and body.complete and not self.draining
+            lines = _CLOSE if not keep_alive else b"" if head.version else _KEPT
+            await connection.send(
+                written(serving.dialect, head.method, request.headers, request.id, answer, more=more, lines=lines)
+            )
+            _log.debug(
+                "answered",
+                request_id=request.id,
+                dialect=serving.dialect.name,
+                method=head.method,
+                status=answer.status,
+                ms=round((time.perf_counter() - started) * 1000, 3),
+            )
+            return keep_alive
+        return False
+
+    async def _proxied(self, connection: Connection, head: Head, body: Body) -> bool:
         request_id = uuid7()
         sink = HttpSink(connection, head, b"%b%b\r\n" % (_COMMON, request_id.encode()))
+        failure: Failure | None = None
         try:
             await self._proxy(request_id, head, body, sink)
         except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
             failure = failure_of(error, request_id, "proxy")
             if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
                 self._refused(failure.reason, head.headers, connection.address)
+        # Out here nothing holds on to the frames of what failed, and to the body in them, while the answer is taken.
+        if failure is not None:
             if sink.started:
                 sink.abort()
             else:
@@ -144,46 +185,14 @@ class Facade:
     async def _refuse_proxied(self, sink: HttpSink, head: Head, body: Body, request_id: str, failure: Failure) -> None:
         sink.keep_alive = sink.keep_alive and body.complete
         lines = sink.rate_lines if sink.keep_alive else sink.rate_lines + _CLOSE
-        asked = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         with contextlib.suppress(ClientGone):
-            await sink.send(self._written(head.method, CIMultiDictProxy(asked), request_id, failure, more=lines))
+            await sink.send(self._written(head.method, head.fields(), request_id, failure, lines))
 
     def _written(
-        self, method: str, asked: CIMultiDictProxy[str], request_id: str, failure: Failure, *, more: bytes
+        self, method: str, asked: CIMultiDictProxy[str], request_id: str, failure: Failure, lines: bytes
     ) -> bytes:
         answer = self._default.error(failure, None, request_id)
-        return written(self._default, method, asked, request_id, answer, more=more)
-
-    # For aiohttp
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self._answer(request)
-        if self.draining:
-            response.force_close()
-        return response
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        started = time.perf_counter()
-        request_id = uuid7()
-        path, query = split_target(request.raw_path)
-        serving = self._serving(path)
-        assert serving is not None
-        response = await serving.answer(request, request_id, path, query)
-        took = round((time.perf_counter() - started) * 1000, 3)
-        _log.debug(
-            "answered",
-            request_id=request_id,
-            dialect=serving.dialect.name,
-            method=request.method,
-            status=response.status,
-            ms=took,
-        )
-        return response
-
-    def _refuse(self, request: web.BaseRequest, failure: Failure) -> web.Response:
-        return refuse(self._default, request, uuid7(), failure)
-
-    # For both
+        return written(self._default, method, asked, request_id, answer, lines=lines)
 
     def _serving(self, path: str) -> Serving | None:
         """Returns who answers a raw path, None for the proxy."""

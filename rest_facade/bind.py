@@ -6,6 +6,7 @@ documents and decimals arrive digit by digit as they were sent.
 
 import base64
 import binascii
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gen.ingate.options.v1 import options_pb2
 from ingate.errors import BadRequest
 from rest_facade import documents
-from rest_facade.documents import Members
+from rest_facade.documents import MAX_PARTS, SHOWN, Members
 from rest_facade.style import Style, child_type, form, is_map, json_name
 from rest_facade.values import Convert, converter, reader
 from rest_facade.wire import NUMBER
@@ -26,7 +27,8 @@ Value = Callable[[bytes, str], Any]
 Write = Callable[[Any, bytes, str], None]
 """Sets a field of a message from the JSON text at a path, or fills a message with it."""
 
-_SHOWN = 100
+_ESCAPED = 12
+"""Bytes that one character of a string takes at most in JSON: two escapes of six."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Binder:
     def fill(self, message: Any, slots: Slots, found: Members, at: str = "") -> None:
         """Sets fields from the members of an object at a JSON path. Raises `BadRequest`."""
         for key, raw in found:
-            path = f"{at}.{key[:_SHOWN]}" if at else key[:_SHOWN]
+            path = f"{at}.{key[:SHOWN]}" if at else key[:SHOWN]
             write = slots.members.get(key)
             if write is not None:
                 write(message, bytes(raw), path)
@@ -114,9 +116,9 @@ class Binder:
             fields = child_type(field).fields_by_name
             if fields["key"].type != FieldDescriptor.TYPE_STRING:
                 raise TypeError(f"{field.full_name}: only maps with string keys have a JSON form here")
-            return _map(field.name, self._filler(fields["value"]), _value(fields["value"]))
+            return _map(field.name, self._filler(fields["value"]), _value(fields["value"]), _most(field))
         if field.is_repeated:
-            return _list(field.name, self._filler(field), _value(field))
+            return _list(field.name, self._filler(field), _value(field), _most(field))
         return _single(field.name, self._filler(field), _value(field))
 
     def _filler(self, field: FieldDescriptor) -> Write | None:
@@ -144,10 +146,10 @@ def _single(name: str, fill: Write | None, value: Value) -> Write:
     return write
 
 
-def _list(name: str, fill: Write | None, value: Value) -> Write:
+def _list(name: str, fill: Write | None, value: Value, most: int) -> Write:
     def write(message: Any, text: bytes, path: str) -> None:
         target = getattr(message, name)
-        for index, raw in enumerate(documents.items(text, path)):
+        for index, raw in enumerate(documents.items(text, path, most)):
             at = f"{path}[{index}]"
             if fill is None:
                 target.append(value(bytes(raw), at))
@@ -157,11 +159,11 @@ def _list(name: str, fill: Write | None, value: Value) -> Write:
     return write
 
 
-def _map(name: str, fill: Write | None, value: Value) -> Write:
+def _map(name: str, fill: Write | None, value: Value, most: int) -> Write:
     def write(message: Any, text: bytes, path: str) -> None:
         target = getattr(message, name)
-        for key, raw in documents.members(text, path):
-            at = f"{path}.{key[:_SHOWN]}"
+        for key, raw in documents.members(text, path, most):
+            at = f"{path}.{key[:SHOWN]}"
             if "\x00" in key:
                 raise BadRequest.field(path, "must not contain NUL characters")
             if fill is None:
@@ -192,7 +194,30 @@ def _value(field: FieldDescriptor) -> Value:
     convert = converter(field)
     if convert is None:
         return _body  # a message, which is filled and has no value
+    if field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
+        return _text(convert, _rules(field).max_len)
     return lambda text, path: convert(documents.value(text, path), path)
+
+
+def _text(convert: Convert, most: int) -> Value:
+    """Returns the reading of a string of `most` characters, 0 for no bound. What must be longer is not read first."""
+    bytes_ = _ESCAPED * most + 2 if most else sys.maxsize
+
+    def value(text: bytes, path: str) -> Any:
+        if len(text) > bytes_:
+            raise BadRequest.field(path, f"must have at most {most} characters")
+        return convert(documents.value(text, path), path)
+
+    return value
+
+
+def _rules(field: FieldDescriptor) -> options_pb2.Rules:
+    return field.GetOptions().Extensions[options_pb2.rules]
+
+
+def _most(field: FieldDescriptor) -> int:
+    """Returns how many items or entries a field takes."""
+    return _rules(field).max_len or MAX_PARTS
 
 
 def _decimal(text: bytes, path: str) -> str:

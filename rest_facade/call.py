@@ -8,6 +8,7 @@ import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 
+from gen.ingate.options.v1 import options_pb2
 from rest_facade import services
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -15,12 +16,13 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One unary rpc on one channel: makes its request messages and calls it."""
+    """One unary rpc on one channel: makes its request messages and calls it. `public`: without a credential, too."""
 
     name: str
     new_request: Callable[[], Any]
     request_type: Descriptor
     response_type: Descriptor
+    public: bool
     call: Callable[[Any, Metadata], Awaitable[tuple[Any, Metadata]]]
     """Request and metadata → response and trailing metadata. Raises `grpc.aio.AioRpcError`."""
 
@@ -44,4 +46,5 @@ def resolve(channel: grpc.aio.Channel, full_name: str, timeout: float) -> Rpc:
         response = await running
         return response, tuple(await running.trailing_metadata() or ())
 
-    return Rpc(full_name, request_class, method.input_type, method.output_type, call)
+    public = bool(method.GetOptions().Extensions[options_pb2.access].public)
+    return Rpc(full_name, request_class, method.input_type, method.output_type, public, call)

@@ -22,20 +22,31 @@ from rest_facade.wire import Wire, encode
 
 _EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
 _SHOWN = 100
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that anybody may send, without a credential."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route that an rpc answers. `render` makes the body of a success, empty where there is none."""
+    """A route that an rpc answers. `render` makes the body of a success, empty where there is none.
+
+    `max_body` bounds the request's body in bytes.
+    """
 
     route: Route
     rpc: Rpc
     slots: Slots
     render: Callable[[Any], bytes]
+    max_body: int
 
 
-def compile_endpoint(route: Route, rpc: Rpc, dialect: Dialect, binder: Binder, wire: Wire) -> Endpoint:
-    """Returns the endpoint, or raises ValueError when the route names what the rpc's messages do not have."""
+def compile_endpoint(
+    route: Route, rpc: Rpc, dialect: Dialect, binder: Binder, wire: Wire, *, max_body: int
+) -> Endpoint:
+    """Returns the endpoint, or raises ValueError when the route names what the rpc's messages do not have.
+
+    Where the route states no bound of bodies it is `max_body`, or less where anybody may send one or none is taken.
+    """
     slots = binder.slots(rpc.request_type)
     unknown = {name for name in route.renames.values() if name not in slots.members}
     if not unknown:
@@ -52,7 +63,8 @@ def compile_endpoint(route: Route, rpc: Rpc, dialect: Dialect, binder: Binder, w
             unknown.add(route.body)
     if unknown:
         raise ValueError(f"{route.title} names what {rpc.request_type.full_name} does not have: {sorted(unknown)}")
-    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire))
+    most = min(max_body, SMALL_BODY) if rpc.public or not route.body else max_body
+    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), route.max_body or most)
 
 
 def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any], bytes]:

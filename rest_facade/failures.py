@@ -20,6 +20,7 @@ TARGET_TOO_LONG = "TARGET_TOO_LONG"
 REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
 BAD_REQUEST = "BAD_REQUEST"
 INTERNAL = "INTERNAL"
+UNAVAILABLE = "UNAVAILABLE"
 
 
 class Refused(Exception):
@@ -76,6 +77,11 @@ def unsupported_media_type(message: str) -> Failure:
 def request_timeout() -> Failure:
     """Returns the failure for a request that does not arrive."""
     return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, REQUEST_TIMEOUT, "the request did not arrive in time")
+
+
+def crowded() -> Failure:
+    """Returns the failure for a connection beyond what the process may have."""
+    return Failure(grpc.StatusCode.UNAVAILABLE, UNAVAILABLE, "too many connections", retry_after=1)
 
 
 def headers_too_large() -> Failure:

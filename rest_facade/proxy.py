@@ -4,6 +4,7 @@ Knows the engine and requests as they are on the wire; nothing of providers, for
 """
 
 from collections.abc import Awaitable
+from functools import partial
 
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
@@ -28,7 +29,7 @@ def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHan
         asked = head.asked
         if asked is None:
             asked = head.asked = _asked(head)
-        return engine.forward(Inbound(request_id, asked, lambda: body.read(max_body, patience)), sink)
+        return engine.forward(Inbound(request_id, asked, partial(body.read, max_body, patience)), sink)
 
     return handle
 

@@ -5,16 +5,25 @@ from rest_facade.router import decode
 Pairs = list[tuple[str, str]]
 
 
+MAX_PAIRS = 256
+
+
 class BadQuery(Exception):
     """The query is malformed; the message says how."""
 
 
 def parse(query: str, *, strict: bool) -> Pairs:
-    """Returns the pairs in order, `+` as blank. What is malformed raises `BadQuery`, or is dropped when not strict."""
+    """Returns the pairs in order, `+` as blank. What is malformed raises `BadQuery`, or is dropped when not strict.
+
+    More than `MAX_PAIRS` raise it in any case.
+    """
     pairs: Pairs = []
     if not query:
         return pairs
-    for part in query.split("&"):
+    parts = query.split("&", MAX_PAIRS)
+    if len(parts) > MAX_PAIRS:
+        raise BadQuery("the query has too many parameters")
+    for part in parts:
         if not part:
             continue
         name, _, value = part.partition("=")

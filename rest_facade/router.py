@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from rest_facade.routes import Parameter, Route, segments
 
+MAX_SEGMENTS = 256
 _NO_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -64,7 +65,9 @@ class Router:
 
     def resolve(self, verb: str, path: str) -> Match | MethodNotAllowed | NoRoute:
         """Returns what answers `verb` at a raw path without query, or raises `BadPath`. HEAD is answered as GET."""
-        raw = path.split("/")
+        raw = path.split("/", MAX_SEGMENTS + 1)
+        if len(raw) > MAX_SEGMENTS + 1:
+            raise BadPath("the path has too many segments")
         parts = [_decoded(part) for part in raw] if "%" in path or "/." in path else raw
         allow: set[str] = set()
         for node, captured in _leaves(self._root, parts, raw):

@@ -7,19 +7,22 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
 from gen.ingate.options.v1 import options_pb2
 from rest_facade import services
 
+if TYPE_CHECKING:
+    from rest_facade.dialects.base import Answer
+    from rest_facade.request import Request
+
 VERBS = ("GET", "PUT", "POST", "DELETE", "PATCH")
 
-RawHandler = Callable[[web.BaseRequest, Mapping[str, str], str], Awaitable[web.StreamResponse]]
-"""Answers a request by itself: the request, the path's values, the request id."""
+RawHandler = Callable[["Request", Mapping[str, str]], Awaitable["Answer"]]
+"""Answers a request by itself, given the path's values."""
 
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)(=\*\*)?\}")
 
@@ -33,7 +36,8 @@ class Route:
     leaves, or one message field. `response_body` names the field that is the answer, empty for the whole
     message. `renames` maps names on the wire to fields of the request. `accept` turns the arguments (query and
     body in one dictionary of JSON values) into those that the rpc knows; `shape` turns the answer's JSON into
-    what the dialect documents. Both are pure.
+    what the dialect documents. Both are pure. `max_body` bounds the body in bytes, 0 where nothing
+    is special about the route.
     """
 
     dialect: str
@@ -47,6 +51,7 @@ class Route:
     accept: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     shape: Callable[[Any], Any] | None = None
     raw: RawHandler | None = None
+    max_body: int = 0
 
     @property
     def title(self) -> str:

@@ -6,21 +6,21 @@ Knows no listener and no other dialect.
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import grpc
-from aiohttp import hdrs, web
 
+from ingate.errors import Unauthenticated
+from ingate.proxy.ports import ClientGone
 from rest_facade import failures, query
-from rest_facade.answers import failure_of, refuse, respond
+from rest_facade.answers import failure_of
 from rest_facade.bind import Binder
-from rest_facade.body import read_body
 from rest_facade.call import Metadata, resolve
 from rest_facade.dialects.base import Answer, Dialect
 from rest_facade.endpoints import Endpoint, bind_request, compile_endpoint
 from rest_facade.failures import Refused
 from rest_facade.middleware import Pairs
 from rest_facade.query import BadQuery
+from rest_facade.request import Request
 from rest_facade.router import BadPath, Match, MethodNotAllowed, Router
 from rest_facade.routes import Parameter, Route, segments
 from rest_facade.style import wire_path
@@ -33,11 +33,11 @@ _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE | re.AS
 class Calls:
     """How requests become calls.
 
-    Bodies are read up to `max_body` bytes and for `patience` seconds. A call gets `timeout` seconds and carries
-    `gateway_token`, which proves to the core that a gateway asks.
+    Bodies are read up to `max_body` bytes, where a route does not say otherwise, and for `patience` seconds. A call
+    gets `timeout` seconds and carries `gateway_token`, which proves to the core that a gateway asks.
     """
 
-    max_body: int = 32 * 1024 * 1024
+    max_body: int = 256 * 1024
     patience: float = 30.0
     timeout: float = 30.0
     gateway_token: str = ""
@@ -63,38 +63,38 @@ class Serving:
                 raise ValueError(f"{route.title} is not claimed by its dialect {dialect.name}")
             if route.raw is None:
                 rpc = resolve(channel, route.rpc, calls.timeout)
-                self._endpoints[id(route)] = compile_endpoint(route, rpc, dialect, self._binder, wire)
+                self._endpoints[id(route)] = compile_endpoint(
+                    route, rpc, dialect, self._binder, wire, max_body=calls.max_body
+                )
 
-    async def answer(self, request: web.BaseRequest, request_id: str, path: str, query_text: str) -> web.StreamResponse:
-        """Returns the answer to a request whose raw path the dialect claims.
+    async def answer(self, request: Request) -> tuple[Answer, Pairs]:
+        """Returns the answer to a request whose path the dialect claims, and headers that the dialect's own win over.
 
-        Raises ConnectionError when the caller is gone, and nothing else.
+        Raises `ClientGone`, and nothing else.
         """
         if request.method == "OPTIONS" and self.dialect.cors is not None:
-            return respond(self.dialect, request, request_id, Answer(204, b""))
+            return Answer(204, b""), ()
         route: Route | None = None
         try:
-            match = self._resolve(request.method, path)
+            match = self._resolve(request.method, request.path)
             route = match.route
             if route.raw is not None:
-                return await route.raw(request, match.values, request_id)
-            return await self._transcode(match, request, request_id, query_text)
-        except ConnectionError:
+                return await route.raw(request, match.values), ()
+            return await self._transcode(match, request)
+        except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 -- whatever it is, the caller gets an answer and the log the place
-            return self._refuse(error, request, request_id, route)
+            return self._refuse(error, request, route)
 
-    def _refuse(
-        self, error: Exception, request: web.BaseRequest, request_id: str, route: Route | None
-    ) -> web.StreamResponse:
+    def _refuse(self, error: Exception, request: Request, route: Route | None) -> tuple[Answer, Pairs]:
         dialect = self.dialect
-        failure = failure_of(error, request_id, route.title if route else dialect.name)
+        failure = failure_of(error, request.id, route.title if route else dialect.name)
         rate: Pairs = ()
         if isinstance(error, grpc.aio.AioRpcError):
             rate = dialect.rate_headers([(str(key), value) for key, value in error.trailing_metadata() or ()])
             if route is not None and failure.fields:
                 failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
-        return refuse(dialect, request, request_id, failure, route=route, more=rate)
+        return dialect.error(failure, route, request.id), rate
 
     def _resolve(self, verb: str, path: str) -> Match:
         try:
@@ -107,45 +107,41 @@ class Serving:
             raise Refused(failures.method_not_allowed(found.allow))
         raise Refused(failures.route_not_found())
 
-    async def _transcode(
-        self, match: Match, request: web.BaseRequest, request_id: str, query_text: str
-    ) -> web.StreamResponse:
+    async def _transcode(self, match: Match, request: Request) -> tuple[Answer, Pairs]:
         dialect, route = self.dialect, match.route
         endpoint = self._endpoints[id(route)]
         try:
-            pairs = query.parse(query_text, strict=dialect.inputs.query)
+            pairs = query.parse(request.query, strict=dialect.inputs.query)
         except BadQuery as error:
             raise Refused(failures.bad_request(str(error))) from None
+        credentials = dialect.credentials(request.headers, pairs)
+        # Before anything is read: who may not call neither fills the memory nor learns what a request looks like.
+        if not credentials and not endpoint.rpc.public:
+            raise Unauthenticated("a credential is required")
         metadata = [
-            *dialect.credentials(request.headers, pairs),
+            *credentials,
             *self._token,
-            ("x-ingate-address", address(request)),
-            ("x-request-id", request_id),
+            ("x-ingate-address", request.address),
+            ("x-request-id", request.id),
         ]
-        body = await read_body(request, self._calls.max_body, self._calls.patience)
+        body = await request.body.read(endpoint.max_body, self._calls.patience)
         if body:
             body = self._json(request, route, body)
         message = bind_request(endpoint, dialect, self._binder, values=match.values, query=pairs, body=body)
         response, trailing = await endpoint.rpc.call(message, metadata)
         answer = Answer(route.success, endpoint.render(response), content_type=dialect.content_type)
-        return respond(dialect, request, request_id, answer, dialect.rate_headers(trailing))
+        return answer, dialect.rate_headers(trailing)
 
-    def _json(self, request: web.BaseRequest, route: Route, body: bytes) -> bytes:
+    def _json(self, request: Request, route: Route, body: bytes) -> bytes:
         """Returns the body if it says it is JSON, nothing if it does not and the dialect does not mind."""
-        if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(failures.unsupported_media_type("compressed bodies are not accepted here"))
-        stated = request.headers.get(hdrs.CONTENT_TYPE)
+        stated = request.headers.get("Content-Type")
         if stated is None or not route.body or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip()):
             return body
         if self.dialect.inputs.media_type:
             raise Refused(failures.unsupported_media_type("the body must be sent as application/json"))
         return b""
-
-
-def address(request: web.BaseRequest) -> str:
-    """Returns the caller's address without its port, empty where the transport has none."""
-    peer: Any = request.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def _sample(route: Route) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingate.clock import SECOND
 from ingate.limits.window import Decision
-from ingate.proxy.ports import ClientGone, Headers
+from ingate.proxy.ports import Headers
 from ingate.remembered import Remembered
 from rest_facade.http1 import Connection, Head
 
@@ -89,15 +89,10 @@ class HttpSink:
         transport.flush()
         transport.abort()
 
-    async def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> Coroutine[Any, Any, None]:
         """Writes bytes as they are."""
         self.started = True
-        connection = self._connection
-        if connection.transport.is_closing():
-            raise ClientGone
-        connection.transport.write(data)
-        if connection.writing_paused:
-            await connection.drained()
+        return self._connection.send(data)
 
     def _lines(self, status: int, headers: Headers, framing: bytes) -> bytes:
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._common]

@@ -15,12 +15,17 @@ import click
 
 from ingate.cli.options import Settings, settings_options
 from ingate.errors import Unavailable
+from ingate.net import memory
+from ingate.net.budget import BodyBudget
 
 if TYPE_CHECKING:
     from ingate.core import Core
     from ingate.rpc.server import RpcServer
     from rest_facade.app import Facade
 
+MUCH = 16 * 1024 * 1024
+"""Bytes of bodies under way after which memory is given back to the system."""
+GIVE_BACK_SECONDS = 5.0
 CALL_SECONDS = 2.0
 """How long calls over gRPC may take that are still running when everything else has ended."""
 
@@ -46,6 +51,7 @@ async def serve(settings: Settings) -> None:
     """Runs everything and returns after the drain."""
     from ingate.cli import demo
     from ingate.core import open_core
+    from ingate.net import descriptors
     from ingate.rpc import server as rpc_server
     from ingate.storage import data_dir
     from ingate.vault import MASTER_KEY_FILE
@@ -56,6 +62,7 @@ async def serve(settings: Settings) -> None:
     from rest_facade.serving import Calls
 
     stop = _on_signals()
+    room = descriptors.make_room()
     async with open_core(settings) as core, AsyncExitStack() as stack:
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
@@ -68,15 +75,16 @@ async def serve(settings: Settings) -> None:
                 door=core.door,
             )
         stack.push_async_callback(grpc.stop, 0.0)
-        calls = Calls(max_body=settings.max_body_bytes, gateway_token=core.gateway_token)
+        calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
         native = dialect()
         facade = Facade(
             core.channel,
             (native,),
-            proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience),
+            proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
             calls=calls,
-            limits=Limits(head=settings.max_header_bytes),
+            limits=Limits(head=settings.max_header_bytes, crowded=room.crowded, full=room.full),
             refused=core.refusals.note_request,
+            budget=core.bodies,
         )
         with _listening(settings.host, settings.port):
             await facade.start(settings.host, settings.port)
@@ -87,7 +95,9 @@ async def serve(settings: Settings) -> None:
             click.echo(demo.greeting(credentials, url))
         sys.stdout.flush()
         _settle_memory()
+        giving_back = asyncio.create_task(_give_back(facade.budget))
         await stop.wait()
+        giving_back.cancel()
         click.echo("draining", err=True)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
 
@@ -106,8 +116,18 @@ async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: flo
     await refusing
 
 
+async def _give_back(budget: BodyBudget) -> None:
+    """Gives memory back to the system after each time in which bodies took much of it, for ever."""
+    while True:
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        if budget.in_use < MUCH <= budget.peak:
+            budget.peak = budget.in_use
+            memory.give_back()
+
+
 def _settle_memory() -> None:
     """Takes what start-up made out of the collector's rounds, and makes rounds rarer: a request leaves few cycles."""
+    memory.settle()
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

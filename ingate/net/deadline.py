@@ -34,8 +34,9 @@ class Deadline:
         self._at = math.inf
 
     def close(self) -> None:
-        """Lets go of the timer. The deadline is not used again."""
+        """Lets go of the timer and of what it guards. The deadline is not used again."""
         self._at = math.inf
+        self._expired = _nothing
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -53,3 +54,7 @@ class Deadline:
             self._expired()
         elif self._at != math.inf:
             self._set_timer(self._at)
+
+
+def _nothing() -> None:
+    """What a closed deadline calls."""

@@ -41,13 +41,14 @@ STATUS = {
 class Inbound(Struct):
     """A request as a host received it.
 
-    `read` returns the body, or raises a DomainError, or ClientGone. `metered` tells that the rate window has counted
-    the call already. Hosts let `request_target.check` see what they received before they make the head.
+    `read` returns the body of an organisation's call, or raises a DomainError, or ClientGone. `metered` tells that the
+    rate window has counted the call already. Hosts let `request_target.check` see what they received before they make
+    the head.
     """
 
     request_id: str
     head: RequestHead
-    read: Callable[[], Awaitable[bytes]]
+    read: Callable[[str], Awaitable[bytes]]
     metered: bool = False
 
 
@@ -141,7 +142,7 @@ class Engine:
             raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
         if head.too_long is not None:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
-        exchange.request_body = body = await request.read()
+        exchange.request_body = body = await request.read(grant.org_id)
         if body and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
         if listing.merges(head, grant.targets):

@@ -161,7 +161,7 @@ def _inbound(
     head = read_head(request.method, path, query, headers, credential(metadata) or "")
     body, refusal = _held(request.body, max_body, lease)
 
-    async def read() -> bytes:
+    async def read(_organisation: str) -> bytes:
         if refusal is not None:
             raise refusal
         return body

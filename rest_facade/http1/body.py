@@ -1,9 +1,12 @@
 """A request's body as it arrives on a connection. Knows its framing and its bounds; nothing of what it means."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
-from ingate.errors import BadRequest, TooLarge
+from ingate.errors import BadRequest, DomainError, TooLarge
+from ingate.net.budget import Lease
 from rest_facade.failures import REQUEST_TIMEOUT
 from rest_facade.http1.chunks import BadChunk, ChunkDecoder
 
@@ -11,6 +14,8 @@ SLOWEST = 8192
 """Bytes per second that a body must bring on average, once the first wait is over."""
 UNASKED = 256 * 1024
 """Bytes that are taken before anybody asks for the body."""
+_SMALL = 4096
+"""Smaller pieces are put together, for an object costs more than what is in them."""
 
 
 class Late(BadRequest):
@@ -33,61 +38,88 @@ class Source(Protocol):
 
 
 class Body:
-    """One body. `complete` when all of it is here; whoever reads it gets it whole."""
+    """One body. `complete` when all of it has come; whoever reads it gets it whole, once.
 
-    __slots__ = ("_asked", "_chunks", "_failure", "_left", "_pieces", "_source", "_waiter", "complete", "size")
+    What is kept of it counts on `lease`, until `discard`. `asked` tells that somebody has read it or waits for it.
+    """
 
-    def __init__(self, source: Source, length: int, *, chunked: bool) -> None:
+    __slots__ = ("_chunks", "_failure", "_lease", "_left", "_pieces", "_source", "_waiter", "asked", "complete", "size")
+
+    def __init__(self, source: Source, length: int, lease: Lease | None, *, chunked: bool) -> None:
         self._source = source
         self._left = length
+        self._lease = lease
         self._chunks = ChunkDecoder() if chunked else None
-        self._pieces: list[bytes] = []
-        self._failure: Exception | None = None
+        self._pieces: list[bytes | bytearray] = []
+        # What makes the exception: one that was raised holds on to the frames it passed, and with them to all of this.
+        self._failure: Callable[[], Exception] | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._asked = False
+        self.asked = False
         self.size = 0
-        self.complete = not length and not chunked
+        self.complete = lease is None
 
     def feed(self, data: bytes) -> bytes:
         """Takes what belongs to the body and returns what follows it."""
-        if self.complete or self._failure is not None:
+        lease = self._lease
+        if self.complete or lease is None or self._failure is not None:
             return data if self.complete else b""
         if self._chunks is not None:
-            return self._feed_chunks(self._chunks, data)
-        size = len(data)
-        left = self._left = self._left - size
+            return self._feed_chunks(self._chunks, lease, data)
+        left = self._left = self._left - len(data)
         if left < 0:
             rest, data = data[left:], data[:left]
-            size += left
         else:
             rest = b""
-        self._pieces.append(data)
-        self.size += size
-        self.complete = left <= 0
-        if self._waiter is not None or left > 0:  # mostly all of it comes with the head
-            self._arrived()
+        if self._keep(lease, data):
+            self.complete = left <= 0
+            if self._waiter is not None or left > 0:  # mostly all of it comes with the head
+                self._arrived()
         return rest
 
-    def _feed_chunks(self, chunks: ChunkDecoder, data: bytes) -> bytes:
+    def _feed_chunks(self, chunks: ChunkDecoder, lease: Lease, data: bytes) -> bytes:
         try:
             pieces, rest = chunks.feed(data)
         except BadChunk:
-            self.fail(badly_framed())
+            self.fail(badly_framed)
             return b""
-        self._pieces += pieces
-        self.size += sum(map(len, pieces))
+        if pieces and not self._keep(lease, pieces[0] if len(pieces) == 1 else b"".join(pieces)):
+            return b""
         self.complete = rest is not None
         self._arrived()
         return rest or b""
 
-    def fail(self, failure: Exception) -> None:
-        """Ends the body where it is: whoever reads it gets the failure."""
+    def _keep(self, lease: Lease, data: bytes) -> bool:
+        size = len(data)
+        try:
+            lease.grow(size)
+        except DomainError as refused:
+            self.fail(partial(type(refused), refused.message, retry_after=refused.retry_after))
+            return False
+        self.size += size
+        pieces = self._pieces
+        if not pieces or size >= _SMALL:
+            pieces.append(data)
+        elif isinstance(last := pieces[-1], bytearray):
+            last += data
+        else:
+            pieces.append(bytearray(data))
+        return True
+
+    def fail(self, failure: Callable[[], Exception]) -> None:
+        """Ends the body where it is: whoever reads it gets the failure, and what came is dropped."""
         if not self.complete and self._failure is None:
             self._failure = failure
+            self.discard()
             self._wake()
 
+    def discard(self) -> None:
+        """Lets go of what is kept."""
+        self._pieces = []
+        if self._lease is not None:
+            self._lease.release()
+
     def _arrived(self) -> None:
-        if not self.complete and not self._asked and self.size > UNASKED:
+        if not self.complete and not self.asked and self.size > UNASKED:
             self._source.pause()
         self._wake()
 
@@ -96,31 +128,38 @@ class Body:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def read(self, limit: int, patience: float) -> bytes:
-        """Returns the whole body.
+    async def read(self, limit: int, patience: float, organisation: str = "") -> bytes:
+        """Returns the whole body, which counts for an organisation if one is named.
 
         Raises TooLarge beyond `limit` bytes, BadRequest for broken framing, `Late` when nothing or too little
-        arrives within `patience` seconds (longer in proportion to what did arrive), `ClientGone`. A body that is
-        announced as too large is refused unread; `Expect: 100-continue` is answered when the body is wanted.
+        arrives within `patience` seconds (longer in proportion to what did arrive), RateLimited and Unavailable when
+        too many bytes are under way, `ClientGone`. A body that is announced as too large is refused unread;
+        `Expect: 100-continue` is answered when the body is wanted.
         """
         if self.size + max(self._left, 0) > limit:
             raise too_large(limit)
+        if organisation and self._lease is not None:
+            self._lease.move(organisation)
         if not self.complete:
-            await self._read(limit, patience)
-        pieces = self._pieces
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            try:
+                await self._read(limit, patience)
+            except BaseException:
+                self.discard()
+                raise
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
 
     async def _read(self, limit: int, patience: float) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        self._asked = True
+        self.asked = True
         self._source.resume()
         self._source.continue_()
         try:
             async with asyncio.timeout_at(started + patience) as deadline:
                 while not self.complete:
                     if self._failure is not None:
-                        raise self._failure
+                        raise self._failure()
                     self._waiter = loop.create_future()
                     await self._waiter
                     if self.size > limit:

@@ -7,8 +7,10 @@ from ingate.remembered import Remembered
 LINE_LIMIT = 16 * 1024  # bytes of a size with its extensions, or of a trailer
 TRAILERS_LIMIT = 64 * 1024  # bytes of all trailers
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
-_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_QUOTED = rb'"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|%b))?+)*+" % (_TOKEN, _TOKEN, _QUOTED))
+_TRAILER = re.compile(rb"(?!(?i:content-length|transfer-encoding):)[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 _AT_SIZE, _AT_CHUNK_END, _AT_TRAILER = 0, -1, -2  # beside the bytes left of a chunk, which are more than none
 
 
@@ -21,7 +23,11 @@ class BadChunk(Exception):
 
 
 class ChunkDecoder:
-    """Decodes one body. Extensions are ignored and trailers discarded, both within bounds."""
+    """Decodes one body.
+
+    Extensions are ignored and trailers discarded, both within bounds, and both refused where they break the grammar or
+    speak of framing: readers differ in what they make of such.
+    """
 
     __slots__ = ("_held", "_left", "_trailers")
 

@@ -7,71 +7,35 @@ answers, and says in which words a request is refused that is none.
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, cast
 
 import structlog
 
+from ingate.errors import DomainError, Unavailable
+from ingate.net.budget import Lease
 from ingate.net.deadline import Deadline
-from ingate.net.outbox import Corked, Outbox
+from ingate.net.outbox import Corked
 from ingate.proxy.ports import ClientGone
 from ingate.rpc.status import Failure
 from rest_facade import failures
 from rest_facade.failures import Refused
 from rest_facade.http1.body import Body
-from rest_facade.http1.claimed import Claimed
-from rest_facade.http1.head import Head, Heads, may_begin, not_http
+from rest_facade.http1.head import Head, may_begin, not_http
+from rest_facade.http1.service import Service
 
 _LINGER = 2.0
+_CROWDED_LINGER = 0.2
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _END = b"\r\n\r\n"
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a connection, in bytes and seconds.
-
-    `target`: path and query. `head`: request line and headers. `head_time`: from the first byte of a head to its
-    last. `idle`: between requests. `stall`: without progress while an answer waits to be read.
-    """
-
-    target: int = 16 * 1024
-    head: int = 64 * 1024
-    head_time: float = 20.0
-    idle: float = 75.0
-    stall: float = 120.0
-
-
-class Service(Protocol):
-    """Who answers the requests of connections."""
-
-    heads: Heads
-    limits: Limits
-    outbox: Outbox
-    draining: bool
-
-    def opened(self, connection: "Connection") -> None:
-        """A connection was made."""
-
-    def closed(self, connection: "Connection") -> None:
-        """A connection is gone."""
-
-    def claimed(self) -> Claimed:
-        """Returns what reads and answers the requests of one connection that dialects claim."""
-
-    async def proxied(self, connection: "Connection", head: Head, body: Body) -> bool:
-        """Answers any other request; tells whether the connection may take another one. Never raises but on cancel."""
-
-    def refusal(self, failure: Failure) -> bytes:
-        """Returns the answer to what is no request; it ends the connection."""
-
-
 class Connection(asyncio.Protocol):
     """The protocol of one connection."""
 
     __slots__ = (
+        "_address",
         "_body",
         "_buffer",
         "_claimed",
@@ -80,8 +44,10 @@ class Connection(asyncio.Protocol):
         "_expects",
         "_head",
         "_head_began",
+        "_held",
         "_lingering",
         "_loop",
+        "_overrun",
         "_reading_paused",
         "_service",
         "_task",
@@ -98,11 +64,14 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._late)
+        self._address: str | None = None
         self._buffer: bytes | bytearray = b""  # of the next head, or what came behind a body
-        self._body: Body | None = None  # of the proxied request that is being answered
-        self._head: Head | None = None  # of a proxied request, until its answer begins
-        self._claimed: Claimed | None = None
-        self._task: asyncio.Task[None] | None = None  # answers proxied requests, one after another
+        self._held: Lease | None = None  # counts the buffer while it waits
+        self._overrun: Failure | None = None  # why what came behind the request was dropped
+        self._body: Body | None = None  # of the request that is being answered
+        self._claimed = False  # whether a dialect answers it
+        self._head: Head | None = None  # of a request, until its answer begins
+        self._task: asyncio.Task[None] | None = None  # answers requests, one after another
         self._turn: asyncio.Future[None] | None = None  # it waits for the next
         self._drained: asyncio.Future[None] | None = None
         self._expects = False  # the caller waits to be told that its body is wanted
@@ -122,22 +91,27 @@ class Connection(asyncio.Protocol):
         self.transport = Corked(cast("asyncio.Transport", transport), self._service.outbox)
         if (raw := transport.get_extra_info("socket")) is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._deadline.arm(self._service.limits.idle)
+        limits = self._service.limits
+        self._deadline.arm(limits.idle)
         self._service.opened(self)
+        if raw is not None and (number := raw.fileno()) >= limits.crowded:
+            failure = self._service.crowded()
+            if number < limits.full:
+                self.refuse(failure, _CROWDED_LINGER)
+            else:
+                self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Hands on what belongs to the request being read, and begins the next when the last is answered."""
         if self._lingering:
+            self.pause()
+            self._service.lingering.wait(self.resume)
             return
         if self.busy:
             if self._body is not None and not self._body.complete:
                 data = self._body.feed(data)
-            elif self._body is None and self._claimed is not None:
-                data = self._claimed.feed(data)
             if data:
-                self._buffer += data
-                if len(self._buffer) > self._service.limits.head:
-                    self.pause()
+                self._wait(data)
             return
         if self._buffer:
             self._buffer += data
@@ -149,14 +123,13 @@ class Connection(asyncio.Protocol):
         """The caller has said everything: the transport closes."""
         self.transport.flush()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """Tells everybody that the caller is gone."""
         self._deadline.close()
         self._take_more()
+        self._forget()
         if self._body is not None:
-            self._body.fail(ClientGone())
-        if self._claimed is not None:
-            self._claimed.connection_lost(exc)
+            self._body.fail(ClientGone)
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
         elif self._task is not None and not self._task.done():
@@ -171,8 +144,6 @@ class Connection(asyncio.Protocol):
         """Starts the clock for a caller that does not read."""
         self.writing_paused = True
         self._deadline.arm(self._service.limits.stall)
-        if self._claimed is not None:
-            self._claimed.pause_writing()
 
     def resume_writing(self) -> None:
         """Stops that clock."""
@@ -184,8 +155,6 @@ class Connection(asyncio.Protocol):
         else:
             self._deadline.arm(self._service.limits.idle)
         self._take_more()
-        if self._claimed is not None:
-            self._claimed.resume_writing()
 
     def _take_more(self) -> None:
         if self._drained is not None:
@@ -206,6 +175,8 @@ class Connection(asyncio.Protocol):
             self._unfinished(raw)
             return
         raw = bytes(raw)
+        if self._held is not None:
+            self._held.release()
         self._deadline.disarm()
         self._head_began = False
         if end > limits.head:
@@ -218,17 +189,14 @@ class Connection(asyncio.Protocol):
             return
         self.busy = True
         self._expects = head.expects
-        if head.claimed:
-            if self._claimed is None:
-                self._claimed = self._service.claimed()
-                self._claimed.attach(self.transport.transport, self._answered)
-            self.transport.flush()
-            self._buffer = self._claimed.begin(raw, end + len(_END), length, chunked=head.chunked)
-            return
-        body = self._body = Body(self, length, chunked=head.chunked)
+        self._claimed = head.claimed
+        lease = self._service.budget.lease(self.address) if length or head.chunked else None
+        body = self._body = Body(self, length, lease, chunked=head.chunked)
         self._head = head
+        self._buffer = b""
         rest = raw[end + len(_END) :]
-        self._buffer = body.feed(rest) if rest else rest
+        if rest and (rest := body.feed(rest)):
+            self._wait(rest)
         if self._task is None:
             self._task = self._loop.create_task(self._answer())
         elif self._turn is not None and not self._turn.done():
@@ -248,9 +216,37 @@ class Connection(asyncio.Protocol):
             # The clock of a head runs from its first byte, whatever dribbles in.
             self._head_began = True
             self._deadline.arm(limits.head_time)
+        if self._buffer and (failure := self._count()) is not None:
+            self.refuse(failure)
+
+    def _wait(self, data: bytes) -> None:
+        """Keeps what came before its turn, and stops reading when it is much."""
+        if self._overrun is not None:
+            return
+        self._buffer += data
+        self._overrun = self._count()
+        if self._overrun is not None or len(self._buffer) > self._service.limits.head:
+            self.pause()
+
+    def _count(self) -> Failure | None:
+        """Counts the buffer as bytes under way. Returns why it cannot be kept; it is dropped then."""
+        if self._held is None:
+            self._held = self._service.budget.lease(self.address)
+        try:
+            self._held.grow(len(self._buffer) - self._held.size)
+        except DomainError as refused:
+            self._forget()
+            return failures.of(refused)
+        return None
+
+    def _forget(self) -> None:
+        """Drops the buffer."""
+        self._buffer = b""
+        if self._held is not None:
+            self._held.release()
 
     async def _answer(self) -> None:
-        """Has proxied requests answered as long as the connection lasts: a task for each would cost as much again."""
+        """Has requests answered as long as the connection lasts: a task for each would cost as much again."""
         while not self.transport.is_closing():
             head, body, self._head = self._head, self._body, None
             if head is None or body is None:
@@ -259,19 +255,23 @@ class Connection(asyncio.Protocol):
                 continue
             keep_alive = False
             try:
-                keep_alive = await self._service.proxied(self, head, body)
+                keep_alive = await self._service.answer(self, head, body)
             finally:
                 self._answered(keep_alive=keep_alive and body.complete, unread=not body.complete)
 
     def _answered(self, *, keep_alive: bool, unread: bool = False) -> None:
         """The answer is written: goes on to the next request, or ends the connection."""
-        self._body = None
+        if self._body is not None:
+            self._body.discard()
+            self._body = None
         self.busy = False
         self.grace = float
         if self.transport.is_closing():
             return
-        if unread:
-            self._linger()
+        if self._overrun is not None:
+            self.refuse(self._overrun)
+        elif unread:
+            self._linger(_LINGER)
         elif not keep_alive or self._service.draining:
             self.transport.close()
         else:
@@ -285,22 +285,23 @@ class Connection(asyncio.Protocol):
 
     # How it ends
 
-    def refuse(self, failure: Failure) -> None:
+    def refuse(self, failure: Failure, linger: float = _LINGER) -> None:
         """Answers what is no request, and ends the connection."""
         _log.debug("connection refused", reason=failure.reason)
         self.transport.write(self._service.refusal(failure))
-        self._linger()
+        self._linger(linger)
 
-    def _linger(self) -> None:
+    def _linger(self, seconds: float) -> None:
         """Ends the connection when the caller has stopped sending.
 
-        Closing while data comes in would reset the connection and take the answer away from the caller.
+        Closing while data comes in would reset the connection and take the answer away from the caller. What still
+        comes is read in turns with what others send who are refused: their rush is not to be felt by anybody else.
         """
         self._lingering = True
-        self._buffer = b""
+        self._forget()
         self.resume()
         self.transport.write_eof()
-        self._deadline.arm(_LINGER)
+        self._deadline.arm(seconds)
 
     def _late(self) -> None:
         if self.writing_paused:
@@ -311,8 +312,17 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def drain(self) -> None:
-        """Ends the connection now if it waits for a request, else after the answer."""
-        if not self.busy:
+        """Ends the connection now if it waits for a request or the rest of one, else after the answer.
+
+        The rest of a proxied request is waited for: only who has shown a good key is asked for it.
+        """
+        body = self._body
+        if body is not None:
+            if self._claimed:
+                body.fail(_stopping)
+        elif self._buffer:
+            self.refuse(failures.of(_stopping()))
+        elif not self._lingering:
             self.transport.close()
 
     async def cut(self, seconds: float) -> None:
@@ -320,8 +330,6 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=seconds)
-        if self._claimed is not None:
-            await self._claimed.shutdown(seconds)
         self.transport.abort()
 
     # For what answers a request
@@ -329,8 +337,18 @@ class Connection(asyncio.Protocol):
     @property
     def address(self) -> str:
         """The caller's address without its port, empty where the transport has none."""
-        peer = self.transport.transport.get_extra_info("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else ""
+        if self._address is None:
+            peer: Any = self.transport.transport.get_extra_info("peername")
+            self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        return self._address
+
+    async def send(self, data: bytes) -> None:
+        """Writes bytes, and returns when more may come. Raises `ClientGone`."""
+        if self.transport.is_closing():
+            raise ClientGone
+        self.transport.write(data)
+        if self.writing_paused:
+            await self.drained()
 
     def pause(self) -> None:
         """Stops reading."""
@@ -339,7 +357,7 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Reads on, if reading was stopped."""
-        if self._reading_paused:
+        if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
 
@@ -357,3 +375,8 @@ class Connection(asyncio.Protocol):
             await asyncio.shield(self._drained)
         if self.transport.is_closing():
             raise ClientGone
+
+
+def _stopping() -> Unavailable:
+    """Returns the refusal of a request that the end of the gateway comes before."""
+    return Unavailable("the gateway is shutting down", retry_after=1)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from msgspec import Struct
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead
@@ -18,17 +19,21 @@ from rest_facade.failures import Refused
 REMEMBERED = 1024
 REMEMBERED_BYTES = 4096
 MAX_HEADERS = 128
+MAX_ESCAPES = 1024
+"""Escaped bytes of a path."""
+_MAX_TOKENS = 64
 _METHODS = (
-    "ACL|BIND|CHECKOUT|CONNECT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
+    "ACL|BIND|CHECKOUT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
     "OPTIONS|PATCH|POST|PROPFIND|PROPPATCH|PURGE|PUT|QUERY|REBIND|REPORT|SEARCH|SOURCE|SUBSCRIBE|TRACE|UNBIND|UNLINK|"
     "UNLOCK|UNSUBSCRIBE"
 )
-"""What aiohttp's parser knows, which reads the requests that dialects claim."""
+"""What the parsers in use before this gateway know. CONNECT is not among them: what follows it is no body to some."""
 
 _REQUEST_LINE = re.compile(rf"({_METHODS}) ([\x21-\x7e]+) HTTP/1\.([01])".encode())
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([\t\x20-\x7e\x80-\xff]*)")
 _LENGTH = re.compile(rb"\r\n(?i:content-length):[ \t]*(\d{1,15})[ \t]*(?=\r\n|\Z)")
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_ABSOLUTE = re.compile(r"(?i:https?)://[^/?#]*")
+_TABBED_CODING = re.compile(rb"\r\n(?i:transfer-encoding):[^\r]*\t")
 _BEGINNING = re.compile(rb"[A-Z-]{1,16}(?: [^\n]*)?\r?\Z|[A-Z-]{1,16} [^\n]*\n")
 
 
@@ -37,7 +42,7 @@ class Head(Struct, eq=False):
 
     `target` is raw, `path` and `query` are its parts. Header names are in lower case; `content-length` is not among the
     headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `claimed` tells whether a
-    dialect answers. `asked` is what the proxy makes of the head when it first sees it.
+    dialect answers. `asked` is what the proxy makes of the head when it first sees it, `named` is kept by `fields`.
     """
 
     method: str
@@ -51,6 +56,14 @@ class Head(Struct, eq=False):
     expects: bool
     claimed: bool
     asked: RequestHead | None = None
+    named: CIMultiDictProxy[str] | None = None
+
+    def fields(self) -> CIMultiDictProxy[str]:
+        """Returns the headers by name, whatever its case."""
+        if self.named is None:
+            pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers)
+            self.named = CIMultiDictProxy(CIMultiDict(pairs))
+        return self.named
 
 
 class Heads:
@@ -96,15 +109,18 @@ class Heads:
         hosts = sum(name == b"host" for name, _ in headers)
         if hosts > 1 or (version and not hosts):
             raise not_http()
-        coding = values.get(b"transfer-encoding")
         # A length in odd clothes, or a second one: no reason to find out how others would read it.
-        if b"content-length" in values or (coding is not None and (not version or coding.lower() != b"chunked")):
+        if b"content-length" in values:
             raise not_http()
         target = asked[2].decode()
         path, query = split_target(target)
+        if path.count("%") > MAX_ESCAPES:
+            raise Refused(failures.target_too_long())
         if not path.startswith("/"):
             raise Refused(failures.bad_request("the request target must be a path"))
-        tokens = [token.strip() for token in values.get(b"connection", b"").lower().split(b",")]
+        tokens = [token.strip() for token in values.get(b"connection", b"").lower().split(b",", _MAX_TOKENS)]
+        if len(tokens) > _MAX_TOKENS:
+            raise not_http()
         keep_alive = b"close" not in tokens if version else b"keep-alive" in tokens
         return Head(
             asked[1].decode(),
@@ -113,7 +129,7 @@ class Heads:
             query,
             version,
             headers,
-            coding is not None,
+            _is_chunked(text, values.get(b"transfer-encoding"), version),
             keep_alive and b"upgrade" not in tokens,
             bool(version) and values.get(b"expect", b"").lower() == b"100-continue",
             self._claims(path),
@@ -140,6 +156,15 @@ def split_target(target: str) -> tuple[str, str]:
 def not_http() -> Refused:
     """Returns the refusal of what breaks a rule of HTTP/1.1."""
     return Refused(failures.bad_request("the request is not valid HTTP/1.1"))
+
+
+def _is_chunked(text: bytes, coding: bytes | None, version: int) -> bool:
+    """Tells whether a body is chunked. Any other coding is refused."""
+    if coding is None:
+        return False
+    if not version or coding.lower() != b"chunked" or _TABBED_CODING.search(text):
+        raise not_http()
+    return True
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:

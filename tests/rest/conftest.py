@@ -8,6 +8,7 @@ from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
 from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
+from tests.rest.raw import KEY
 from tests.rest.stand_in import StandIn
 
 
@@ -53,6 +54,13 @@ async def facade(serve):
 
 @pytest.fixture
 async def client(facade):
-    """An HTTP client of that facade."""
+    """An HTTP client of that facade, with a credential."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=10, headers=KEY) as client:
+        yield client
+
+
+@pytest.fixture
+async def stranger(facade):
+    """An HTTP client of that facade that shows no credential."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=10) as client:
         yield client

@@ -2,6 +2,9 @@
 
 import asyncio
 
+KEY = {"X-Ingate-Key": "sk-ingate-x"}
+"""The headers of a caller who shows a credential: without one, only public routes get as far as the core."""
+
 
 async def exchange(port, *parts, timeout=5.0):  # noqa: ASYNC109 - bounds the whole exchange
     """Sends the parts, each in a segment of its own, and returns everything until the server closes."""

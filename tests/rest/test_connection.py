@@ -11,10 +11,10 @@ import structlog
 from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
 from tests.rest.laws import check, lawful
-from tests.rest.raw import exchange, one_answer, parse
+from tests.rest.raw import KEY, exchange, one_answer, parse
 
-GET = b"GET /api/v1/keys HTTP/1.1\r\nHost: x\r\n"
-POST = b"POST /api/v1/keys HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+GET = b"GET /api/v1/keys HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: sk-ingate-x\r\n"
+POST = GET.replace(b"GET", b"POST") + b"Content-Type: application/json\r\n"
 LIST = "ingate.keys.v1.KeyService.ListKeys"
 
 
@@ -200,7 +200,7 @@ async def test_requests_that_come_faster_than_answers_wait_outside(core, facade)
 async def test_absolute_targets(core, facade):
     """A target with scheme and host, as through a proxy, is the path after it; `*` is none."""
     for target, status in ((b"http://x:80/api/v1/keys", 200), (b"http://x", 404)):
-        head = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        head = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: sk-ingate-x\r\nConnection: close\r\n\r\n"
         assert parse(await exchange(facade.port, head))[0] == status
     answer = parse(await exchange(facade.port, b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     check(*answer)
@@ -212,7 +212,7 @@ async def test_absolute_targets(core, facade):
 
 async def test_http_1_0(core, facade):
     """A client of the old protocol is served, and its connection closed."""
-    assert parse(await exchange(facade.port, b"GET /api/v1/keys HTTP/1.0\r\n\r\n"))[0] == 200
+    assert parse(await exchange(facade.port, b"GET /healthz HTTP/1.0\r\n\r\n"))[0] == 200
 
 
 async def test_upgrades_are_declined(core, facade):
@@ -243,7 +243,7 @@ async def test_clients_that_leave(core, facade, caplog):
             await writer.drain()
             writer.transport.abort()
         go_on.set()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
             assert (await client.get("/healthz")).status_code == 200
 
     assert not [line for line in lines if line["log_level"] not in {"debug", "info"}]
@@ -283,7 +283,7 @@ async def test_drain(core, serve):
     core.answers[LIST] = wait
     facade = await serve()
     idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", facade.port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         running = asyncio.create_task(client.get("/api/v1/keys"))
         await arrived.wait()
         draining = asyncio.create_task(facade.drain(5))
@@ -310,7 +310,7 @@ async def test_drain_does_not_wait_for_ever(core, serve):
 
     core.answers[LIST] = hang
     facade = await serve(calls=Calls(timeout=30))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         running = asyncio.create_task(client.get("/api/v1/keys"))
         await arrived.wait()
         await asyncio.wait_for(facade.drain(0.2), 5)
@@ -330,7 +330,7 @@ async def test_unclaimed_paths_go_to_the_proxy(serve, core):
         await sink.respond(200, [], json.dumps({"id": request_id, "path": head.target}).encode())
 
     facade = await serve(proxy=proxy)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         for verb in ("GET", "POST", "PATCH"):
             response = await client.request(verb, "/v1/chat?x=%2F")
             assert json.loads(response.content)["path"] == "/v1/chat?x=%2F"

@@ -16,6 +16,7 @@ from rest_facade.middleware import SECURITY, Cors
 from rest_facade.router import RouteConflict
 from rest_facade.routes import Route
 from rest_facade.style import Style
+from tests.rest.raw import KEY
 
 KEYS, EXCHANGES = "ingate.keys.v1.KeyService.", "ingate.exchanges.v1.ExchangeService."
 
@@ -73,7 +74,7 @@ TOY = Dialect(
 @pytest.fixture
 async def toy(serve):
     facade = await serve([INGATE, TOY])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         yield client
 
 
@@ -160,7 +161,7 @@ async def test_cors_for_some(serve):
     """Listed origins are named back, others get nothing but the hint that the origin matters."""
     cors = Cors(origins=frozenset({"https://a.example"}), credentials=True, max_age=60, exposed_headers="X-Cache")
     facade = await serve([dataclasses.replace(INGATE, cors=cors)])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         good = await client.options("/api/v1/keys", headers={"Origin": "https://a.example"})
         bad = await client.get("/api/v1/keys", headers={"Origin": "https://b.example"})
 
@@ -199,15 +200,14 @@ async def test_overlaps_are_found_at_start(core):
 
 async def test_raw_routes(serve, core):
     """A raw route answers by itself, with decoded values; what it raises is answered in the dialect."""
-    from aiohttp import web
 
-    async def raw(request, values, request_id):
+    async def raw(request, values):
         if "fail" in values["rest"]:
             raise BadRequest("as it wishes")
-        return web.Response(body=f"{values['rest']} {request.method} {len(request_id)}".encode())
+        return Answer(200, f"{values['rest']} {request.method} {len(request.id)}".encode())
 
     route = Route("toy", "*", "/toy/raw/{rest=**}", raw=raw)
     facade = await serve([dataclasses.replace(TOY, routes=(route,))])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         assert (await client.put("/toy/raw/a/b%2Fc")).text == "a/b%2Fc PUT 36"
         assert (await client.get("/toy/raw/fail")).json()["error"] == "as it wishes"

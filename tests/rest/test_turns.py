@@ -10,7 +10,7 @@ from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
 from tests.rest.raw import exchange, one_answer, parse
 
-CLAIMED = b"POST /api/v1/keys HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+CLAIMED = b"POST /api/v1/keys HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: sk-ingate-x\r\nContent-Type: application/json\r\n"
 PROXIED = b"POST /v1/x HTTP/1.1\r\nHost: x\r\n"
 LIMIT = 100_000
 PATIENCE = 1.0

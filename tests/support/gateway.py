@@ -168,9 +168,9 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             )
             stack.push_async_callback(server.stop, 0.0)
             target = server.target
-        calls = Calls(max_body=chosen.max_body_bytes, gateway_token=core.gateway_token)
+        calls = Calls(max_body=chosen.max_management_bytes, gateway_token=core.gateway_token)
         native = dialect()
-        proxy = proxy_handler(core.engine, max_body=calls.max_body, patience=calls.patience)
+        proxy = proxy_handler(core.engine, max_body=chosen.max_body_bytes, patience=calls.patience)
         facade = Facade(
             core.channel,
             (native,),
@@ -178,6 +178,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             calls=calls,
             limits=Limits(head=chosen.max_header_bytes),
             refused=core.refusals.note_request,
+            budget=core.bodies,
         )
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)

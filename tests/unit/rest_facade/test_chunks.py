@@ -25,7 +25,7 @@ def cut(data, places):
     return [data[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
-extensions = st.sampled_from([b"", b";a=b", b";", b';a="b c"', b";\xff"])
+extensions = st.sampled_from([b"", b";a=b", b";a", b';a="b c"', b';a="\\"\xff;";b=c'])
 sizes = st.sampled_from([b"%x", b"%X", b"000%x"])
 trailers = st.lists(st.sampled_from([b"x-sum: 1\r\n", b"x:\r\n", b"a: b: c\r\n"]), max_size=3).map(b"".join)
 
@@ -60,6 +60,11 @@ BAD = {
     "a blank behind": b"2 \r\nab\r\n",
     "a huge size": b"f" * 16 + b"\r\n",
     "a bare line end": b"2\nab\r\n",
+    "an extension without name": b"2;\r\nab\r\n",
+    "an extension of two words": b"2;a b\r\nab\r\n",
+    "blanks around an extension": b"2; a = b\r\nab\r\n",
+    "an open quote in an extension": b'2;a="b\r\nab\r\n',
+    "obscure bytes in an extension": b"2;\xff\r\nab\r\n",
     "a bare line end in an extension": b"2;a\nb\r\nab\r\n",
     "a bare return in an extension": b"2;a\rb\r\nab\r\n",
     "NUL in an extension": b"2;\0\r\nab\r\n",
@@ -70,6 +75,8 @@ BAD = {
     "a folded trailer": b"0\r\nx: a\r\n b\r\n\r\n",
     "a trailer without name": b"0\r\n: a\r\n\r\n",
     "a trailer that is none": b"0\r\nabc\r\n\r\n",
+    "a length behind the body": b"0\r\nContent-Length: 5\r\n\r\n",
+    "a coding behind the body": b"0\r\ntransfer-encoding: chunked\r\n\r\n",
     "a bare line end in a trailer": b"0\r\nx: a\n\r\n\r\n",
     "an extension without end": b"2;" + b"x" * (LINE_LIMIT + 1),
     "too long an extension": b"2;" + b"x" * LINE_LIMIT + b"\r\nab\r\n",

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from ingate.net.budget import BodyBudget
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from rest_facade.failures import request_timeout
 from rest_facade.http1 import Connection, Heads, Limits
 
@@ -41,6 +43,8 @@ class Wire:
 class Answering:
     """A service without requests."""
 
+    budget = BodyBudget()
+    lingering = Turns(1, 0.0)
     draining = False
     heads = Heads(lambda _path: False, max_target=100)
 

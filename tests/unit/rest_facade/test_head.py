@@ -79,6 +79,9 @@ def test_a_head_is_read_once():
         [b"Transfer-Encoding: gzip, chunked"],
         [b"Transfer-Encoding: chunked, identity"],
         [b"Transfer-Encoding:"],
+        [b"Transfer-Encoding: chunked\t"],
+        [b"Transfer-Encoding:\tchunked"],
+        [b"Connection: " + b"a," * 64],
         [b"Content-Length: +5"],
         [b"Content-Length: 0x5"],
         [b"Content-Length: 5, 5"],
@@ -124,6 +127,9 @@ def test_what_can_be_read_two_ways_is_refused(lines):
         b"GET x HTTP/1.1",
         b"OPTIONS * HTTP/1.1",
         b"CONNECT x:443 HTTP/1.1",
+        b"CONNECT /x HTTP/1.1",
+        b"GET ftp://h/x HTTP/1.1",
+        b"GET http-://h/x HTTP/1.1",
     ],
 )
 def test_request_lines_that_are_none(line):
@@ -146,16 +152,17 @@ def test_a_host_is_stated_once():
 
 
 @pytest.mark.parametrize(
-    ("lines", "reason"),
+    ("max_target", "lines", "reason"),
     [
-        ([b"GET /" + b"a" * 1000 + b" HTTP/1.1", HOST], "TARGET_TOO_LONG"),
-        ([b"GET / HTTP/1.1", HOST, *[b"A: b"] * 128], "HEADERS_TOO_LARGE"),
+        (1000, [b"GET /" + b"a" * 1000 + b" HTTP/1.1", HOST], "TARGET_TOO_LONG"),
+        (9000, [b"GET /" + b"%41" * 1025 + b" HTTP/1.1", HOST], "TARGET_TOO_LONG"),
+        (1000, [b"GET / HTTP/1.1", HOST, *[b"A: b"] * 128], "HEADERS_TOO_LARGE"),
     ],
 )
-def test_bounds(lines, reason):
+def test_bounds(max_target, lines, reason):
     """Targets and headers have one."""
     with pytest.raises(Refused) as refused:
-        heads().read(head(*lines))
+        heads(max_target=max_target).read(head(*lines))
     assert refused.value.failure.reason == reason
 
 
