@@ -6,7 +6,7 @@ or features.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -63,7 +63,8 @@ class Account(Struct, frozen=True):
 class OutboundRequest(Struct, frozen=True):
     """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
 
-    The transport adds `host`, `content-length` and `connection`; it never changes `body`.
+    The transport adds `host`, `content-length` and `connection`; it never changes `body`. Neither may anybody change
+    `headers` once they were sent: what is made of a list is remembered.
     """
 
     method: str
@@ -83,7 +84,7 @@ class UpstreamResponse(Protocol):
 
     status: int
     headers: Headers
-    named: dict[bytes, bytes]
+    named: Mapping[bytes, bytes]
     length: int | None
 
     async def read(self) -> bytes:

@@ -5,7 +5,7 @@ Knows HTTP's status, headers and pieces; knows neither the engine nor what a for
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ingate.providers.demo import failures, routes
 from ingate.providers.demo.answers import Answer, Stamp
@@ -24,7 +24,7 @@ class DemoResponse:
     def __init__(self, status: int, headers: Headers, pieces: Iterator[bytes]) -> None:
         self.status = status
         self.headers = headers
-        self.named = dict(headers)
+        self.named: Mapping[bytes, bytes] = dict(headers)
         self.length: int | None = None  # what is not asked for is not made, and so not measured
         self._pieces = pieces
 

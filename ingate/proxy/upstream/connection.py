@@ -27,6 +27,7 @@ from ingate.proxy.upstream.shares import Seat
 
 JOIN_LIMIT = 32 * 1024  # a body up to this size is joined to its head: one write, one segment, one TLS record
 _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this size, as it drains
+_TAKEN_AT_ONCE = 4096  # bytes for which a kernel has room on a connection where nothing waits
 _HIGH_WATER = 256 * 1024
 
 
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_deadline",
         "_has_body",
+        "_large",
         "_loop",
         "_outgoing",
         "_owner",
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._parser = Parser()
         self._used = False  # it has served an exchange before
         self._has_body = False  # the request of the exchange
+        self._large = False  # larger than what any kernel takes at once
         self._reusable = True  # as far as the request goes
         self._pending: Callable[[int], object] | None = None  # asks the kernel what the loop may not have seen yet
         self._outgoing: memoryview | None = None  # the rest of a large request body
@@ -95,10 +98,12 @@ class Connection(asyncio.Protocol):
         self._response = response
         self._parser.begin(response, head=request.method == "HEAD")
         self._has_body = bool(request.body)
+        self._large = len(payload) > _TAKEN_AT_ONCE
         self._reusable = not last
         self._patience = request.timeouts.first_byte
         self.transport.write(payload)
         if len(request.body) > JOIN_LIMIT:
+            self._large = True
             self._outgoing = memoryview(request.body)
             self._pump()
         return self.wait(self._patience)
@@ -210,8 +215,8 @@ class Connection(asyncio.Protocol):
         if response is None:
             self.transport.abort()
             return
-        head = not response.status
-        if head and self.transport.unsent:
+        in_head = not response.status
+        if in_head and self.transport.unsent:
             self._fail(BadResponse("an answer came before its request was sent"))
             return
         parser = self._parser
@@ -220,8 +225,8 @@ class Connection(asyncio.Protocol):
         except BadResponse as error:
             self._fail(error)
             return
-        if head and response.status:
-            self._judge(response.status)
+        if in_head and (status := response.status) and (self._large or (status >= 300 and self._has_body)):
+            self._judge(status)
         if parser.complete:
             self._finish(response)
         elif arrived:

@@ -5,7 +5,6 @@ Knows no HTTP.
 
 import asyncio
 import ssl
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ class Limits:
     idle_seconds: float
 
 
-class Idle(OrderedDict[Connection, "Lane"]):
+class Idle(dict[Connection, "Lane"]):
     """The idle connections of all lanes, the one that has been idle longest first."""
 
     __slots__ = ()
@@ -34,7 +33,8 @@ class Idle(OrderedDict[Connection, "Lane"]):
     def shrink(self, most: int) -> None:
         """Closes those that have been idle longest, until there are `most`."""
         while len(self) > most:
-            connection, lane = self.popitem(last=False)
+            connection = next(iter(self))
+            lane = self.pop(connection)
             lane.idle.remove(connection)
             connection.transport.abort()
 
@@ -106,19 +106,23 @@ class Lane:
 
     def borrow(self, seat: Seat) -> Connection | None:
         """Returns the idle connection used last, or None: then `obtain` one."""
-        if not self.idle:
+        idle = self.idle
+        if not idle:
             return None
         key, org, everywhere, origin, all_ = seat
-        if not (key.free > 0 and org.free > 0 and everywhere.free > 0 and origin.free > 0 and all_.free > 0):
+        if not (key.free and org.free and everywhere.free and origin.free and all_.free):
             return None
-        connection = self._pop()
-        if connection is not None:
-            key.free -= 1
-            org.free -= 1
-            everywhere.free -= 1
-            origin.free -= 1
-            all_.free -= 1
-            connection.seat = seat
+        connection = idle.pop()
+        del self._idle[connection]
+        if not connection.silent():
+            connection.transport.abort()
+            return None
+        key.free -= 1
+        org.free -= 1
+        everywhere.free -= 1
+        origin.free -= 1
+        all_.free -= 1
+        connection.seat = seat
         return connection
 
     async def obtain(self, seat: Seat, seconds: float) -> Connection:
@@ -189,11 +193,17 @@ class Lane:
                 connection.rest(self._limits.idle_seconds)
                 if len(self._idle) > self._limits.idle:
                     self._idle.shrink(self._limits.idle)
-        for share in connection.seat:
-            if share.waiting:
+        key, org, everywhere, origin, all_ = connection.seat
+        if key.free and org.free and everywhere.free and origin.free and all_.free:
+            # Nobody waits for a share of which something is free.
+            key.free += 1
+            org.free += 1
+            everywhere.free += 1
+            origin.free += 1
+            all_.free += 1
+        else:
+            for share in connection.seat:
                 share.give_back()
-            else:
-                share.free += 1
 
     def lost(self, connection: Connection) -> None:
         """A connection is gone."""

@@ -11,6 +11,7 @@ from httptools import HttpParserError, HttpResponseParser
 
 from ingate.proxy.ports import BadResponse, Headers
 from ingate.proxy.upstream.response import Response
+from ingate.remembered import Remembered
 
 HEAD_LIMIT = 256 * 1024
 HEADERS_LIMIT = 1000
@@ -45,7 +46,7 @@ class Parser:
     """
 
     __slots__ = (
-        "_arrived",
+        "_body",
         "_excess",
         "_fresh",
         "_head",
@@ -55,6 +56,7 @@ class Parser:
         "_parser",
         "_piece",
         "_response",
+        "_size",
         "_tail",
         "complete",
         "keep_alive",
@@ -69,9 +71,10 @@ class Parser:
         self._held = b""  # the beginning of a response that does not tell yet what it is
         self._tail = b""  # the last bytes of what was fed before
         self._piece = b""  # of the body, in what is fed
-        self._excess = 0  # bytes that are neither a complete head nor body, nor worth it
+        self._size = 0  # bytes of what is fed
+        self._body = 0  # bytes of the body, in what is fed
+        self._excess = 0  # bytes fed before that are neither a complete head nor body, nor worth it
         self._interims = 0
-        self._arrived = False  # the head or a piece of the body, in what is fed
         self._head = False
         self.complete = False
         self.keep_alive = False
@@ -83,22 +86,18 @@ class Parser:
         self._response = response
         self._headers = []
         self._fresh = True
-        self._tail = b""
-        self._excess = self._interims = 0
+        self._tail = self._piece = b""
+        self._body = self._excess = self._interims = 0
         self._head = head
         self.complete = self.until_eof = False
 
     def feed(self, data: bytes) -> bool:
         """Parses what came; tells whether that ended the head or had some of the body. Raises BadResponse."""
-        self._arrived = False
-        self._piece = b""
-        self._excess += len(data)
+        self._size = len(data)
         in_head = self._headers is not None
         if self._fresh:
-            if self._held or data[:_START_SIZE] not in _STARTS:
-                data = self._opening(data)
-                if not data:
-                    return False
+            if (self._held or data[:_START_SIZE] not in _STARTS) and not (data := self._opening(data)):
+                return False
             self._fresh = False
         try:
             self._parser.feed_data(data)
@@ -108,12 +107,24 @@ class Parser:
                 raise (cause if isinstance(cause, BadResponse) else BadResponse(f"not HTTP/1.1: {error}")) from error
             self.keep_alive = False  # a complete response, and then bytes nobody asked for
         if self.complete:
-            self.keep_alive = self.keep_alive and self._ends(data, in_head=in_head)
+            if self.keep_alive:
+                piece = self._piece
+                # httptools passes over line ends that follow a message. None do where the data ends with a piece of a
+                # body of known length that has something else in it.
+                if not self._response.length or piece[0] in _LINE_ENDS or not data.endswith(piece):
+                    self.keep_alive = self._ends(data, in_head=in_head)
             return True
-        if self._excess > HEAD_LIMIT:
-            raise BadResponse("too many bytes that are neither a complete head nor body")
         self._tail = self._last(data)
-        return self._arrived
+        self._piece = b""
+        return (in_head and self._headers is None) or self._progress()
+
+    def _progress(self) -> bool:
+        """Tells whether some of the body was fed, and bounds what is not."""
+        body, self._body = self._body, 0
+        self._excess = excess = max(0, self._excess + self._size - _WORTH * body)
+        if excess > HEAD_LIMIT:
+            raise BadResponse("too many bytes that are neither a complete head nor body")
+        return body > 0
 
     def _opening(self, data: bytes) -> bytes:
         """Returns what is there of the final response, nothing while it has not begun; interim ones are passed over."""
@@ -143,20 +154,15 @@ class Parser:
         return data[-5:] if len(data) > 4 else (self._tail + data)[-5:]
 
     def _ends(self, data: bytes, *, in_head: bool) -> bool:
-        """Tells whether the response ended with the last byte of `data`, which began inside its head if `in_head`.
-
-        httptools passes over line ends that follow.
-        """
+        """Tells whether the response ended with the last byte of `data`, which began inside its head if `in_head`."""
         if not self._response.length:
             last = self._last(data)
             return last.endswith(_END) and last[0] not in _LINE_ENDS
         piece = self._piece
-        if len(piece) == len(data):
-            return True
-        if piece[-1] not in _LINE_ENDS:
-            return data.endswith(piece)
+        if not in_head:
+            return len(piece) == len(data)
         data = self._tail + data  # the end of the head may have come in two pieces
-        return in_head and data.find(_END) + len(_END) + len(piece) == len(data)
+        return data.find(_END) + len(_END) + len(piece) == len(data)
 
     # What httptools says
 
@@ -167,8 +173,9 @@ class Parser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header is complete, or a trailer, which nobody asked for."""
-        if self._headers is not None:
-            self._headers.append((name.lower(), value.rstrip()))
+        headers = self._headers
+        if headers is not None:
+            headers.append((name.lower(), value.rstrip()))
         elif name.lower() in _OF_CONNECTION:
             self.keep_alive = False
 
@@ -177,28 +184,30 @@ class Parser:
         parser, response, headers = self._parser, self._response, self._headers
         assert headers is not None
         if len(headers) > HEADERS_LIMIT or (
-            self._excess > HEAD_LIMIT and sum(len(name) + len(value) for name, value in headers) > HEAD_LIMIT
+            self._excess + self._size > HEAD_LIMIT
+            and sum(len(name) + len(value) for name, value in headers) > HEAD_LIMIT
         ):
             raise BadResponse("the response head is too large")
         response.named = named = dict(headers)
         stated, coding = named.get(b"content-length"), named.get(b"transfer-encoding")
-        length = _length(stated) if stated is not None else None
-        if coding is not None:
+        keep_alive = parser.should_keep_alive() and not self._interims
+        if stated is not None:
+            response.length = _lengths[stated]
+        elif coding is not None:
             self._check_coding(coding, headers)
+        else:
+            self.until_eof = True
+        if (connection := named.get(b"connection")) is not None and connection.lower() != b"keep-alive":
+            keep_alive = False
         status = parser.get_status_code()
         if self._head or status in BODILESS:
             self.complete = True
-            # What is announced may follow all the same.
-            self.keep_alive = parser.should_keep_alive() and not length and coding is None
-        else:
-            response.length = length
-            self.until_eof = stated is None and coding is None
-            self.keep_alive = parser.should_keep_alive()
-        if self._interims or named.get(b"connection", b"keep-alive").lower() != b"keep-alive":
-            self.keep_alive = False
+            if response.length or coding is not None:
+                keep_alive = False  # what is announced may follow all the same
+            response.length = None
+        self.keep_alive = keep_alive
         self._headers = None
         self._excess = 0
-        self._arrived = True
         response.headers = headers
         response.status = status
 
@@ -216,9 +225,7 @@ class Parser:
         if self.complete:
             raise BadResponse("a body where none belongs")
         self._piece = body
-        excess = self._excess - _WORTH * len(body)
-        self._excess = max(0, excess)
-        self._arrived = True
+        self._body += len(body)
         self._response.put(body)
 
     def on_message_complete(self) -> None:
@@ -226,8 +233,15 @@ class Parser:
         self.complete = True
 
 
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
+
+
 def _length(stated: bytes) -> int:
     """Returns the length that a header states. httptools refuses a second one."""
     if not stated.isdigit() or len(stated) > LENGTH_DIGITS or (stated[0] == _ZERO and len(stated) > 1):
         raise BadResponse("a content-length that is no plain number")
     return int(stated)
+
+
+_lengths = Remembered(_length, len)

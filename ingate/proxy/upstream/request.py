@@ -6,8 +6,8 @@ since requests to a provider are much alike, so each is checked once.
 
 import re
 
-from ingate.proxy.ports import Origin, OutboundRequest
-from ingate.remembered import Remembered
+from ingate.proxy.ports import Headers, Origin, OutboundRequest
+from ingate.remembered import CAPACITY, Remembered
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(r"/[^\s\x00]*", re.ASCII)
@@ -18,6 +18,7 @@ BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body, if an empty one."""
 _REQUEST_BEGINS = re.compile(rb"[\s\x00]*+[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}+[ \t]")
 _JSON_BEGINS = b"{["
+_REMEMBERED_BYTES = 4096
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -53,14 +54,24 @@ def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int)
     `prefix` is put before the target (absolute form, for a proxy); `fixed` are the header lines of the
     origin, joined by line ends. ValueError if the method, the target, a name or a value may not be sent.
     """
-    method, body = request.method, request.body
-    lines = [_start_lines[method, prefix, request.target], fixed]
-    lines += map(_header_lines.__getitem__, request.headers)
+    method, headers, body = request.method, request.headers, request.body
+    start = _start_lines[method, prefix, request.target]
+    known = _blocks.get(id(headers))
+    block = known[1] if known is not None and known[0] is headers else _block(headers)
     if body or method in BODY_EXPECTED:
-        lines.append(b"content-length: %d" % len(body))
-    lines.append(b"")
-    lines.append(body if len(body) <= join_limit else b"")
-    return b"\r\n".join(lines)
+        shown = body if len(body) <= join_limit else b""
+        return b"%b\r\n%b\r\n%bcontent-length: %d\r\n\r\n%b" % (start, fixed, block, len(body), shown)
+    return b"%b\r\n%b\r\n%b\r\n" % (start, fixed, block)
+
+
+def _block(headers: Headers) -> bytes:
+    """Returns header lines, each with its line end; remembers those of CAPACITY lists, which must not change."""
+    block = b"".join([_header_lines[header] + b"\r\n" for header in headers])
+    if len(block) <= _REMEMBERED_BYTES:
+        if len(_blocks) >= CAPACITY:
+            _blocks.clear()
+        _blocks[id(headers)] = headers, block
+    return block
 
 
 def _start_line(parts: tuple[str, str, str]) -> bytes:
@@ -87,3 +98,5 @@ def _header_line(header: tuple[bytes, bytes]) -> bytes:
 
 _start_lines = Remembered(_start_line, lambda parts: sum(map(len, parts)))
 _header_lines = Remembered(_header_line, lambda header: sum(map(len, header)))
+_blocks: dict[int, tuple[Headers, bytes]] = {}
+"""Header lines by the identity of the list that they are made of: requests of one route have the same."""

@@ -4,7 +4,8 @@ Knows nothing of sockets or parsing. It is an object of its own, one a request, 
 pool when the last byte is in: a caller that still reads, or closes late, must not touch the next request's connection.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ class Response(Struct, eq=False):
     idle_timeout: float
     status: int = 0
     headers: Headers = []
-    named: dict[bytes, bytes] = {}
+    named: Mapping[bytes, bytes] = MappingProxyType({})
     length: int | None = None
     failure: UpstreamError | None = None
     buffered: int = 0

@@ -33,7 +33,7 @@ class Share:
 
     async def take(self) -> None:
         """Returns once the call is counted in. Raises the refusal when too many wait already."""
-        if self.free > 0:
+        if self.free:
             self.free -= 1
             return
         if len(self.waiting) >= _MOST_WAITING:
