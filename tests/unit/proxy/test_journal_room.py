@@ -201,7 +201,7 @@ def test_a_full_disk_takes_light_records_from_the_reserve(disk):
     with structlog.testing.capture_logs() as lines:
         while journal.room.refuses(0) is None:
             record = b"%05d" % len(kept) + b"." * 500
-            assert journal.append(record * 200, lambda record=record: record)
+            assert journal.append(record * 20, lambda record=record: record)
             kept.append(record)
     assert len(kept) > 500
     assert journal.room.refuses(0) == "disk_full"

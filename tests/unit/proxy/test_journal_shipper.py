@@ -1,11 +1,14 @@
 """Shipping: in order, at least once, through failures, poison and an end in the middle."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from ingate.proxy.journal import Journal, Rejected, Shipper, Stopped
+from ingate.proxy.journal import Journal, NotShipped, Rejected, Shipper, Stopped
 from ingate.proxy.journal.dead_letters import read_all
+from ingate.supervision import Supervisor
+from tests.support.waiting import eventually
 
 
 class Receiver:
@@ -41,11 +44,11 @@ async def make(tmp_path, receiver):
     """Returns a function that makes a journal and a running shipper, both ended after the test."""
     made = []
 
-    def build(journal_options=None, **options):
+    def build(journal_options=None, start=None, **options):
         journal = Journal(tmp_path, **(journal_options or {}))
         shipper = Shipper(journal, receiver.ship, **{"first_pause": 0.001, "longest_pause": 0.01} | options)
         made.append((journal, shipper))
-        shipper.start()
+        shipper.start(start)
         return journal, shipper
 
     yield build
@@ -113,6 +116,50 @@ async def test_a_full_batch_does_not_wait(make, receiver):
     journal.append(b"last")
     await within(shipper.drained())
     assert list(map(len, receiver.calls)) == [1, 5, 1]
+
+
+async def test_a_batch_that_is_full_by_its_bytes_does_not_wait(make, receiver):
+    """Large records fill it long before they are many."""
+    receiver.gate.clear()
+    journal, _ = make(interval=1000, max_batch=1000, max_batch_bytes=2000)
+    journal.append(b"first")
+    await within(receiver.called.wait())
+    for _ in range(6):
+        journal.append(b"x" * 992)
+    receiver.gate.set()
+    await eventually(lambda: len(receiver.got) >= 5, 10)
+    assert list(map(len, receiver.calls))[:3] == [1, 2, 2]
+
+
+async def test_a_shipper_that_fails_goes_on_where_it_was(make, receiver, monkeypatch):
+    """Run anew, it ships the batch that it was at, and who waits is not told otherwise."""
+    supervisor = Supervisor(first_pause=0.001)
+    journal, shipper = make(start=partial(supervisor.start, "shipper", may_end=True))
+    real = journal.backlog.settle
+    failures = [MemoryError(), MemoryError()]
+
+    def settle(batch):
+        if failures:
+            raise failures.pop()
+        real(batch)
+
+    monkeypatch.setattr(journal.backlog, "settle", settle)
+    for index in range(20):
+        journal.append(b"%02d" % index)
+    await within(shipper.drained())
+    assert sorted(set(receiver.got)) == [b"%02d" % index for index in range(20)]
+    assert (supervisor.jobs[0].restarts, journal.counts.pending) == (2, 0)
+
+
+async def test_why_nothing_is_shipped_is_told_until_something_is(make, receiver):
+    """In the receiver's words where it has some."""
+    receiver.failures = [NotShipped("UNAVAILABLE: the disk is full")]
+    journal, shipper = make(first_pause=1000, longest_pause=1000)
+    journal.append(b"one")
+    await eventually(lambda: shipper.failing)
+    assert shipper.failing == "UNAVAILABLE: the disk is full"
+    await within(shipper.stop(10))
+    assert (shipper.failing, receiver.got) == ("", [b"one"])
 
 
 async def test_a_waiting_caller_is_not_kept_for_the_interval(make, receiver):
