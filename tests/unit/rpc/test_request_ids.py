@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.ids import is_uuid, uuid7
+from ingate.ids import is_uuid
 from ingate.rpc.request_ids import answered, request_ids
 
 TOKEN = b"token"
