@@ -228,7 +228,7 @@ def _forwarding(
     )
     stack.push_async_callback(grants.aclose)
     recorder = Recorder(journal, settings.capture_bytes)
-    stack.callback(recorder.flush)
+    stack.callback(recorder.close)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
     disconnect = Disconnect(settings.on_disconnect == "drain", settings.drain_seconds, settings.drain_bytes)
     engine = Engine(grants, windows, recorder, transports, disconnect)

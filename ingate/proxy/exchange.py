@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from ingate.formats import ResponseFacts
+from ingate.formats import ResponseFacts, ResponseReader
 from ingate.proxy.grants import Grant
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead
@@ -23,12 +23,20 @@ class Attempt(msgspec.Struct):
     error: str | None = None
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """What the bodies of an exchange say."""
+
+    prompt: str | None
+    facts: ResponseFacts
+
+
 class Exchange(msgspec.Struct):
     """What is known of one exchange so far.
 
     `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
-    `response_facts` are there where more came than is kept, and was read as it came.
+    `response_reader` is there where more came than is kept, and was read as it came. What the bodies say is `learned`
+    here where the record does not hold them whole; of a compressed answer, `unpacked` is the beginning.
     """
 
     request_id: str
@@ -47,7 +55,9 @@ class Exchange(msgspec.Struct):
     media_type: str = ""
     response_encoding: str = ""
     response_body: list[bytes] = []
-    response_facts: ResponseFacts | None = None
+    response_reader: ResponseReader | None = None
+    learned: Learned | None = None
+    unpacked: bytes | None = None
     truncated: bool = False
     client_gone: bool = False
     error_code: str | None = None
