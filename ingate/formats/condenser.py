@@ -12,6 +12,7 @@ from ingate.formats.pace import Budget
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.tokens import (
     BLANKS,
+    BRACKETS,
     FLAT_RUN,
     INSIDE_STRING,
     KEY,
@@ -247,15 +248,19 @@ class Condenser:
         if char == _QUOTE:
             self._then = self._pass
             self._state = self._string
-        elif char in (_OPEN_OBJECT, _OPEN_ARRAY):
-            self._owed += 8
-            self._depth += 1
+            return stop + 1
+        # Of brackets side by side, all are taken at once.
+        end = BRACKETS.match(data, stop).end()  # type: ignore[union-attr]
+        if char in (_OPEN_OBJECT, _OPEN_ARRAY):
+            self._owed += 8 + ((end - stop) >> 5)
+            self._depth += end - stop
             self._deepen(self._depth)
-        else:
-            self._depth -= 1
-            if not self._depth:
-                self._put(_NULL, stop + 1)
-        return stop + 1
+            return end
+        end = min(end, stop + self._depth)
+        self._depth -= end - stop
+        if not self._depth:
+            self._put(_NULL, end)
+        return end
 
     def _nothing(self, data: bytes, at: int) -> int:
         """Expects nothing but blanks behind the value."""

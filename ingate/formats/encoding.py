@@ -12,7 +12,7 @@ import brotli  # type: ignore[import-untyped]  # ships no types
 import zstandard
 
 from ingate.formats.malformed import TooLarge, Unreadable
-from ingate.formats.pace import SLICE, Steps
+from ingate.formats.pace import Steps
 
 MAX_DECODED = 64 * 1024 * 1024
 """Bytes that one body may unpack to."""
@@ -23,6 +23,7 @@ _UNJUDGED = 1024 * 1024
 _PIECE = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 _MAX_MEMBERS = 1000
+_BITE = 2048
 _CORRUPT = "the compressed body is corrupt"
 # RFC 9659: the window a zstd content-encoding may ask a receiver to hold.
 _ZSTD_WINDOW = 8 * 1024 * 1024
@@ -51,8 +52,9 @@ class Decoder:
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
         """Takes the next bytes and yields what they unpack to, 1 MiB at most at a time. Raises `Unreadable`."""
-        for start in range(0, len(data), SLICE):
-            some = data[start : start + SLICE]
+        # In small bites, so that the ratio is that of what was taken in for the output.
+        for start in range(0, len(data), _BITE):
+            some = data[start : start + _BITE]
             self._packed += len(some)
             for piece in self._unpacker.unpack(some):
                 self._unpacked += len(piece)
@@ -196,6 +198,9 @@ class _Zstd:
                 self._zstd.write(data[start : start + _ZSTD_BITE])
             except zstandard.ZstdError:
                 raise Unreadable(_CORRUPT) from None
+            except TooLarge:
+                yield from self._bite.take()
+                raise
             yield from self._bite.take()
 
 

@@ -1,8 +1,8 @@
 r"""JSON text as some senders write it, though not all who read JSON take it.
 
 These are lone surrogates, such as `\ud83d` where a client cut an emoji in half, NaN and Infinity as Python writes them,
-and a byte order mark. For reading, and only for that, they become what every reader takes. The text keeps its length,
-so places found in it are places in the original.
+and a byte order mark. For reading, and only for that, they become what every reader takes, a number that is none an
+empty text. The text keeps its length, so places found in it are places in the original.
 """
 
 import re
@@ -32,7 +32,7 @@ def mended(text: bytes) -> bytes:
     if text.startswith(BOM):
         text = b"   " + text[len(BOM) :]
     if b"NaN" in text or b"Infinity" in text:
-        text = _NUMBERS.sub(lambda odd: odd[1] + b"0".ljust(len(odd[2])) if odd[2] else odd[0], text, _MOST)
+        text = _NUMBERS.sub(lambda odd: odd[1] + b'""'.ljust(len(odd[2])) if odd[2] else odd[0], text, _MOST)
     if b"\\ud" in text or b"\\uD" in text:
         text = _SURROGATES.sub(lambda odd: odd[1] + rb"\ufffd" if odd[2] else odd[0], text, _MOST)
     return text

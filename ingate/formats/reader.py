@@ -213,6 +213,7 @@ class ResponseReader:
             return
         if self._condenser is None:
             self._condenser = Condenser(self._wire.item, self._budget)
+            data = data.removeprefix(BOM)
         for start in range(0, len(data), SLICE):
             yield from self._condenser.feed(data[start : start + SLICE])
 

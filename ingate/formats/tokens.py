@@ -23,6 +23,7 @@ _NESTED = rb"[\[{](?:%b|%b)*+[\]}]" % (_FLAT, _SHORT)
 _NESTED_TWICE = rb"[\[{](?:%b|%b|%b)*+[\]}]" % (_FLAT, _SHORT, _NESTED)
 
 BLANKS = re.compile(rb"[ \t\n\r]*+")
+BRACKETS = re.compile(rb"[\[{]++|[\]}]++")
 SEPARATORS = re.compile(rb"[ \t\n\r,]*+")
 SCALAR = re.compile(rb"[^ \t\n\r,:\[\]{}\"]++")
 PLAIN_SCALAR = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null")

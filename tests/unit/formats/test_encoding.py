@@ -110,7 +110,7 @@ def test_a_bomb_is_stopped_early(bomb, size):
     with pytest.raises(TooLarge, match=r"^too large$"):
         unpack_all(coding, [packed[at : at + size] for at in range(0, len(packed), size)], pieces)
     assert max(pieces) <= 128 * 1024
-    assert sum(pieces) <= 2**20 + MAX_RATIO * min(len(packed), 64 * 1024)
+    assert sum(pieces) <= 2**20 + MAX_RATIO * 2048
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
@@ -133,10 +133,10 @@ def test_unpacking_is_done_when_it_is_asked_for():
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-@pytest.mark.parametrize("garbage", [b"not compressed at all", b"\xf3" * 100])
+@pytest.mark.parametrize("garbage", [b"not compressed at all", b"\xff" * 100])
 def test_garbage_is_unreadable(coding, garbage):
-    """Bytes of another kind are said to be corrupt."""
-    with pytest.raises(Unreadable, match="corrupt"):
+    """Bytes of another kind are said to be corrupt, or what they seem to announce is too large."""
+    with pytest.raises(Unreadable, match=r"corrupt|^too large$"):
         unpack(coding, [garbage])
 
 
