@@ -24,4 +24,4 @@ async def paced(steps: Generator[None, None, T]) -> T:
             except StopIteration as ended:
                 result: T = ended.value
                 return result
-        await asyncio.sleep(0)
+            await asyncio.sleep(0)

@@ -12,12 +12,15 @@ import brotli  # type: ignore[import-untyped]  # ships no types
 import zstandard
 
 from ingate.formats.malformed import TooLarge, Unreadable
-from ingate.formats.pace import Steps
+from ingate.formats.pace import Pace, Steps
 
 MAX_DECODED = 64 * 1024 * 1024
 """Bytes that one body may unpack to."""
 MAX_RATIO = 200
 """Bytes that a byte may unpack to, once a body has unpacked to more than 1 MiB."""
+
+PIECE_COST = 16
+"""Units of work that a piece costs, beside one for each 256 bytes."""
 
 _UNJUDGED = 1024 * 1024
 _PIECE = 64 * 1024
@@ -80,7 +83,7 @@ def decoder_for(content_encoding: str) -> Decoder | None:
     raise Unreadable(f"content-encoding {content_encoding[:40]!r} is not supported")
 
 
-def unpacking(data: bytes, content_encoding: str, limit: int) -> Steps[bytes]:
+def unpacking(data: bytes, content_encoding: str, limit: int, pace: Pace) -> Steps[bytes]:
     """Returns the first `limit` bytes that a body, or its beginning, unpacks to; the data if it cannot be."""
     pieces: list[bytes] = []
     room = limit
@@ -93,7 +96,8 @@ def unpacking(data: bytes, content_encoding: str, limit: int) -> Steps[bytes]:
             room -= len(piece)
             if room <= 0:
                 break
-            yield
+            if pace.spend(PIECE_COST + (len(piece) >> 8)):
+                yield
     except TooLarge:
         pass
     except Unreadable:

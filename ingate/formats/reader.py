@@ -8,7 +8,7 @@ total. Nothing a provider sends makes it raise. Knows no status codes and no net
 from collections.abc import Iterator
 
 from ingate.formats.condenser import Condenser
-from ingate.formats.encoding import Decoder, decoder_for
+from ingate.formats.encoding import PIECE_COST, Decoder, decoder_for
 from ingate.formats.facts import ResponseFacts
 from ingate.formats.fault import describe_body
 from ingate.formats.malformed import Unreadable
@@ -27,7 +27,6 @@ _SSE_STARTS = (b"data:", b"event:", b":")
 _TELLING = len(BOM) + max(map(len, _SSE_STARTS))
 _EVENTS = 128  # that are taken in one piece of work
 _EVENT_COST = 3
-_PIECE_COST = 16
 
 
 def read_response(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts:
@@ -120,7 +119,7 @@ class ResponseReader:
                 yield from self._read(data)
             else:
                 for piece in self._decoder.unpack(data):
-                    if self._budget.spend(_PIECE_COST + (len(piece) >> 8)):
+                    if self._budget.spend(PIECE_COST + (len(piece) >> 8)):
                         yield
                     yield from self._read(piece)
         except Unreadable as problem:

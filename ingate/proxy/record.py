@@ -132,7 +132,7 @@ def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
     else:
         facts = yield from reading_response(head.format, exchange.media_type, encoding, answered, pace, most=most)
     if encoding and capture:
-        exchange.unpacked = yield from unpacking(answered, encoding, capture + 1)
+        exchange.unpacked = yield from unpacking(answered, encoding, capture + 1, pace)
     exchange.learned = Learned(prompt, facts)
 
 

@@ -9,7 +9,7 @@ import zstandard
 from ingate.formats import encoding, unpacking
 from ingate.formats.encoding import MAX_DECODED, MAX_RATIO, decoder_for
 from ingate.formats.malformed import TooLarge, Unreadable
-from ingate.formats.pace import at_once
+from ingate.formats.pace import Pace, at_once
 
 
 def bare(data):
@@ -30,7 +30,7 @@ PACK = {
 
 
 def beginning(data, coding, limit):
-    return at_once(unpacking(data, coding, limit))
+    return at_once(unpacking(data, coding, limit, Pace()))
 
 
 DATA = bytes(range(256)) * 2000 + b"the end"

@@ -13,7 +13,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
-from ingate.formats import ResponseReader, at_once, read_prompt, read_response, unpacking
+from ingate.formats import Pace, ResponseReader, at_once, read_prompt, read_response, unpacking
 from ingate.logs import mask
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grants
@@ -216,7 +216,7 @@ def test_the_whole_record(given, capture):
     exchange = given[0]
     body = b"".join(exchange.response_body)
     if exchange.response_encoding:
-        body = at_once(unpacking(body, exchange.response_encoding, capture + 1))
+        body = at_once(unpacking(body, exchange.response_encoding, capture + 1, Pace()))
     cut = exchange.truncated or max(len(body), len(exchange.request_body)) > capture
     expected = noted(*given)
     expected.payload.request_headers = recorded(exchange.head.headers)
