@@ -31,20 +31,38 @@ _EVENT_COST = 3
 
 def read_response(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts:
     """Returns what was learned of a body that is at hand, all of it or as much as came. Never raises."""
-    return at_once(reading_response(format, content_type, content_encoding, body, Pace()))
+    facts = read_small(format, content_type, content_encoding, body)
+    return (
+        facts if facts is not None else at_once(reading_response(format, content_type, content_encoding, body, Pace()))
+    )
+
+
+def read_small(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts | None:
+    """Returns what was learned of the usual answer, a plain object of modest size; `None` of another."""
+    wire = wire_of(format, content_type)
+    if wire.framing != "whole" or content_encoding or len(body) > LARGE or not body.startswith(b"{"):
+        return None
+    tally = Tally()
+    return tally.facts(wire.usage) if _take_object(wire, tally, body) else None
 
 
 def reading_response(
     format: Format, content_type: str, content_encoding: str, body: bytes, pace: Pace, *, most: int = MOST
 ) -> Steps[ResponseFacts]:
     """Returns the same in bounded pieces of work, `most` units of it."""
+    facts = read_small(format, content_type, content_encoding, body)
+    if facts is not None:
+        if pace.spend(len(body) >> 6):
+            yield
+        return facts
     wire = wire_of(format, content_type)
-    if wire.framing == "whole" and not content_encoding and len(body) <= LARGE and body.startswith(b"{"):
-        tally = Tally()
-        if _take_object(wire, tally, body):
-            if pace.spend(len(body) >> 6):
+    if wire.framing == "events" and not content_encoding and len(body) <= SLICE:
+        tally, sse = Tally(), SSEParser()
+        events = sse.feed(body) + sse.close()
+        for start in range(0, len(events), _EVENTS):
+            if pace.spend(_take(wire, tally, events[start : start + _EVENTS])):
                 yield
-            return tally.facts(wire.usage)
+        return tally.facts(wire.usage)
     reader = ResponseReader(format, content_type, content_encoding, Budget(pace, most))
     yield from reader.reading(body)
     return (yield from reader.finishing())
@@ -143,6 +161,8 @@ class ResponseReader:
     def _read(self, data: bytes) -> Iterator[None]:
         for start in range(0, len(data), SLICE):
             some = data[start : start + SLICE] if len(data) > SLICE else data
+            if self._budget.spend(len(some) >> 6):
+                yield
             if self._sse is not None:
                 yield from self._read_events(self._sse, self._sse.feed(some))
             elif self._lines is not None:
@@ -200,8 +220,6 @@ class ResponseReader:
                 yield from self._condense(held.removeprefix(BOM))
                 return
         self._held = held
-        if self._budget.spend(len(data) >> 6):
-            yield
 
     def _is_stream(self, start: bytes) -> bool:
         """Tells whether a body without an honest label begins as events do."""
@@ -220,7 +238,7 @@ class ResponseReader:
         """Takes an event that was made small."""
         condenser, self._condenser = self._condenser, None
         if condenser is not None:
-            _take_event(self._wire, self._tally, name, condenser.close())
+            _take(self._wire, self._tally, [(name, condenser.close())])
 
     def _take_condensed(self, condenser: Condenser) -> Iterator[None]:
         """Takes a whole body that was made small."""
@@ -244,14 +262,8 @@ class ResponseReader:
             self._tally.unreadable("the body holds no JSON object")
 
     def _take_events(self, events: list[Event]) -> Iterator[None]:
-        wire, tally = self._wire, self._tally
         for start in range(0, len(events), _EVENTS):
-            some = events[start : start + _EVENTS] if len(events) > _EVENTS else events
-            size = 0
-            for name, data in some:
-                size += len(data)
-                _take_event(wire, tally, name, data)
-            if self._budget.spend(_EVENT_COST * len(some) + (size >> 6)):
+            if self._budget.spend(_take(self._wire, self._tally, events[start : start + _EVENTS])):
                 yield
 
     def _give_up(self, problem: Unreadable) -> None:
@@ -268,11 +280,15 @@ class ResponseReader:
         self._tally.unreadable(str(problem))
 
 
-def _take_event(wire: Wire, tally: Tally, name: bytes, data: bytes) -> None:
-    if name == b"error":
-        tally.error = tally.error or describe_body(data) or "error"
-    else:
-        wire.event(tally, data)
+def _take(wire: Wire, tally: Tally, events: list[Event]) -> int:
+    """Takes events; returns the units of work that they cost."""
+    take = wire.event
+    for name, data in events:
+        if name == b"error":
+            tally.error = tally.error or describe_body(data) or "error"
+        else:
+            take(tally, data)
+    return _EVENT_COST * len(events)
 
 
 def _take_object(wire: Wire, tally: Tally, body: bytes) -> bool:

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 
 from ingate.formats.oddities import mended
 from ingate.formats.outline import Outline, outline
+from ingate.formats.pace import LARGE
 
 T = TypeVar("T", bound=Struct)
 
@@ -24,14 +25,13 @@ BROKEN = (ValueError, RecursionError)
 
 Buffer = bytes | bytearray | Raw
 
-_MANY = 10_000
-_MANY_ITEMS = 50_000
+_MANY = 50_000
 _MISFITS = 256
 
 
 def crowded(data: Buffer, mark: bytes = b"{", most: int = _MANY) -> bool:
-    """Tells whether a text holds more marks (by default objects) than any honest sender's would."""
-    return len(data) > most and bytes(data).count(mark) > most
+    """Tells whether a large text holds more marks (by default objects) than any honest sender's would."""
+    return len(data) > LARGE and bytes(data).count(mark) > most
 
 
 class Shape(Generic[T]):
@@ -45,7 +45,7 @@ class Shape(Generic[T]):
 
     def read(self, data: Buffer) -> T | None:
         """Returns the struct, or `None` when the data is not a JSON object or lacks what the struct requires."""
-        if len(data) <= _MANY or not crowded(data):
+        if len(data) <= LARGE or not crowded(data):
             try:
                 return self._decode(data)
             except (msgspec.ValidationError, UnicodeDecodeError):
@@ -108,7 +108,7 @@ def _fit(raw: Raw, kind: Any, patience: _Patience) -> Any:
 
 
 def _fit_items(raw: Raw, kind: Any, patience: _Patience) -> list[Any] | None:
-    if crowded(raw, b",", _MANY_ITEMS):
+    if crowded(raw, b",", _MANY):
         return None
     try:
         items = msgspec.json.decode(raw, type=list[Raw])

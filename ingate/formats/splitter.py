@@ -25,6 +25,11 @@ class Splitter:
         return not (self._held or self._long)
 
     @property
+    def passing(self) -> bool:
+        """Whether a long block is under way."""
+        return self._long
+
+    @property
     def long(self) -> bool:
         """Whether the last call had to do with a long block."""
         return bool(self.over or self.ending or self.beginning)

@@ -57,12 +57,19 @@ class SSEParser:
             chunk = chunk.removeprefix(BOM)
         if self._in_crlf or _CR in chunk:
             chunk = self._with_plain_line_ends(chunk)
-        if not self._blocks.idle or len(chunk) > self._max_event:
-            return self._divided(chunk)
+        first: list[Event] = []
+        if not self._blocks.idle:
+            end = chunk.find(b"\n\n") + 2
+            if end < 2 or self._blocks.passing:
+                return self._divided(chunk)
+            first = self._divided(chunk[:end])
+            chunk = chunk[end:]
+        if len(chunk) > self._max_event:
+            return first + self._divided(chunk)
         found = _USUAL.findall(chunk)
         rest = found.pop()[2] if found and found[-1][2] else b""
-        events = [(name, data) for name, data, _ in found]
-        return events + self._divided(rest)
+        events = first + [(name, data) for name, data, _ in found]
+        return events + self._divided(rest) if rest or self._blocks.long else events
 
     def close(self) -> list[Event]:
         """Returns the last event when the stream ended without the blank line that ends an event."""
