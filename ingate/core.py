@@ -294,7 +294,7 @@ def _forwarding(
     grants = Grants(GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, policy=policy)
     stack.push_async_callback(grants.aclose)
     recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded)
-    stack.callback(recorder.flush)
+    stack.callback(recorder.close)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
     abandoned = Abandoned(
         drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes

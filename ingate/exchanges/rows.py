@@ -18,9 +18,9 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 from ingate.errors import BadRequest
 from ingate.exchanges import pricing
-from ingate.exchanges.said import said
+from ingate.exchanges.said import Read, reading, said
 from ingate.exchanges.tables import Exchange
-from ingate.formats import Pairs
+from ingate.formats import Pace, Pairs, at_once
 from ingate.remembered import Remembered
 
 MAX_NAME = 256
@@ -39,7 +39,7 @@ _NO_PAYLOAD = (False, None, None, None, None)
 _EMPTY_PAYLOAD = (False, b"", b"", b"", b"")
 
 _json = msgspec.json.Encoder()
-_head = attrgetter("org_id", "exchange", "payload", "price_provider", "format", "media_type")
+_head = attrgetter("org_id", "exchange", "payload", "price_provider")
 _noted = attrgetter("request_id", "key_id", "created_at", "attempts", "tags")
 _numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache")
 _texts = attrgetter(
@@ -58,22 +58,25 @@ class _Tried(Struct, omit_defaults=True, gc=False):
     error: str | UnsetType
 
 
-def rows(records: Sequence[ExchangeRecord], first: int) -> list[Row]:
+def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | None = None) -> list[Row]:
     """Returns the values of COLUMNS for each record, priced. There is at least one; it is number `first` of its batch.
 
+    `read` is what their bodies say, where it has been read before.
     Text that a column cannot hold is cut or cleaned. What cannot be mended is BadRequest, naming the first such record.
     """
+    if read is None:
+        read = at_once(reading(records, Pace()))
     try:
-        return _rows(records, first)
+        return _rows(records, read, first)
     except BadRequest:
         # Column by column, a fault that is found first need not be of the first record that has one.
-        for index, record in enumerate(records, first):
-            _rows([record], index)
+        for index, (record, its) in enumerate(zip(records, read, strict=True), first):
+            _rows([record], [its], index)
         raise
 
 
-def _rows(records: Sequence[ExchangeRecord], first: int) -> list[Row]:
-    org_ids, its, payloads, price_providers, formats, media_types = zip(*map(_head, records), strict=True)
+def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -> list[Row]:
+    org_ids, its, payloads, price_providers = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
     sources, statuses, levels, streams, latencies, first_bytes, caches = zip(*map(_numbers, its), strict=True)
     moments = list(map(clock.from_proto, stamps))
@@ -87,7 +90,7 @@ def _rows(records: Sequence[ExchangeRecord], first: int) -> list[Row]:
         for record, bodies in zip(records, map(_kept, payloads), strict=True)
     ]
     truncated, request_headers, asked, response_headers, answered = zip(*kept, strict=True)
-    told = said(its, formats, media_types, asked, answered, first=first)
+    told = said(its, read, first=first)
     _check(latencies, isfinite, first, "exchange.latency_ms", "must be a finite number")
     _check(first_bytes, isfinite, first, "exchange.ttft_ms", "must be a finite number")
     named, usages, prompts, completions, metadata = zip(*told, strict=True)

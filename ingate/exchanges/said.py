@@ -8,14 +8,19 @@ from operator import attrgetter
 from typing import Literal, get_args
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
+from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
-from ingate.formats import Format, Pairs, ResponseFacts, Usage, read_prompt, read_response
+from ingate.formats import Format, Pace, Pairs, ResponseFacts, Steps, Usage, reading_prompt, reading_response
 
 MAX_COUNT = 2**60
 """Tokens of one kind at most: their sum still fits a column."""
 
 Said = tuple[str, Usage, str | None, str | None, Pairs]
 """Model, tokens, prompt, completion and metadata. An empty model was not named."""
+Read = tuple[ResponseFacts | None, str | None]
+"""What the bodies of an exchange say, and its prompt; nothing where they were not read."""
+
+_UNREAD: Read = (None, None)
 
 _FORMATS = {format.value: format for format in Format}
 _OTHER = Format.OTHER  # looking a member up takes as long as two calls
@@ -26,33 +31,30 @@ _counts = attrgetter(*_COUNTS)
 _rest = attrgetter("model", "prompt", "completion", "metadata")
 
 
-def said(
-    its: Sequence[Exchange],
-    formats: Sequence[str],
-    media_types: Sequence[str],
-    asked: Sequence[bytes | None],
-    answered: Sequence[bytes | None],
-    *,
-    first: int,
-) -> list[Said]:
-    """Returns what the bodies of each exchange say; the first is number `first` of its batch.
+def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
+    """Reads the bodies of exchanges that do not state what they say, in bounded pieces of work."""
+    read: list[Read] = []
+    for record in records:
+        # A gateway that is newer than this core may know formats that it does not.
+        format = _FORMATS.get(record.format, _OTHER) if record.format and record.HasField("payload") else None
+        if format is None:
+            read.append(_UNREAD)
+            continue
+        bodies = record.payload
+        facts = yield from reading_response(format, record.media_type, "", bodies.response_body, pace)
+        prompt = yield from reading_prompt(format, bodies.request_body, pace)
+        read.append((facts, prompt))
+    return read
 
-    An exchange without a format, or without bodies, states it itself. Raises BadRequest for a count that no column
-    holds.
+
+def said(its: Sequence[Exchange], read: Sequence[Read], *, first: int) -> list[Said]:
+    """Returns what each exchange says: its bodies, as far as they were read, or it itself.
+
+    The first is number `first` of its batch. Raises BadRequest for a count that no column holds.
     """
-    # A gateway that is newer than this core may know formats that it does not.
-    known = [_FORMATS.get(format, _OTHER) if format else None for format in formats]
-    facts = [
-        None if format is None or body is None else read_response(format, media_type, "", body)
-        for format, media_type, body in zip(known, media_types, answered, strict=True)
-    ]
-    prompts = [
-        None if format is None or body is None else read_prompt(format, body)
-        for format, body in zip(known, asked, strict=True)
-    ]
     return [
-        _stated(it, index) if learned is None else _learned(it, learned, prompt)
-        for index, (it, learned, prompt) in enumerate(zip(its, facts, prompts, strict=True), first)
+        _stated(it, index) if facts is None else _learned(it, facts, prompt)
+        for index, (it, (facts, prompt)) in enumerate(zip(its, read, strict=True), first)
     ]
 
 

@@ -17,8 +17,11 @@ from ingate.errors import NotFound
 from ingate.exchanges import pricing
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.rows import COLUMNS, Row, rows
+from ingate.exchanges.said import reading
 from ingate.exchanges.tables import Exchange
+from ingate.formats import Pace
 from ingate.identity.tables import Org
+from ingate.pacing import paced
 from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor, fitting
 from ingate.rpc.principal import principal
 
@@ -31,7 +34,7 @@ LISTED_DOCUMENT = 16 * 1024
 
 PURGED_AT_ONCE = 1000
 CONVERTED_AT_ONCE = 50
-"""Records that become rows before other tasks have their turn: about a millisecond."""
+"""Records that become rows before other tasks have their turn: about a millisecond, besides reading their bodies."""
 INSERTED_AT_ONCE = (240, 24, 6, 1)
 """Rows of a statement: a driver in a thread of its own has to take the interpreter away from the event loop for each
 statement. The values of the largest stay below 32,766, which databases take, and are bound within a millisecond."""
@@ -140,10 +143,12 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 async def _made(records: Sequence[pb.ExchangeRecord]) -> list[Row]:
     """Returns the rows of a batch, letting others run in between: open streams must not wait for all of it."""
     made: list[Row] = []
+    pace = Pace()
     for start in range(0, len(records), CONVERTED_AT_ONCE):
         if start:
             await asyncio.sleep(0)
-        made += rows(records[start : start + CONVERTED_AT_ONCE], start)
+        some = records[start : start + CONVERTED_AT_ONCE]
+        made += rows(some, start, await paced(reading(some, pace)))
     return made
 
 

@@ -3,32 +3,43 @@
 Pure: no I/O, no clock, no provider. One module per format; `reader` and `request` choose among them.
 """
 
-from ingate.formats.encoding import unpacked
+from ingate.formats.encoding import unpacking
 from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
+from ingate.formats.large_request import naming, renaming
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.model_list import read_model_list, write_model_list
+from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
 from ingate.formats.paths import Format, detect
-from ingate.formats.reader import ResponseReader, read_response
-from ingate.formats.request import read_model, read_prompt
+from ingate.formats.reader import ResponseReader, read_response, reading_response
+from ingate.formats.request import read_model, read_prompt, reading_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
 from ingate.formats.usage import Usage
 
 __all__ = [
+    "LARGE",
     "MAX_TEXT",
+    "MOST",
     "Format",
     "MalformedBody",
+    "Pace",
     "Pairs",
     "ResponseFacts",
     "ResponseReader",
     "SSEParser",
+    "Steps",
     "Usage",
+    "at_once",
     "detect",
+    "naming",
     "read_model",
     "read_model_list",
     "read_prompt",
     "read_response",
+    "reading_prompt",
+    "reading_response",
+    "renaming",
     "rewrite_model",
-    "unpacked",
+    "unpacking",
     "write_model_list",
 ]

@@ -2,7 +2,7 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import text_of
+from ingate.formats.content import Content, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -10,7 +10,7 @@ from ingate.formats.usage import Count, Counts
 
 class _Turn(Struct, gc=False):
     role: str  # required: a large body of empty objects must not become as many structs
-    content: Raw = Raw()
+    content: Content = Raw()
 
 
 class _Request(Struct, gc=False):
@@ -56,14 +56,14 @@ class _Event(Struct, gc=False):
     error: Raw = Raw()
 
 
-_REQUEST = Shape(_Request)
-_MESSAGE = Shape(_Message)
-_EVENT = Shape(_Event)
+REQUEST = Shape(_Request)
+MESSAGE = Shape(_Message)
+EVENT = Shape(_Event)
 
 
 def prompt(body: bytes) -> str | None:
     """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
-    request = _REQUEST.read(body)
+    request = REQUEST.read(body)
     for turn in reversed((request and request.messages) or ()):
         if turn.role == "user":
             return text_of(turn.content)
@@ -72,7 +72,7 @@ def prompt(body: bytes) -> str | None:
 
 def event(tally: Tally, data: bytes) -> bool:
     """Takes one event of a stream; tells whether it could be read."""
-    parsed = _EVENT.read(data)
+    parsed = EVENT.read(data)
     if parsed is None:
         return False
     if parsed.error and tally.fails(parsed.error):
@@ -94,9 +94,9 @@ def event(tally: Tally, data: bytes) -> bool:
     return True
 
 
-def whole(tally: Tally, data: bytes | bytearray) -> bool:
+def whole(tally: Tally, data: bytes) -> bool:
     """Takes a whole response; tells whether it could be read."""
-    message = _MESSAGE.read(data)
+    message = MESSAGE.read(data)
     if message is None:
         return False
     if not (message.error and tally.fails(message.error)):

@@ -1,14 +1,15 @@
 """The text of a prompt: a string, a list of strings, or a list of content parts. Knows no particular format."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ingate.formats.facts import MAX_TEXT
 from ingate.formats.shape import BROKEN, Shape, crowded
 
-_MAX_QUOTES = 2_000_000
+_MAX_QUOTES = 100_000
 
 
 class Part(Struct, gc=False):
@@ -21,6 +22,11 @@ class _Parts(Struct, gc=False):
     parts: list[Part] | None = None
 
 
+Content = Annotated[Raw, Meta(extra={"of": str | list[Part]})]
+"""What `text_of` reads."""
+Strings = Annotated[Raw, Meta(extra={"of": str | list[str]})]
+"""What `strings_of` reads."""
+
 _CONTENT = msgspec.json.Decoder(str | list[Part] | None)
 _STRINGS = msgspec.json.Decoder(str | list[str] | None)
 _PARTS = Shape(_Parts)
@@ -28,7 +34,7 @@ _PARTS = Shape(_Parts)
 
 def text_of(raw: Raw) -> str | None:
     """Returns the text of a message's content, its text parts joined by newlines; `None` when there is none."""
-    if not raw:
+    if not raw or crowded(raw):
         return None
     try:
         content = _CONTENT.decode(raw)

@@ -2,14 +2,14 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import joined, text_of
+from ingate.formats.content import Content, joined, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
 
 class _Content(Struct, gc=False):
-    parts: Raw  # required: a large body of empty objects must not become as many structs
+    parts: Content  # required: a large body of empty objects must not become as many structs
     role: str | None = None
 
 
@@ -59,13 +59,13 @@ class _Response(Struct, gc=False, rename="camel"):
     error: Raw = Raw()
 
 
-_REQUEST = Shape(_Request)
-_RESPONSE = Shape(_Response)
+REQUEST = Shape(_Request)
+RESPONSE = Shape(_Response)
 
 
 def prompt(body: bytes) -> str | None:
     """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
-    request = _REQUEST.read(body)
+    request = REQUEST.read(body)
     if request is None:
         return None
     if request.requests:
@@ -76,9 +76,9 @@ def prompt(body: bytes) -> str | None:
     return None
 
 
-def event(tally: Tally, data: bytes | bytearray) -> bool:
+def event(tally: Tally, data: bytes) -> bool:
     """Takes a whole response or one chunk of a stream; tells whether it could be read."""
-    response = _RESPONSE.read(data)
+    response = RESPONSE.read(data)
     if response is None:
         return False
     if response.error and tally.fails(response.error):

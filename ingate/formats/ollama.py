@@ -2,7 +2,7 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import strings_of, text_of
+from ingate.formats.content import Content, Strings, strings_of, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -10,13 +10,13 @@ from ingate.formats.usage import Count, Counts
 
 class _Message(Struct, gc=False):
     role: str  # required: a large body of empty objects must not become as many structs
-    content: Raw = Raw()
+    content: Content = Raw()
 
 
 class _Request(Struct, gc=False):
     messages: list[_Message] | None = None
-    prompt: Raw = Raw()
-    input: Raw = Raw()
+    prompt: Strings = Raw()
+    input: Strings = Raw()
 
 
 class _Call(Struct, gc=False):
@@ -39,13 +39,13 @@ class _Response(Struct, gc=False):
     error: Raw = Raw()
 
 
-_REQUEST = Shape(_Request)
-_RESPONSE = Shape(_Response)
+REQUEST = Shape(_Request)
+RESPONSE = Shape(_Response)
 
 
 def prompt(body: bytes) -> str | None:
     """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
-    request = _REQUEST.read(body)
+    request = REQUEST.read(body)
     if request is None:
         return None
     for message in reversed(request.messages or ()):
@@ -54,9 +54,9 @@ def prompt(body: bytes) -> str | None:
     return strings_of(request.prompt or request.input)
 
 
-def event(tally: Tally, data: bytes | bytearray) -> bool:
+def event(tally: Tally, data: bytes) -> bool:
     """Takes a whole response or one line of a stream; tells whether it could be read."""
-    response = _RESPONSE.read(data)
+    response = RESPONSE.read(data)
     if response is None:
         return False
     if response.error and tally.fails(response.error):

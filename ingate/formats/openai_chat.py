@@ -6,7 +6,7 @@ Compatible providers differ in where usage goes (last choice chunk, a chunk with
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Part, strings_of, text_of
+from ingate.formats.content import Content, Part, Strings, strings_of, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -14,7 +14,7 @@ from ingate.formats.usage import Count, Counts
 
 class _Message(Struct, gc=False):
     role: str  # required: a large body of empty objects must not become as many structs
-    content: Raw = Raw()
+    content: Content = Raw()
 
 
 class _ChatRequest(Struct, gc=False):
@@ -22,8 +22,8 @@ class _ChatRequest(Struct, gc=False):
 
 
 class _TextRequest(Struct, gc=False):
-    prompt: Raw = Raw()
-    input: Raw = Raw()
+    prompt: Strings = Raw()
+    input: Strings = Raw()
 
 
 class _Call(Struct, gc=False):
@@ -74,9 +74,9 @@ class _Response(Struct, gc=False):
     x_groq: _Groq | None = None
 
 
-_CHAT_REQUEST = Shape(_ChatRequest)
-_TEXT_REQUEST = Shape(_TextRequest)
-_RESPONSE = Shape(_Response)
+CHAT_REQUEST = Shape(_ChatRequest)
+TEXT_REQUEST = Shape(_TextRequest)
+RESPONSE = Shape(_Response)
 _NO_DETAILS = _PromptDetails()
 _DONE = b"[DONE]"
 _LONGER_THAN_DONE = 20
@@ -84,7 +84,7 @@ _LONGER_THAN_DONE = 20
 
 def chat_prompt(body: bytes) -> str | None:
     """Returns the prompt of a chat request; `None` when there is none, or the body is not a JSON object."""
-    request = _CHAT_REQUEST.read(body)
+    request = CHAT_REQUEST.read(body)
     for message in reversed((request and request.messages) or ()):
         if message.role == "user":
             return text_of(message.content)
@@ -93,7 +93,7 @@ def chat_prompt(body: bytes) -> str | None:
 
 def text_prompt(body: bytes) -> str | None:
     """Returns the prompt of a completions or embeddings request; `None` as `chat_prompt` does."""
-    request = _TEXT_REQUEST.read(body)
+    request = TEXT_REQUEST.read(body)
     return None if request is None else strings_of(request.prompt or request.input)
 
 
@@ -105,9 +105,9 @@ def event(tally: Tally, data: bytes) -> bool:
     return whole(tally, data)
 
 
-def whole(tally: Tally, data: bytes | bytearray) -> bool:
+def whole(tally: Tally, data: bytes) -> bool:
     """Takes a whole response or one chunk of a stream; tells whether it could be read."""
-    response = _RESPONSE.read(data)
+    response = RESPONSE.read(data)
     if response is None:
         return False
     if response.error and tally.fails(response.error):

@@ -2,7 +2,7 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Part, cap, text_of
+from ingate.formats.content import Content, Part, cap, text_of
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
@@ -23,7 +23,7 @@ _CALLER_RUNS = frozenset(
 
 class _InputItem(Struct, gc=False):
     role: str | None = None
-    content: Raw = Raw()
+    content: Content = Raw()
 
 
 class _Request(Struct, gc=False):
@@ -72,14 +72,14 @@ class _Event(Struct, gc=False):
     response: _Response | None = None
 
 
-_REQUEST = Shape(_Request)
-_RESPONSE = Shape(_Response)
-_EVENT = Shape(_Event)
+REQUEST = Shape(_Request)
+RESPONSE = Shape(_Response)
+EVENT = Shape(_Event)
 
 
 def prompt(body: bytes) -> str | None:
     """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
-    request = _REQUEST.read(body)
+    request = REQUEST.read(body)
     given = request and request.input
     if isinstance(given, str):
         return cap(given)
@@ -91,7 +91,7 @@ def prompt(body: bytes) -> str | None:
 
 def event(tally: Tally, data: bytes) -> bool:
     """Takes one event of a stream; tells whether it could be read."""
-    parsed = _EVENT.read(data)
+    parsed = EVENT.read(data)
     if parsed is None:
         return False
     if parsed.type == "response.output_text.delta":
@@ -109,9 +109,9 @@ def event(tally: Tally, data: bytes) -> bool:
     return True
 
 
-def whole(tally: Tally, data: bytes | bytearray) -> bool:
+def whole(tally: Tally, data: bytes) -> bool:
     """Takes a whole response; tells whether it could be read."""
-    response = _RESPONSE.read(data)
+    response = RESPONSE.read(data)
     if response is None:
         return False
     tally.name(response.model)

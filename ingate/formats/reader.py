@@ -1,35 +1,71 @@
 """Learning from a response: from a body that is at hand, or while its bytes pass by to the caller.
 
 Nobody asks for the facts before the end, so bytes are gathered and read in batches: a chunk
-costs one append. Nothing a provider sends makes it raise. Knows no status codes and no network.
+costs one append. What is large is scanned and made small first. All work comes in bounded pieces and is limited in
+total. Nothing a provider sends makes it raise. Knows no status codes and no network.
 """
 
-from ingate.formats.body import MAX_BODY, Body
-from ingate.formats.encoding import Unreadable, decoder_for
+from collections.abc import Iterator
+
+from ingate.formats.condenser import Condenser
+from ingate.formats.encoding import PIECE_COST, Decoder, decoder_for
 from ingate.formats.facts import ResponseFacts
 from ingate.formats.fault import describe_body
+from ingate.formats.malformed import Unreadable
+from ingate.formats.oddities import BOM
+from ingate.formats.pace import LARGE, MOST, SLICE, Budget, Pace, Steps, at_once
 from ingate.formats.paths import Format
 from ingate.formats.scan import items
 from ingate.formats.splitter import Splitter
-from ingate.formats.sse import MAX_EVENT, Event, SSEParser
+from ingate.formats.sse import Event, SSEParser
 from ingate.formats.tally import Tally
 from ingate.formats.wires import Wire, wire_of
 
 _BATCH = 64 * 1024
 _OBJECT = 48  # bytes that a chunk takes beside its content
 _SSE_STARTS = (b"data:", b"event:", b":")
+_TELLING = len(BOM) + max(map(len, _SSE_STARTS))
+_EVENTS = 128  # that are taken in one piece of work
+_EVENT_COST = 3
 
 
 def read_response(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts:
     """Returns what was learned of a body that is at hand, all of it or as much as came. Never raises."""
+    facts = read_small(format, content_type, content_encoding, body)
+    return (
+        facts if facts is not None else at_once(reading_response(format, content_type, content_encoding, body, Pace()))
+    )
+
+
+def read_small(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts | None:
+    """Returns what was learned of the usual answer, a plain object of modest size; `None` of another."""
     wire = wire_of(format, content_type)
-    if wire.framing == "whole" and not content_encoding and len(body) <= MAX_BODY:
-        tally = Tally()
-        _take_whole(wire, tally, body)
+    if wire.framing != "whole" or content_encoding or len(body) > LARGE or not body.startswith(b"{"):
+        return None
+    tally = Tally()
+    return tally.facts(wire.usage) if _take_object(wire, tally, body) else None
+
+
+def reading_response(
+    format: Format, content_type: str, content_encoding: str, body: bytes, pace: Pace, *, most: int = MOST
+) -> Steps[ResponseFacts]:
+    """Returns the same in bounded pieces of work, `most` units of it."""
+    facts = read_small(format, content_type, content_encoding, body)
+    if facts is not None:
+        if pace.spend(len(body) >> 6):
+            yield
+        return facts
+    wire = wire_of(format, content_type)
+    if wire.framing == "events" and not content_encoding and len(body) <= SLICE:
+        tally, sse = Tally(), SSEParser()
+        events = sse.feed(body) + sse.close()
+        for start in range(0, len(events), _EVENTS):
+            if pace.spend(_take(wire, tally, events[start : start + _EVENTS])):
+                yield
         return tally.facts(wire.usage)
-    reader = ResponseReader(format, content_type, content_encoding)
-    reader.feed(body)
-    return reader.finish()
+    reader = ResponseReader(format, content_type, content_encoding, Budget(pace, most))
+    yield from reader.reading(body)
+    return (yield from reader.finishing())
 
 
 class ResponseReader:
@@ -39,94 +75,226 @@ class ResponseReader:
     Memory is bounded whatever arrives.
     """
 
-    __slots__ = ("_body", "_chunks", "_decoder", "_lines", "_passive", "_size", "_sse", "_tally", "_wire")
+    __slots__ = (
+        "_budget",
+        "_chunks",
+        "_condenser",
+        "_decoder",
+        "_held",
+        "_lines",
+        "_passive",
+        "_size",
+        "_sse",
+        "_tally",
+        "_wire",
+    )
 
-    def __init__(self, format: Format, content_type: str, content_encoding: str) -> None:
+    def __init__(self, format: Format, content_type: str, content_encoding: str, budget: Budget | None = None) -> None:
         self._wire = wire = wire_of(format, content_type)
         self._tally = Tally()
+        self._budget = budget or Budget(Pace())
         self._chunks: list[bytes] = []
         self._size = 0
         self._passive = wire.framing == "unread"
         self._sse = SSEParser() if wire.framing == "events" else None
-        self._lines = Splitter(b"\n", MAX_EVENT) if wire.framing == "lines" else None
-        self._body = Body()
-        self._decoder = None
+        self._lines = Splitter(b"\n", LARGE) if wire.framing == "lines" else None
+        self._held = b""  # a whole body, as long as it is small
+        self._condenser: Condenser | None = None  # of what is large
+        self._decoder: Decoder | None = None
         if content_encoding:
             try:
-                self._decoder = decoder_for(content_encoding, self._read)
+                self._decoder = decoder_for(content_encoding)
             except Unreadable as problem:
                 self._give_up(problem)
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next bytes of the body as they came from the provider. Never raises."""
-        if self._passive:
-            return
-        self._chunks.append(chunk)
-        self._size += len(chunk) + _OBJECT
-        if self._size >= _BATCH:
-            self._drain()
+        if self.gather(chunk):
+            at_once(self.reading())
 
     def finish(self) -> ResponseFacts:
         """Returns what was learned, also of a body that was cut off. Never raises; may be called again."""
-        if not self._passive:
-            self._drain()
-        if not self._passive:
-            self._passive = True
-            if self._sse is not None:
-                _take_events(self._wire, self._tally, self._sse.close())
-            elif self._lines is not None:
-                _take_events(self._wire, self._tally, [(b"", line) for line in self._lines.close()])
-            else:
-                _take_whole(self._wire, self._tally, self._body.close())
-        return self._tally.facts(self._wire.usage)
+        return at_once(self.finishing())
 
-    def _drain(self) -> None:
-        chunks = self._chunks
-        if not chunks:
+    def gather(self, chunk: bytes) -> bool:
+        """Takes the next bytes to be read later; tells whether there are so many that it is time."""
+        if self._passive:
+            return False
+        self._chunks.append(chunk)
+        self._size += len(chunk) + _OBJECT
+        return self._size >= _BATCH
+
+    def reading(self, chunk: bytes = b"") -> Steps[None]:
+        """Reads what was gathered, and a chunk, in bounded pieces of work."""
+        if self._passive:
             return
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks = self._chunks
+        data = chunk if not chunks else chunks[0] if len(chunks) == 1 and not chunk else b"".join([*chunks, chunk])
         self._chunks = []
         self._size = 0
         try:
             if self._decoder is None:
-                self._read(data)
+                yield from self._read(data)
             else:
-                self._decoder.feed(data)
+                for piece in self._decoder.unpack(data):
+                    if self._budget.spend(PIECE_COST + (len(piece) >> 8)):
+                        yield
+                    yield from self._read(piece)
         except Unreadable as problem:
             self._give_up(problem)
+        except GeneratorExit:
+            # What follows would be read as if it followed what has been read.
+            self._give_up(Unreadable("reading it was stopped"))
+            raise
 
-    def _read(self, data: bytes) -> None:
+    def finishing(self) -> Steps[ResponseFacts]:
+        """Reads the rest in bounded pieces of work; returns what `finish` does."""
+        yield from self.reading()
+        if not self._passive:
+            try:
+                yield from self._end()
+            except Unreadable as problem:
+                self._give_up(problem)
+            self._passive = True
+        return self._tally.facts(self._wire.usage)
+
+    def _read(self, data: bytes) -> Iterator[None]:
+        for start in range(0, len(data), SLICE):
+            some = data[start : start + SLICE] if len(data) > SLICE else data
+            if self._budget.spend(len(some) >> 6):
+                yield
+            if self._sse is not None:
+                yield from self._read_events(self._sse, self._sse.feed(some))
+            elif self._lines is not None:
+                yield from self._read_lines(self._lines, self._lines.feed(some))
+            else:
+                yield from self._read_whole(some)
+
+    def _end(self) -> Iterator[None]:
         if self._sse is not None:
-            _take_events(self._wire, self._tally, self._sse.feed(data))
+            yield from self._read_events(self._sse, self._sse.close())
         elif self._lines is not None:
-            _take_events(self._wire, self._tally, [(b"", line) for line in self._lines.feed(data) if line])
-        else:
-            self._body.feed(data)
+            yield from self._read_lines(self._lines, self._lines.close())
+        elif self._condenser is not None:
+            yield from self._take_condensed(self._condenser)
+        elif self._is_stream(self._held):
+            self._sse = SSEParser()
+            yield from self._read(self._held)
+            yield from self._end()
+        elif self._held:
+            yield from self._take_whole(self._held.removeprefix(BOM))
+
+    def _read_events(self, sse: SSEParser, events: list[Event]) -> Iterator[None]:
+        if sse.long:
+            yield from self._condense(sse.ending)
+            if sse.over:
+                self._take_long(sse.name)
+        yield from self._take_events(events)
+        if sse.long:
+            yield from self._condense(sse.beginning)
+
+    def _read_lines(self, lines: Splitter, blocks: list[bytes]) -> Iterator[None]:
+        if lines.long:
+            yield from self._condense(lines.ending)
+            if lines.over:
+                self._take_long(b"")
+        yield from self._take_events([(b"", block.removeprefix(BOM)) for block in blocks if block])
+        if lines.long:
+            yield from self._condense(lines.beginning)
+
+    def _read_whole(self, data: bytes) -> Iterator[None]:
+        """Reads a body that is no stream, or is not known to be one before its first bytes tell."""
+        if self._condenser is not None:
+            yield from self._condense(data)
+            return
+        held = self._held + data if self._held else data
+        if len(held) >= _TELLING:
+            if self._is_stream(held):
+                self._held = b""
+                self._sse = SSEParser()
+                yield from self._read(held)
+                return
+            if len(held) > LARGE:
+                self._held = b""
+                self._condenser = Condenser(self._wire.body, self._budget)
+                yield from self._condense(held.removeprefix(BOM))
+                return
+        self._held = held
+
+    def _is_stream(self, start: bytes) -> bool:
+        """Tells whether a body without an honest label begins as events do."""
+        return self._wire.framing == "unknown" and start.removeprefix(BOM).startswith(_SSE_STARTS)
+
+    def _condense(self, data: bytes) -> Iterator[None]:
+        if not data:
+            return
+        if self._condenser is None:
+            self._condenser = Condenser(self._wire.item, self._budget)
+            data = data.removeprefix(BOM)
+        for start in range(0, len(data), SLICE):
+            yield from self._condenser.feed(data[start : start + SLICE])
+
+    def _take_long(self, name: bytes) -> None:
+        """Takes an event that was made small."""
+        condenser, self._condenser = self._condenser, None
+        if condenser is not None:
+            _take(self._wire, self._tally, [(name, condenser.close())])
+
+    def _take_condensed(self, condenser: Condenser) -> Iterator[None]:
+        """Takes a whole body that was made small."""
+        small = condenser.close()
+        yield from self._take_whole(small)
+        if condenser.broken or not condenser.ended:
+            self._tally.complete = False
+            if small.startswith(b"{"):
+                self._tally.unreadable("the body is broken off")
+
+    def _take_whole(self, body: bytes) -> Iterator[None]:
+        """Takes an object, or an array of what else would be events."""
+        if _take_object(self._wire, self._tally, body):
+            return
+        found = 0
+        for item in items(body):
+            found += self._wire.event(self._tally, item)
+            if self._budget.spend(_EVENT_COST + (len(item) >> 6)):
+                yield
+        if not found:
+            self._tally.unreadable("the body holds no JSON object")
+
+    def _take_events(self, events: list[Event]) -> Iterator[None]:
+        for start in range(0, len(events), _EVENTS):
+            if self._budget.spend(_take(self._wire, self._tally, events[start : start + _EVENTS])):
+                yield
 
     def _give_up(self, problem: Unreadable) -> None:
+        """Keeps what was learned until now."""
+        condenser, self._condenser = self._condenser, None
+        if condenser is not None:
+            small = condenser.close()
+            if self._sse is None and self._lines is None:
+                self._wire.whole(self._tally, small)
+            self._tally.complete = False
         self._passive = True
         self._chunks = []
+        self._held = b""
         self._tally.unreadable(str(problem))
 
 
-def _take_events(wire: Wire, tally: Tally, events: list[Event]) -> None:
+def _take(wire: Wire, tally: Tally, events: list[Event]) -> int:
+    """Takes events; returns the units of work that they cost."""
     take = wire.event
     for name, data in events:
         if name == b"error":
             tally.error = tally.error or describe_body(data) or "error"
         else:
             take(tally, data)
+    return _EVENT_COST * len(events)
 
 
-def _take_whole(wire: Wire, tally: Tally, body: bytes | bytearray) -> None:
-    if not body:
-        return
-    if wire.whole(tally, body):
-        if tally.model is None and tally.is_blank():
-            tally.error = describe_body(body)
-        tally.complete = True
-    elif wire.framing == "unknown" and body.startswith(_SSE_STARTS):
-        parser = SSEParser()
-        _take_events(wire, tally, parser.feed(bytes(body)) + parser.close())
-    elif not sum(wire.event(tally, item) for item in items(body)):
-        tally.unreadable("the body holds no JSON object")
+def _take_object(wire: Wire, tally: Tally, body: bytes) -> bool:
+    if not wire.whole(tally, body):
+        return False
+    if tally.model is None and tally.is_blank():
+        tally.error = describe_body(body)
+    tally.complete = True
+    return True

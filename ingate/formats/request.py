@@ -5,28 +5,33 @@ A request is sent on by its model, and its prompt is wanted only once it is reco
 
 from codecs import utf_8_decode
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ingate.formats import anthropic_messages, gemini, ollama, openai_chat, openai_responses
-from ingate.formats.malformed import MalformedBody
+from ingate.formats.condenser import Condenser
+from ingate.formats.malformed import MalformedBody, TooLarge
 from ingate.formats.nesting import deeper_than
+from ingate.formats.oddities import BOM
+from ingate.formats.pace import LARGE, MOST, SLICE, Budget, Pace, Steps, at_once
 from ingate.formats.paths import Format, gemini_model
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.shape import BROKEN, Shape
 
 _WINDOW = 1024 * 1024
 
-_PROMPTS: dict[Format, Callable[[bytes], str | None]] = {
-    Format.OPENAI_CHAT: openai_chat.chat_prompt,
-    Format.OPENAI_COMPLETIONS: openai_chat.text_prompt,
-    Format.OPENAI_EMBEDDINGS: openai_chat.text_prompt,
-    Format.OPENAI_RESPONSES: openai_responses.prompt,
-    Format.ANTHROPIC_MESSAGES: anthropic_messages.prompt,
-    Format.GEMINI: gemini.prompt,
-    Format.OLLAMA: ollama.prompt,
+PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
+    Format.OPENAI_CHAT: (openai_chat.chat_prompt, openai_chat.CHAT_REQUEST),
+    Format.OPENAI_COMPLETIONS: (openai_chat.text_prompt, openai_chat.TEXT_REQUEST),
+    Format.OPENAI_EMBEDDINGS: (openai_chat.text_prompt, openai_chat.TEXT_REQUEST),
+    Format.OPENAI_RESPONSES: (openai_responses.prompt, openai_responses.REQUEST),
+    Format.ANTHROPIC_MESSAGES: (anthropic_messages.prompt, anthropic_messages.REQUEST),
+    Format.GEMINI: (gemini.prompt, gemini.REQUEST),
+    Format.OLLAMA: (ollama.prompt, ollama.REQUEST),
 }
+"""How the prompt of a request is read, and what of it that takes."""
 
 
 class _Named(Struct, gc=False):
@@ -42,7 +47,7 @@ def read_model(format: Format, path: str, body: bytes) -> str | None:
     `path` comes without its query. Raises `MalformedBody` when the body is not a JSON object in
     UTF-8, or nests deeper than 64 levels. Fields of the wrong type are the provider's to judge.
     """
-    if format not in _PROMPTS:
+    if format not in PROMPTS:
         return None
     named = _NAMED.read(body)
     if named is None:
@@ -56,11 +61,32 @@ def read_model(format: Format, path: str, body: bytes) -> str | None:
 def read_prompt(format: Format, body: bytes) -> str | None:
     """Returns the text of a request's last user message, at most `MAX_TEXT` characters.
 
-    `None` when there is none, when its format is not read, and when `read_model` refuses the body.
+    `None` when there is none, and when its format is not read.
     """
-    prompt = _PROMPTS.get(format)
-    said = prompt(body) if prompt is not None and body else None
-    return said if said is not None and _fault(body) is None else None
+    return at_once(reading_prompt(format, body, Pace()))
+
+
+def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST) -> Steps[str | None]:
+    """Returns the same in bounded pieces of work, `most` units of it.
+
+    A large body that costs more, or that cannot be followed, has no prompt.
+    """
+    known = PROMPTS.get(format)
+    if known is None or not body:
+        return None
+    read, shape = known
+    if len(body) <= LARGE:
+        if pace.spend(len(body) >> 6):
+            yield
+        return read(body)
+    condenser = Condenser(shape.outline, Budget(pace, most))
+    try:
+        for start in range(0, len(body), SLICE):
+            some = body[start : start + SLICE]
+            yield from condenser.feed(some if start else some.removeprefix(BOM))
+    except TooLarge:
+        return None
+    return read(condenser.close()) if condenser.ended and not condenser.broken else None
 
 
 def _fault(body: bytes) -> str | None:

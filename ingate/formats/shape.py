@@ -1,9 +1,9 @@
 """Reading JSON into typed structs when the sender may have used other types.
 
 The fast way is one typed decode. When that fails, every field is tried alone: what fits is
-kept, what does not takes its default, and list items that do not fit are left out. Memory
-stays in proportion to the input: nothing is decoded without a type, and a large text made of
-very many objects is not turned into objects.
+kept, what does not takes its default, and list items that do not fit are left out. Time and memory
+stay in proportion to the input: nothing is decoded without a type, a text made of very many objects is not
+turned into objects, and after a few hundred values that do not fit no more are tried.
 Knows no wire format.
 """
 
@@ -14,7 +14,9 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import Raw, Struct
 
-from ingate.formats.surrogates import mended
+from ingate.formats.oddities import mended
+from ingate.formats.outline import Outline, outline
+from ingate.formats.pace import LARGE
 
 T = TypeVar("T", bound=Struct)
 
@@ -23,13 +25,13 @@ BROKEN = (ValueError, RecursionError)
 
 Buffer = bytes | bytearray | Raw
 
-_LARGE = 1024 * 1024
-_MANY = 200_000
+_MANY = 50_000
+_MISFITS = 256
 
 
 def crowded(data: Buffer, mark: bytes = b"{", most: int = _MANY) -> bool:
-    """Tells whether a text is over 1 MiB and holds more marks (by default objects) than any honest sender's would."""
-    return len(data) > _LARGE and bytes(data).count(mark) > most
+    """Tells whether a large text holds more marks (by default objects) than any honest sender's would."""
+    return len(data) > LARGE and bytes(data).count(mark) > most
 
 
 class Shape(Generic[T]):
@@ -43,7 +45,7 @@ class Shape(Generic[T]):
 
     def read(self, data: Buffer) -> T | None:
         """Returns the struct, or `None` when the data is not a JSON object or lacks what the struct requires."""
-        if len(data) <= _LARGE or not crowded(data):
+        if len(data) <= LARGE or not crowded(data):
             try:
                 return self._decode(data)
             except (msgspec.ValidationError, UnicodeDecodeError):
@@ -53,10 +55,24 @@ class Shape(Generic[T]):
                 data = mended(broken)
                 if data is broken:  # it is no JSON at all
                     return None
-        return _salvage(data, self._kind)
+        return _salvage(data, self._kind, _Patience())
+
+    @property
+    def outline(self) -> Outline:
+        """What the struct holds of a text."""
+        return outline(self._kind)
 
 
-def _salvage(data: Buffer, kind: type[T]) -> T | None:
+class _Patience:
+    """How many more values that do not fit are looked into."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = _MISFITS
+
+
+def _salvage(data: Buffer, kind: type[T], patience: _Patience) -> T | None:
     try:
         raws = msgspec.json.decode(data, type=_twin(kind))
     except BROKEN:
@@ -64,7 +80,7 @@ def _salvage(data: Buffer, kind: type[T]) -> T | None:
     values = {}
     for field in msgspec.structs.fields(kind):
         raw = getattr(raws, field.name)
-        value = _fit(raw, field.type) if raw else None
+        value = _fit(raw, field.type, patience) if raw else None
         if value is not None:
             values[field.name] = value
     try:
@@ -73,32 +89,32 @@ def _salvage(data: Buffer, kind: type[T]) -> T | None:
         return None
 
 
-def _fit(raw: Raw, kind: Any) -> Any:
+def _fit(raw: Raw, kind: Any, patience: _Patience) -> Any:
     """Returns the value as far as it fits, `None` when it does not: no field distinguishes null from absent."""
     if kind is Raw:
         return raw
-    if crowded(raw):
+    if not patience.left or crowded(raw):
         return None
     try:
         return msgspec.json.decode(raw, type=kind)
     except BROKEN:
-        pass
+        patience.left -= 1
     for option in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
         if isinstance(option, type) and issubclass(option, Struct):
-            return _salvage(raw, option)
+            return _salvage(raw, option, patience)
         if get_origin(option) is list:
-            return _fit_items(raw, get_args(option)[0])
+            return _fit_items(raw, get_args(option)[0], patience)
     return None
 
 
-def _fit_items(raw: Raw, kind: Any) -> list[Any] | None:
-    if len(raw) > _LARGE:
+def _fit_items(raw: Raw, kind: Any, patience: _Patience) -> list[Any] | None:
+    if crowded(raw, b",", _MANY):
         return None
     try:
         items = msgspec.json.decode(raw, type=list[Raw])
     except BROKEN:
         return None
-    return [value for item in items if (value := _fit(item, kind)) is not None]
+    return [value for item in items if (value := _fit(item, kind, patience)) is not None]
 
 
 @cache

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import MalformedBody, read_model, rewrite_model
+from ingate.formats import LARGE, MalformedBody, naming, read_model, renaming, rewrite_model
 from ingate.limits.window import Decision, FixedWindows
+from ingate.pacing import paced
 from ingate.proxy import listing
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Attempt, Exchange
@@ -150,11 +151,12 @@ class Engine:
             response, served_by = await self._listings.answer(grant, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
-        exchange.model = model = _model(head, body)
+        exchange.model = model = _model(head, body) if len(body) <= LARGE else await _scanned(head, body)
         route = head.route(grant.targets, model)
         exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
         if route.plan.renamed is not None:
-            body = _renamed(body, route.plan.renamed)
+            name = route.plan.renamed
+            body = _renamed(body, name) if len(body) <= LARGE else await paced(renaming(body, name))
         response = await self._attempt(exchange, route, body)
         await relay(exchange, response, sink, self._terms, route.served_by)
 
@@ -186,6 +188,16 @@ def _model(head: RequestHead, body: bytes) -> str | None:
         return None
     try:
         return read_model(head.format, head.path, body)
+    except MalformedBody as error:
+        raise _unreadable(error) from None
+
+
+async def _scanned(head: RequestHead, body: bytes) -> str | None:
+    """Returns the model of a large request, read while others have their turn."""
+    if head.method != "POST" or head.compressed:
+        return None
+    try:
+        return await paced(naming(head.format, head.path, body))
     except MalformedBody as error:
         raise _unreadable(error) from None
 

@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from ingate.formats import ResponseFacts
+from ingate.formats import ResponseFacts, ResponseReader
 from ingate.proxy.grants import Grant
 from ingate.proxy.masking import Mask
 from ingate.proxy.ports import Headers
@@ -24,6 +24,13 @@ class Attempt(msgspec.Struct):
     error: str | None = None
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """What the bodies of an exchange say."""
+
+    prompt: str | None
+    facts: ResponseFacts
+
+
 class Exchange(msgspec.Struct):
     """What is known of one exchange so far.
 
@@ -31,8 +38,9 @@ class Exchange(msgspec.Struct):
 
     `read_on`: its caller has left, and the answer is read to its end all the same.
 
-    `response_facts` are there where more came than is kept, and was read as it came. `mask` finds in the record the
-    credentials that the provider got.
+    `response_reader` is there where more came than is kept, and was read as it came. What the bodies say is `learned`
+    here where the record does not hold them whole; of a compressed answer, `unpacked` is the beginning. `mask` finds in
+    the record the credentials that the provider got.
     """
 
     request_id: str
@@ -52,7 +60,9 @@ class Exchange(msgspec.Struct):
     media_type: str = ""
     response_encoding: str = ""
     response_body: list[bytes] = []
-    response_facts: ResponseFacts | None = None
+    response_reader: ResponseReader | None = None
+    learned: Learned | None = None
+    unpacked: bytes | None = None
     truncated: bool = False
     client_gone: bool = False
     read_on: bool = False

@@ -14,8 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
-from ingate.formats import Format, read_prompt, read_response, unpacked
-from ingate.proxy.exchange import Exchange
+from ingate.formats import MOST, Format, Pace, Steps, at_once, reading_prompt, reading_response, unpacking
+from ingate.proxy.exchange import Exchange, Learned
 from ingate.proxy.headers import recorded
 from ingate.proxy.masking import Mask
 from ingate.proxy.wire import double, sized, tag, text, varint
@@ -27,6 +27,8 @@ _SHORTEST_CUT = 256
 """Characters of the shortest text that may have been cut when it was read."""
 EXCERPT = 256
 """Characters of prompt and of completion in a record whose payload was left out for want of room."""
+AT_ONCE = 5000
+"""Units of work that a body may cost which nobody has read before its record is written: some milliseconds."""
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
@@ -79,13 +81,18 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     """Returns a record. Bodies are kept up to `capture` bytes; 0 keeps no payload at all.
 
     What whole bodies say is left to be learned where the record arrives, a batch at a time with nobody waiting. What
-    others say is learned here, for the rest of them goes no further.
+    others say has been learned before, for the rest of them goes no further.
     """
     if not capture:
         return light(exchange)
     fields = _noted(exchange)
-    asked, answered, encoding = exchange.request_body, _answered(exchange), exchange.response_encoding
-    shown = unpacked(answered, encoding, capture + 1) if encoding else answered
+    asked, encoding = exchange.request_body, exchange.response_encoding
+    if encoding:
+        if exchange.unpacked is None:
+            at_once(learning(exchange, capture, AT_ONCE))
+        shown = exchange.unpacked or b""
+    else:
+        shown = _answered(exchange)
     headers = recorded(exchange.response_headers)
     mask = exchange.mask
     if exchange.truncated or len(asked) > capture or len(shown) > capture:
@@ -97,7 +104,7 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     else:
         cut = b""
     if cut or encoding:
-        _learn(fields, exchange, answered)
+        _learn(fields, exchange)
         bodies = b""
     else:
         bodies = _left_to_learn(exchange.head.format, exchange.media_type)
@@ -120,17 +127,39 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     return record if mask is None or not mask.hits(record) else _masked(record, mask)
 
 
+def is_left(exchange: Exchange, capture: int) -> bool:
+    """Tells whether what the bodies say is left to be learned where the record arrives."""
+    if exchange.truncated or exchange.response_encoding or not capture or len(exchange.request_body) > capture:
+        return False
+    return sum(map(len, exchange.response_body)) <= capture
+
+
+def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
+    """Learns what the bodies say, in bounded pieces of work, `most` units of it for each body."""
+    head, pace = exchange.head, Pace()
+    prompt = yield from reading_prompt(head.format, exchange.request_body, pace, most=most)
+    reader, encoding = exchange.response_reader, exchange.response_encoding
+    answered = _answered(exchange)
+    if reader is not None:
+        facts = yield from reader.finishing()
+    else:
+        facts = yield from reading_response(head.format, exchange.media_type, encoding, answered, pace, most=most)
+    if encoding and capture:
+        exchange.unpacked = yield from unpacking(answered, encoding, capture + 1, pace)
+    exchange.learned = Learned(prompt, facts)
+
+
 def light(exchange: Exchange) -> bytes:
     """Returns a record without payload, with all that the bodies say."""
     fields = _noted(exchange)
-    _learn(fields, exchange, _answered(exchange))
+    _learn(fields, exchange)
     return _without_payload(exchange, fields)
 
 
 def shed(exchange: Exchange) -> bytes:
     """Returns a record for which there is little room: no payload, of what the bodies say the beginning."""
     fields = _noted(exchange)
-    _learn(fields, exchange, _answered(exchange), EXCERPT)
+    _learn(fields, exchange, EXCERPT)
     fields += _pair(("recorded", "without payload"))
     return _without_payload(exchange, fields)
 
@@ -231,16 +260,17 @@ def _tried(provider: str, status: int | None, error: str | None) -> bytes:
     return b"".join((*fields, _ATTEMPT_LATENCY))
 
 
-def _learn(fields: list[bytes], exchange: Exchange, answered: bytes, most: int | None = None) -> None:
+def _learn(fields: list[bytes], exchange: Exchange, most: int | None = None) -> None:
     """Adds what the bodies say; of texts, `most` characters."""
-    head = exchange.head
+    if exchange.learned is None:
+        at_once(learning(exchange, 0, AT_ONCE))
+    learned = exchange.learned
+    if learned is None:
+        return
     mask = exchange.mask
-    asked = read_prompt(head.format, exchange.request_body)
+    asked, facts = learned.prompt, learned.facts
     if asked is not None:
         fields += text(_PROMPT, _whole(asked[:most], mask))
-    facts = exchange.response_facts
-    if facts is None:
-        facts = read_response(head.format, exchange.media_type, exchange.response_encoding, answered)
     if facts.model is not None:
         fields += text(_MODEL, facts.model)
     for name, count in zip(_COUNTS, _counts(facts.usage), strict=True):

@@ -5,11 +5,14 @@ kept is not known here.
 """
 
 import asyncio
+import contextlib
 from typing import Literal
 
 import structlog
 
 from ingate.errors import Unavailable
+from ingate.formats import Steps
+from ingate.pacing import paced
 from ingate.proxy import record
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.journal import Journal
@@ -40,6 +43,7 @@ class Recorder:
         self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
         self._recorded: asyncio.Future[None] = self._loop.create_future()
         self._recorded.set_result(None)
+        self._learning: dict[int, tuple[Exchange, Steps[None], asyncio.Task[None]]] = {}
         self._slowed = Sampler(1, _QUIET)
         self._refused = Sampler(1, _QUIET)
         self._failed = Sampler(10, _QUIET)
@@ -75,8 +79,40 @@ class Recorder:
         The first call counts. Waiting may be cancelled: the exchange is recorded all the same.
         """
         if exchange.settled:
-            return self._recorded
+            learning = self._learning.get(id(exchange))
+            return self._recorded if learning is None else asyncio.shield(learning[2])
         exchange.settled = True
+        if record.is_left(exchange, self.capture):
+            return self._end(exchange)
+        steps = record.learning(exchange, self.capture)
+        try:
+            next(steps)
+        except Exception:  # noqa: BLE001 -- all is read; or it cannot be, and the record says so
+            return self._end(exchange)
+        # It takes more than a moment, in which others have their turn.
+        task = self._loop.create_task(self._learn(exchange, steps))
+        self._learning[id(exchange)] = exchange, steps, task
+        return asyncio.shield(task)
+
+    async def _learn(self, exchange: Exchange, steps: Steps[None]) -> None:
+        try:
+            with contextlib.suppress(Exception):  # the record says so
+                await paced(steps)
+            await self._end(exchange)
+        finally:
+            self._learning.pop(id(exchange), None)
+
+    def close(self) -> None:
+        """Records what has ended, and with what is known by now what is still being read."""
+        while self._learning:
+            exchange, steps, task = self._learning.popitem()[1]
+            task.cancel()
+            steps.close()
+            if exchange.learned is None:
+                self._end(exchange)
+        self.flush()
+
+    def _end(self, exchange: Exchange) -> asyncio.Future[None]:
         if not self._ended:
             self._loop.call_soon(self.flush)
         recorded: asyncio.Future[None] = self._loop.create_future()

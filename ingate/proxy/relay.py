@@ -12,6 +12,7 @@ from functools import partial
 
 from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut, RateLimited, Unavailable
 from ingate.formats import ResponseReader
+from ingate.pacing import paced
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import inbound
@@ -148,18 +149,18 @@ class _Pieces:
             except UpstreamError as error:
                 await self._broken(error)
         finally:
-            self._learn()
+            self._leave()
 
     async def _completing(self) -> None:
         """Records the exchange: what follows is the last that the caller waits for, and may outlive this process."""
         if self._sink.gone:
             raise ClientGone
-        self._learn()
+        self._leave()
         await self._terms.settle(self._exchange)
 
-    def _learn(self) -> None:
-        if self._reader is not None:
-            self._exchange.response_facts = self._reader.finish()
+    def _leave(self) -> None:
+        """Leaves the end of the reading to who records."""
+        self._exchange.response_reader = self._reader
 
     async def _next(self) -> bytes:
         chunk = await self._response.read()
@@ -170,7 +171,7 @@ class _Pieces:
             if self._room > 0:
                 self._keep(exchange.response_body, chunk)
             else:
-                self._overflow(chunk)
+                await self._overflow(chunk)
         return chunk
 
     def _keep(self, kept: list[bytes], chunk: bytes) -> None:
@@ -181,16 +182,18 @@ class _Pieces:
             kept[-_LOOSE:] = [b"".join(kept[-_LOOSE:])]
             self._loose = 0
 
-    def _overflow(self, chunk: bytes) -> None:
-        """Reads what is not kept as it passes by."""
+    async def _overflow(self, chunk: bytes) -> None:
+        """Reads what is not kept as it passes by, a piece at a time."""
         exchange, reader = self._exchange, self._reader
         if reader is None:
             exchange.truncated = True
             reader = ResponseReader(exchange.head.format, exchange.media_type, exchange.response_encoding)
             self._reader = reader
             for kept in exchange.response_body:
-                reader.feed(kept)
-        reader.feed(chunk)
+                if reader.gather(kept):
+                    await paced(reader.reading())
+        if reader.gather(chunk):
+            await paced(reader.reading())
 
     async def _abandoned(self) -> None:
         """Reads on for the usage at the end, as far as the policy goes; its time is the host's to watch."""

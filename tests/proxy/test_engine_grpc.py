@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 
 from gen.ingate.proxy.v1.proxy_service_pb2_grpc import ProxyServiceStub
-from ingate import ids
 from ingate.errors import RateLimited
 from tests.support.forwarding import ASK, CHAT, collected, forward, refused
 from tests.support.gateway import gateway

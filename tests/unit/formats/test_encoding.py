@@ -1,12 +1,15 @@
 import gzip
+import random
 import zlib
 
 import brotli
 import pytest
 import zstandard
 
-from ingate.formats import unpacked
-from ingate.formats.encoding import MAX_DECODED, Unreadable, decoder_for
+from ingate.formats import encoding, unpacking
+from ingate.formats.encoding import MAX_DECODED, MAX_RATIO, decoder_for
+from ingate.formats.malformed import TooLarge, Unreadable
+from ingate.formats.pace import Pace, at_once
 
 
 def bare(data):
@@ -24,14 +27,18 @@ PACK = {
     "br": brotli.compress,
     "zstd": zstandard.ZstdCompressor().compress,
 }
+
+
+def beginning(data, coding, limit):
+    return at_once(unpacking(data, coding, limit, Pace()))
+
+
 DATA = bytes(range(256)) * 2000 + b"the end"
 
 
 def unpack(coding, pieces):
-    out = []
-    decoder = decoder_for(coding, out.append)
-    for piece in pieces:
-        decoder.feed(piece)
+    decoder = decoder_for(coding)
+    out = [unpacked for piece in pieces for unpacked in decoder.unpack(piece)]
     return b"".join(out), max(map(len, out), default=0)
 
 
@@ -48,39 +55,88 @@ def test_unpacks_in_any_pieces(coding, size):
 @pytest.mark.parametrize("header", ["", "identity", " , ", "Identity"])
 def test_plain_bytes_need_no_decoder(header):
     """No coding, no decoder."""
-    assert decoder_for(header, bytes) is None
+    assert decoder_for(header) is None
 
 
 @pytest.mark.parametrize("header", ["compress", "gzip, br", "x" * 10_000])
 def test_unknown_codings_are_said_to_be(header):
     """A coding that is not undone is named, in a bounded message."""
     with pytest.raises(Unreadable, match="not supported") as caught:
-        decoder_for(header, bytes)
+        decoder_for(header)
     assert len(str(caught.value)) < 100
 
 
+def unpack_all(coding, packed, lengths):
+    """Notes how long the pieces are that come out."""
+    decoder = decoder_for(coding)
+    for some in packed:
+        lengths.extend(map(len, decoder.unpack(some)))
+
+
+def noise(size):
+    """Returns bytes that hardly any coding makes smaller."""
+    return random.Random(size).randbytes(size)
+
+
+def many_frames(data):
+    return b"".join(zstandard.ZstdCompressor().compress(data[at : at + 2**20]) for at in range(0, len(data), 2**20))
+
+
+def in_members(data):
+    return b"".join(gzip.compress(data[at : at + 2**20]) for at in range(0, len(data), 2**20))
+
+
+ZEROS = bytes(32 * 1024 * 1024)
+BOMBS = {
+    "gzip": ("gzip", gzip.compress(ZEROS)),
+    "gzip-members": ("gzip", in_members(ZEROS)),
+    "gzip-in-gzip": ("gzip", gzip.compress(gzip.compress(ZEROS) * 100)),
+    "deflate": ("deflate", zlib.compress(ZEROS)),
+    "bare-deflate": ("deflate", bare(ZEROS)),
+    "brotli": ("br", brotli.compress(ZEROS, quality=1)),
+    "brotli-wide": ("br", brotli.compress(ZEROS, quality=9, lgwin=24)),
+    "zstd": ("zstd", zstandard.ZstdCompressor(level=19).compress(ZEROS)),
+    "zstd-frames": ("zstd", many_frames(ZEROS)),
+    "zstd-after-text": ("zstd", zstandard.ZstdCompressor().compress(noise(2000) + ZEROS)),
+}
+
+
+@pytest.mark.parametrize("size", [1, 1000, 10**9])
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_stopped_early(bomb, size):
+    """A body that unpacks to very much more than it is long is given up after 1 MiB, in small pieces."""
+    coding, packed = BOMBS[bomb]
+    pieces = [0]
+    with pytest.raises(TooLarge, match=r"^too large$"):
+        unpack_all(coding, [packed[at : at + size] for at in range(0, len(packed), size)], pieces)
+    assert max(pieces) <= 128 * 1024
+    assert sum(pieces) <= 2**20 + MAX_RATIO * 2048
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-def test_a_bomb_is_stopped(coding):
-    """A small body that unpacks to very much is given up at the limit."""
-    zeros = b"\0" * (MAX_DECODED + 1)
-    bomb = brotli.compress(zeros, quality=1) if coding == "br" else PACK[coding](zeros)
-    held = 0
+def test_a_body_that_is_large_in_earnest_has_a_limit(coding, monkeypatch):
+    """A body that packs badly is unpacked up to the limit of all bodies."""
+    monkeypatch.setattr(encoding, "MAX_DECODED", 3 * 2**20)
+    data = noise(4 * 2**20)
+    packed = brotli.compress(data, quality=1) if coding == "br" else PACK[coding](data)
+    pieces = []
+    with pytest.raises(TooLarge):
+        unpack_all(coding, [packed], pieces)
+    assert 2 * 2**20 < sum(pieces) <= 3 * 2**20
+    assert MAX_DECODED == 64 * 2**20
 
-    def emit(piece):
-        nonlocal held
-        held += len(piece)
 
-    decoder = decoder_for(coding, emit)
-    with pytest.raises(Unreadable, match="more than 64 MiB"):
-        decoder.feed(bomb)
-    assert held <= MAX_DECODED
+def test_unpacking_is_done_when_it_is_asked_for():
+    """Of a body that nobody asks more of, no more is unpacked."""
+    pieces = decoder_for("gzip").unpack(gzip.compress(noise(2**20)))
+    assert 0 < len(next(pieces)) <= 64 * 1024
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 @pytest.mark.parametrize("garbage", [b"not compressed at all", b"\xff" * 100])
 def test_garbage_is_unreadable(coding, garbage):
-    """Bytes of another kind are said to be corrupt."""
-    with pytest.raises(Unreadable, match="corrupt"):
+    """Bytes of another kind are said to be corrupt, or what they seem to announce is too large."""
+    with pytest.raises(Unreadable, match=r"corrupt|^too large$"):
         unpack(coding, [garbage])
 
 
@@ -115,8 +171,8 @@ def test_a_wide_zstd_window_is_refused():
 def test_the_beginning_of_a_body_can_be_unpacked(coding):
     """As much as is asked for is unpacked of a whole or a cut-off body; what cannot be is returned as it is."""
     packed = PACK[coding](DATA)
-    assert unpacked(packed, coding, 100) == DATA[:100]
-    assert unpacked(packed, coding, 10**9) == DATA
-    assert DATA.startswith(unpacked(packed[:-10], coding, 10**9))
-    assert unpacked(b"\xff" * 100, coding, 5) == b"\xff" * 5
-    assert unpacked(b"plain text", "", 5) == b"plain"
+    assert beginning(packed, coding, 100) == DATA[:100]
+    assert beginning(packed, coding, 10**9) == DATA
+    assert DATA.startswith(beginning(packed[:-10], coding, 10**9))
+    assert beginning(b"\xff" * 100, coding, 5) == b"\xff" * 5
+    assert beginning(b"plain text", "", 5) == b"plain"

@@ -54,6 +54,22 @@ def test_reads_a_stream_in_any_pieces(stream, events):
         assert parse([stream[:size], b"", stream[size:]]) == events
 
 
+def parse_long(pieces, limit):
+    """Returns all events, the data of those over the limit put together again, and the longest that was held."""
+    parser = SSEParser(max_event=limit)
+    events, parts, longest = [], [], 0
+    for piece in [*pieces, None]:
+        done = parser.close() if piece is None else parser.feed(piece)
+        parts.append(parser.ending)
+        if parser.over:
+            events.append((parser.name, b"".join(parts)))
+            parts = []
+        events += done
+        parts.append(parser.beginning)
+        longest = max(longest, len(parser._blocks._held))
+    return [(name, data.replace(b"\n", b"")) for name, data in events], longest
+
+
 lines = st.lists(
     st.sampled_from([b"data: a", b"data:", b"data: bb\xc3", b"event: e", b": c", b"", b"x", b"data", b"\xef\xbb\xbf"]),
     max_size=20,
@@ -62,36 +78,45 @@ lines = st.lists(
 
 @given(lines=lines, ends=st.lists(st.sampled_from([b"\n", b"\r\n", b"\r"]), min_size=1), data=st.data())
 def test_pieces_never_matter(lines, ends, data):
-    """Any mixture of lines and line ends reads the same in one piece as in many, with and without a limit."""
+    """Any mixture of lines and line ends reads the same in one piece as in many."""
     stream = b"".join(line + ends[at % len(ends)] for at, line in enumerate(lines))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    for limit in (1000, 7, 8, 9):
-        assert parse(pieces, max_event=limit) == parse([stream], max_event=limit)
+    assert parse(pieces) == parse([stream])
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000, 100_000])
-def test_an_event_over_the_limit_is_skipped(size):
-    """An event of the limit is reported and a longer one is not, and the next event is read again."""
-    exact, longer = b"data: " + b"x" * 94, b"data: " + b"x" * 95
-    stream = b"data: a\n\n" + exact + b"\n\n" + longer + b"\n\n" + b"y" * 5000 + b"\n\ndata: b\n\n" + longer
-    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
-    assert parse(pieces, max_event=100) == [(b"", b"a"), (b"", b"x" * 94), (b"", b"b")]
+@given(
+    events=st.lists(st.lists(st.sampled_from([b"a", b"bb", b"c" * 30, b" d", b"data: e"]), min_size=1), max_size=5),
+    name=st.sampled_from([b"", b"event: e\n", b": c\nevent:e\nid: 1\n"]),
+    space=st.sampled_from([b"", b" "]),
+    limit=st.sampled_from([20, 21, 30]),
+    data=st.data(),
+)
+def test_a_long_event_loses_nothing(events, name, space, limit, data):
+    """The data of events over the limit comes in parts, in order, wherever the stream is divided."""
+    stream = b"".join(name + b"".join(b"data:%b%b\n" % (space, line) for line in some) + b"\n" for some in events)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=30)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    whole = [(event, text.replace(b"\n", b"")) for event, text in parse([stream])]
+    read, _ = parse_long(pieces, limit)
+    assert [text for _, text in read] == [text for _, text in whole]
+    assert len(name) > limit or [event for event, _ in read] == [event for event, _ in whole]
 
 
 def test_an_endless_event_is_not_kept():
     """Memory stays at the limit however long an event goes on."""
-    splitter = Splitter(b"\n\n", 100)
-    for _ in range(1000):
-        assert splitter.feed(b"data: x\n") == []
-        assert len(splitter._held) <= 101  # the only place the bytes could be
-    assert splitter.close() == []
-    assert splitter.feed(b"a\n\n") == [b"a"]
+    pieces = [b"data: x\n"] * 1000
+    events, longest = parse_long(pieces, 100)
+    assert events == [(b"", b"x" * 1000)]
+    assert longest <= 108
 
 
 def test_lines_are_split_alike():
-    """A one-byte separator divides lines, the last of which needs no end."""
+    """A one-byte separator divides lines, the last of which needs no end; a long one is handed on."""
     splitter = Splitter(b"\n", 3)
     assert splitter.feed(b"a\n\nbb") == [b"a", b""]
-    assert splitter.feed(b"b\ncccc\nd") == [b"bbb"]
+    assert splitter.feed(b"b\ncccc") == [b"bbb"]
+    assert splitter.beginning == b"cccc"
+    assert splitter.feed(b"cc\nd") == []
+    assert (splitter.ending, splitter.over) == (b"cc", True)
     assert splitter.close() == [b"d"]

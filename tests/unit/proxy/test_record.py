@@ -13,7 +13,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
-from ingate.formats import read_prompt, read_response, unpacked
+from ingate.formats import Pace, ResponseReader, at_once, read_prompt, read_response, unpacking
 from ingate.logs import mask
 from ingate.net.addresses import EVERYWHERE
 from ingate.proxy.exchange import Attempt, Exchange
@@ -81,7 +81,9 @@ def exchanges(draw):
     cut = draw(st.integers(0, len(answered)))
     media_type = draw(st.sampled_from(["application/json", ""]))
     head = read_head(method, path, "", headers, "sk-ingate-x")
-    facts = read_response(head.format, media_type, encoding, answered) if draw(st.booleans()) else None
+    reader = ResponseReader(head.format, media_type, encoding) if draw(st.booleans()) else None
+    if reader is not None:
+        reader.feed(answered)
     chosen = draw(st.none() | st.sampled_from(TARGETS))
     exchange = Exchange(
         draw(TEXT),
@@ -108,7 +110,7 @@ def exchanges(draw):
         media_type=media_type,
         response_encoding=encoding,
         response_body=draw(st.sampled_from([[], [answered], [answered[:cut], answered[cut:]]])),
-        response_facts=facts,
+        response_reader=reader,
         truncated=draw(st.booleans()),
         client_gone=draw(st.booleans()),
         error_code=draw(st.sampled_from([None, "internal", "provider_timeout"])),
@@ -172,8 +174,9 @@ def shown(attribute):
 def learn(message, exchange):
     """Adds what the bodies say."""
     head, body = exchange.head, b"".join(exchange.response_body)
-    facts = exchange.response_facts
-    if facts is None:
+    if exchange.response_reader is not None:
+        facts = exchange.response_reader.finish()
+    else:
         facts = read_response(head.format, exchange.media_type, exchange.response_encoding, body)
     usage = facts.usage
     message.MergeFrom(
@@ -214,7 +217,7 @@ def test_the_whole_record(given, capture):
     exchange = given[0]
     body = b"".join(exchange.response_body)
     if exchange.response_encoding:
-        body = unpacked(body, exchange.response_encoding, capture + 1)
+        body = at_once(unpacking(body, exchange.response_encoding, capture + 1, Pace()))
     cut = exchange.truncated or max(len(body), len(exchange.request_body)) > capture
     expected = noted(*given)
     expected.payload.request_headers = recorded(exchange.head.headers)
