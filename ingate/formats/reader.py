@@ -161,7 +161,7 @@ class ResponseReader:
     def _read(self, data: bytes) -> Iterator[None]:
         for start in range(0, len(data), SLICE):
             some = data[start : start + SLICE] if len(data) > SLICE else data
-            if self._budget.spend(len(some) >> 6):
+            if self._budget.spend(len(some) >> 9):
                 yield
             if self._sse is not None:
                 yield from self._read_events(self._sse, self._sse.feed(some))
