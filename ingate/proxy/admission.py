@@ -21,8 +21,11 @@ KNOWN_AT_ONCE = 16
 STRANGE_AT_ONCE = 4
 STRANGE_WAITING = 2000
 """Unknown keys that wait for their turn; more are refused until some had theirs."""
+TURN_SECONDS = 2.0
+"""Until the turn. Who has it is not cut short for having waited: a question that is cut costs a database connection."""
 ADMIT_SECONDS = 5.0
-"""Until the answer, the wait for a turn included."""
+"""From then until the answer."""
+BUSY = "too many keys are being checked at the moment"
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +48,7 @@ class Admission:
         if not strange:
             return await self._ask(digest, self._known)
         if self._strangers >= STRANGE_WAITING:
-            return "too many unknown keys are being checked at the moment"
+            return BUSY
         self._strangers += 1
         try:
             return await self._ask(digest, self._strange)
@@ -54,15 +57,17 @@ class Admission:
 
     async def _ask(self, digest: bytes, lane: asyncio.Semaphore) -> Grant | str | None:
         try:
-            async with asyncio.timeout(ADMIT_SECONDS), lane:
-                answer = await self._stub.Admit(AdmitRequest(key_hash=digest), metadata=self._metadata)
+            async with asyncio.timeout(TURN_SECONDS):
+                await lane.acquire()
+        except TimeoutError:
+            return BUSY
+        try:
+            question = AdmitRequest(key_hash=digest)
+            return (await self._stub.Admit(question, metadata=self._metadata, timeout=ADMIT_SECONDS)).grant
         except AioRpcError as error:
             if error.code() is StatusCode.UNAUTHENTICATED:
                 return None
-            failed = error.code().name
-        except TimeoutError:
-            failed = StatusCode.DEADLINE_EXCEEDED.name
-        else:
-            return answer.grant
-        log.warning("admit_failed", code=failed)
-        return "the gateway cannot check keys at the moment"
+            log.warning("admit_failed", code=error.code().name)
+            return "the gateway cannot check keys at the moment"
+        finally:
+            lane.release()

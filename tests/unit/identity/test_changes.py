@@ -70,8 +70,9 @@ async def test_a_change_that_fails_is_no_news(following):
         assert await heard(news, 1) == [(1, "b")]
 
 
-async def test_who_listens_hears_at_once_where_the_count_stands(following):
+async def test_who_listens_hears_at_once_where_the_count_stands(following, monkeypatch):
     """And no change of before: it has nothing yet that the change could concern."""
+    monkeypatch.setattr(changes, "HEARTBEAT_SECONDS", 1e9)
     mine, theirs = following
     await announce(theirs, "a", "b")
     with mine.listen() as news:
