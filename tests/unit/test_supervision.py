@@ -10,6 +10,13 @@ from ingate.supervision import OFTEN, Supervisor
 from tests.support.waiting import eventually
 
 
+@pytest.fixture(autouse=True)
+def lines():
+    """What is logged; drawn on a terminal, a traceback takes longer than all the rest."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+
+
 @pytest.fixture
 async def supervisor():
     return Supervisor(first_pause=0.001, longest_pause=0.002)
@@ -49,12 +56,11 @@ def dying(times, failure):
     ("failure", "name"),
     [(ValueError("x"), "ValueError"), (asyncio.CancelledError(), "CancelledError"), (None, "returned")],
 )
-async def test_a_job_that_dies_runs_again(supervisor, started, failure, name):
+async def test_a_job_that_dies_runs_again(supervisor, started, lines, failure, name):
     """Whatever it died of: an error, a cancellation that nobody asked for, or that it came to an end."""
     work = dying(1, failure)
-    with structlog.testing.capture_logs() as lines:
-        started(work)
-        await eventually(lambda: work.runs == 2)
+    started(work)
+    await eventually(lambda: work.runs == 2, 60)
     [job] = supervisor.jobs
     assert (job.name, job.running, job.restarts, job.error) == ("some.job", True, 1, name)
     assert [(line["event"], line["job"]) for line in lines] == [("job_died", "some.job")]
@@ -64,7 +70,7 @@ async def test_a_job_that_is_down_is_in_trouble_until_it_runs(started):
     """Between its death and its next life."""
     slow = Supervisor(first_pause=3600)
     task = slow.start("some.job", dying(1, ValueError()))
-    await eventually(slow.troubled)
+    await eventually(slow.troubled, 60)
     [job] = slow.troubled()
     assert not job.running
     task.cancel()
@@ -74,11 +80,11 @@ async def test_a_job_that_dies_often_is_in_trouble_though_it_runs(supervisor, st
     """And one that died less often is not."""
     work = dying(OFTEN - 1, ValueError())
     started(work)
-    await eventually(lambda: work.runs == OFTEN)
+    await eventually(lambda: work.runs == OFTEN, 60)
     assert supervisor.troubled() == ()
     work = dying(OFTEN, ValueError())
     started(work)
-    await eventually(lambda: work.runs == OFTEN + 1)
+    await eventually(lambda: work.runs == OFTEN + 1, 60)
     [job] = supervisor.troubled()
     assert job.running
 
