@@ -12,10 +12,10 @@ RETRY_SECONDS = 1.0
 class BodyBudget:
     """Bytes of all bodies under way, bounded for the process, for each organisation and for each address.
 
-    `in_use` is what is held now. Belongs to one event loop.
+    `in_use` is what is held now, `peak` the most that was since somebody set it. Belongs to one event loop.
     """
 
-    __slots__ = ("_address", "_addresses", "_organisation", "_organisations", "_process", "in_use")
+    __slots__ = ("_address", "_addresses", "_organisation", "_organisations", "_process", "in_use", "peak")
 
     def __init__(
         self, process: int = 256 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
@@ -26,6 +26,7 @@ class BodyBudget:
         self._addresses: dict[str, int] = {}
         self._organisations: dict[str, int] = {}
         self.in_use = 0
+        self.peak = 0
 
     @property
     def owners(self) -> int:
@@ -67,10 +68,12 @@ class Lease:
             raise RateLimited(
                 "too many bytes of request bodies are under way for this caller", retry_after=RETRY_SECONDS
             )
-        if budget.in_use + size > budget._process:
+        in_use = budget.in_use + size
+        if in_use > budget._process:
             raise Unavailable("too many bytes of request bodies are under way", retry_after=RETRY_SECONDS)
         self._accounts[self._owner] = owned
-        budget.in_use += size
+        budget.in_use = in_use
+        budget.peak = max(budget.peak, in_use)
         self.size += size
 
     def move(self, organisation: str) -> None:

@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 
 from gen.ingate.proxy.v1.proxy_service_pb2_grpc import ProxyServiceStub
-from ingate import ids
 from ingate.errors import RateLimited
 from tests.support.forwarding import ASK, CHAT, collected, forward, refused
 from tests.support.gateway import gateway
@@ -221,10 +220,10 @@ async def test_limits_and_scopes_hold(stub, org):
     assert ("x-ratelimit-limit", "1") in list(limited.value.trailing_metadata())
 
 
-@pytest.mark.parametrize("stated", [ids.uuid7(), "run-1", "a" * 128, "é", None])
+@pytest.mark.parametrize("stated", ["0198c0de-0000-7000-8000-000000000000", "run-1", "a" * 128, None])
 async def test_every_exchange_has_an_id_of_ours(stub, org, stated):
     """Whatever a caller calls its requests, each has a row of its own, found by the id that its answer tells."""
-    metadata = [("x-request-id", stated)] if stated and stated.isascii() else []
+    metadata = [("x-request-id", stated)] if stated else []
     told = []
     for _ in range(5):
         running = forward(stub, org, metadata=metadata)
