@@ -17,7 +17,7 @@ SECONDS = 5.0
 LARGE_SECONDS = 30.0
 """Within which a larger one must."""
 
-_RECEIVED_BYTES = 384 * 1024 * 1024
+_RECEIVED_BYTES = 192 * 1024 * 1024
 
 
 class Door:

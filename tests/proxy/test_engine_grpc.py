@@ -255,10 +255,10 @@ async def test_a_caller_that_leaves_before_the_head(stub, org, up):
     assert (entry["status_code"], entry["error_code"]) == (499, "client_closed")
 
 
-@pytest.mark.parametrize("stated", ["0198c0de-0000-7000-8000-000000000001", "run-1", "a" * 128, "é", None])
+@pytest.mark.parametrize("stated", ["0198c0de-0000-7000-8000-000000000000", "run-1", "a" * 128, None])
 async def test_every_exchange_has_an_id_of_ours(stub, org, stated):
     """Whatever a caller calls its requests, each has a row of its own, found by the id that its answer tells."""
-    metadata = [("x-request-id", stated)] if stated and stated.isascii() else []
+    metadata = [("x-request-id", stated)] if stated else []
     told = []
     for _ in range(5):
         running = forward(stub, org, metadata=metadata)
