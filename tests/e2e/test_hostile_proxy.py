@@ -210,7 +210,7 @@ async def test_expectations(port, spawned, request_bytes):
     ("line", "expected"),
     [
         (b"CONNECT elsewhere.example:443 HTTP/1.1", 400),
-        (b"CONNECT /v1/models HTTP/1.1", 405),
+        (b"CONNECT /v1/models HTTP/1.1", 400),
         (b"M-SEARCH /v1/models HTTP/1.1", 400),
         (b"TRACE /v1/models HTTP/1.1", 405),
         (b"OPTIONS /v1/chat/completions HTTP/1.1", 405),

@@ -68,7 +68,7 @@ async def test_origins_do_not_share(pool):
 
 async def test_idle_connections_are_closed_after_their_time(make_pool):
     """A connection unused for idle_ttl is closed, and one that is used is not."""
-    pool = make_pool(idle_ttl=0.1)
+    pool = make_pool(idle_ttl=0.5)
     async with scripted(answering(OK)) as server:
         for _ in range(6):
             await fetch(pool, server.origin)

@@ -5,6 +5,8 @@ import itertools
 
 import pytest
 
+from ingate.net.addresses import Policy
+from ingate.net.special_addresses import Kind
 from ingate.proxy.ports import Account, Origin, OutboundRequest, Timeouts
 from tests.support.exchanges import OK, fetch, outbound, read_all
 from tests.support.scripted_server import answering, scripted
@@ -25,7 +27,7 @@ MINE = Account.of(ORIGIN, "org", "key", SECRET)
         Account.of(Origin("https", "h", 80), "org", "key", SECRET),
         Account.of(Origin("http", "g", 80), "org", "key", SECRET),
         Account.of(Origin("http", "h", 81), "org", "key", SECRET),
-        Account.of(Origin("http", "h", 80, public=True), "org", "key", SECRET),
+        Account.of(Origin("http", "h", 80, Policy(Kind.PUBLIC)), "org", "key", SECRET),
     ],
 )
 def test_a_lane_is_of_one_origin_organisation_and_credential(other):
