@@ -21,10 +21,19 @@ from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.masking import joined
-from ingate.proxy.ports import ClientGone, OutboundRequest, Sink, Transport, UpstreamError, UpstreamResponse
+from ingate.proxy.ports import (
+    ClientGone,
+    OutboundRequest,
+    Sink,
+    StaleConnection,
+    Transport,
+    UpstreamError,
+    UpstreamResponse,
+)
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
+from ingate.proxy.target import Target
 
 STATUS = {
     "BAD_REQUEST": 400,
@@ -165,12 +174,26 @@ class Engine:
         outgoing = OutboundRequest(
             exchange.head.method, route.account, route.asks, route.headers, body, target.timeouts
         )
+        try:
+            return await self._try(exchange, target, outgoing)
+        except StaleConnection as error:
+            if not exchange.head.repeatable:
+                raise failure(error) from error
+        except UpstreamError as error:
+            raise failure(error) from error
+        try:
+            return await self._try(exchange, target, outgoing)
+        except UpstreamError as error:
+            raise failure(error) from error
+
+    async def _try(self, exchange: Exchange, target: Target, outgoing: OutboundRequest) -> UpstreamResponse:
+        """Sends a request once and notes what came of it. Raises UpstreamError."""
         sent = time.perf_counter()
         try:
             response = await self._transports[target.demo].send(outgoing)
         except UpstreamError as error:
             exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, error=error.code))
-            raise failure(error) from error
+            raise
         exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, status=response.status))
         return response
 

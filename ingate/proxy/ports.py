@@ -113,6 +113,7 @@ class UpstreamError(Exception):
      ├── FirstByteTimeout   no response head within Timeouts.first_byte
      ├── IdleTimeout        no further body byte within Timeouts.idle
      ├── ConnectionLost     closed or reset before the response head was complete
+     │    └── StaleConnection    kept alive, and closed by the provider as it was used again
      ├── BadResponse        what arrived is not HTTP, or breaks a limit
      ├── Truncated          closed or reset inside the body
      ├── ShareUsedUp        the key or its organisation has as many calls under way as it may have
@@ -152,6 +153,13 @@ class IdleTimeout(UpstreamError):
 
 class ConnectionLost(UpstreamError):
     """The connection ended before the response head was complete."""
+
+
+class StaleConnection(ConnectionLost):
+    """A kept-alive connection ended as it was used again: as far as one can tell, the provider has not read the request.
+
+    It was reset, or closed before the request left, or had rested long enough to be closed for that.
+    """
 
 
 class BadResponse(UpstreamError):

@@ -20,6 +20,7 @@ from ingate.proxy.target import Target
 MAX_ATTRIBUTION = 256
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
 _REMEMBERED_ROUTES = 32
+_SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 """Servers are not agreed on whether these have bodies: one that leaves a body unread takes it for the next request."""
 
@@ -43,6 +44,7 @@ class RequestHead(Struct, eq=False):
 
     `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `too_long` the header
     whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
+    `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
     and `recorded` the same of a Payload. Secrets are masked in both.
@@ -60,6 +62,7 @@ class RequestHead(Struct, eq=False):
     named: str | None
     too_long: str | None
     bodiless: bool
+    repeatable: bool
     targets: tuple[Target, ...] = ()
     routes: dict[str | None, Route] = {}
 
@@ -98,19 +101,21 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
                 break
             if text:
                 setattr(stated, attribute, mask(text))
+    format = detect(path)
     return RequestHead(
         method,
         path,
         query,
         headers,
         ids.secret_hash(secret),
-        detect(path),
+        format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         ExchangeRecord(exchange=stated).SerializeToString(),
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,
         too_long,
         method.upper() in _BODILESS_METHODS,
+        method in _SAFE_TWICE or (method == "POST" and format is not Format.OTHER),
     )
 
 

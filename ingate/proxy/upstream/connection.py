@@ -18,6 +18,7 @@ from ingate.proxy.ports import (
     FirstByteTimeout,
     IdleTimeout,
     OutboundRequest,
+    StaleConnection,
     Truncated,
     UpstreamError,
 )
@@ -29,6 +30,8 @@ JOIN_LIMIT = 32 * 1024  # a body up to this size is joined to its head: one writ
 _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this size, as it drains
 _TAKEN_AT_ONCE = 4096  # bytes for which a kernel has room on a connection where nothing waits
 _HIGH_WATER = 256 * 1024
+_IDLE_AT_LEAST = 0.025
+"""Seconds. No provider closes for idleness what was used a shorter time ago: it has read the request then."""
 
 
 class Owner(Protocol):
@@ -49,6 +52,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_deadline",
         "_has_body",
+        "_heard",
         "_large",
         "_loop",
         "_outgoing",
@@ -58,6 +62,8 @@ class Connection(asyncio.Protocol):
         "_pending",
         "_reading_paused",
         "_response",
+        "_rested",
+        "_resting",
         "_reusable",
         "_used",
         "_waiter",
@@ -75,6 +81,9 @@ class Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._parser = Parser()
         self._used = False  # it has served an exchange before
+        self._resting = 0.0  # since when it is unused, in the loop's time
+        self._rested = 0.0  # seconds that it was, before this exchange
+        self._heard = False  # anything of an answer
         self._has_body = False  # the request of the exchange
         self._large = False  # larger than what any kernel takes at once
         self._reusable = True  # as far as the request goes
@@ -96,6 +105,9 @@ class Connection(asyncio.Protocol):
         Returns the wait for the head of `response`, which is to be closed if that is cancelled.
         """
         self._response = response
+        self._heard = False
+        if self._used:
+            self._rested = self._loop.time() - self._resting
         self._parser.begin(response, head=request.method == "HEAD")
         self._has_body = bool(request.body)
         self._large = len(payload) > _TAKEN_AT_ONCE
@@ -151,6 +163,13 @@ class Connection(asyncio.Protocol):
         in_body = self._response is not None and self._response.status
         self._fail(Truncated(reason) if in_body else ConnectionLost(reason))
 
+    def _lose(self, *, reset: bool) -> None:
+        """The provider closed or reset the connection."""
+        if self._used and not self._heard and (reset or self.transport.unsent or self._rested >= _IDLE_AT_LEAST):
+            self._fail(StaleConnection("the provider closed a kept-alive connection as it was used again"))
+        else:
+            self._interrupt(f"the provider closed a {'kept-alive' if self._used else 'new'} connection")
+
     def _fail(self, error: UpstreamError) -> None:
         """Closes the connection at once and ends the response in progress with `error`."""
         self.transport.abort()
@@ -160,10 +179,6 @@ class Connection(asyncio.Protocol):
             response.end(error)
             self._wake()
             self._owner.released(self, reusable=False)
-
-    def _lose(self) -> None:
-        """The provider closed or reset the connection."""
-        self._interrupt(f"the provider closed a {'kept-alive' if self._used else 'new'} connection")
 
     def _finish(self, response: Response) -> None:
         """The response is complete: the connection is free before anyone reads the last byte."""
@@ -185,6 +200,7 @@ class Connection(asyncio.Protocol):
 
     def rest(self, seconds: float) -> None:
         """Waits unused; closes itself after `seconds`."""
+        self._resting = self._loop.time()
         self._deadline.arm(seconds)
 
     def _on_deadline(self) -> None:
@@ -215,6 +231,7 @@ class Connection(asyncio.Protocol):
         if response is None:
             self.transport.abort()
             return
+        self._heard = True
         in_head = not response.status
         if in_head and self.transport.unsent:
             self._fail(BadResponse("an answer came before its request was sent"))
@@ -262,7 +279,7 @@ class Connection(asyncio.Protocol):
         if response is not None and self._parser.until_eof:
             self._finish(response)
         else:
-            self._lose()
+            self._lose(reset=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by either side's doing."""
@@ -271,5 +288,5 @@ class Connection(asyncio.Protocol):
             if exc is None:
                 self._on_eof()
             else:
-                self._lose()
+                self._lose(reset=True)
         self._owner.lost(self)

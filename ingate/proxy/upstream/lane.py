@@ -177,6 +177,13 @@ class Lane:
             connection.transport.abort()
         return None
 
+    def close_idle(self) -> None:
+        """Closes the connections that wait unused."""
+        while self.idle:
+            connection = self.idle.pop()
+            del self._idle[connection]
+            connection.transport.abort()
+
     def tidy(self) -> None:
         """Lets the pool forget the lane when nothing is left of it."""
         if not self._obtaining and not self.connections:

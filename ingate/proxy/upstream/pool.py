@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 
 from ingate.net.outbox import Outbox
-from ingate.proxy.ports import Account, ConnectFailed, OutboundRequest, Transport, UpstreamResponse
+from ingate.proxy.ports import Account, ConnectFailed, OutboundRequest, StaleConnection, Transport, UpstreamResponse
 from ingate.proxy.upstream.connection import JOIN_LIMIT
 from ingate.proxy.upstream.lane import Idle, Lane, Limits
 from ingate.proxy.upstream.outward import proxy_for
@@ -80,6 +80,9 @@ class UpstreamPool(Transport):
             await response.aclose()
             raise
         if response.failure is not None and not response.status:
+            if isinstance(response.failure, StaleConnection):
+                # The others have been idle for longer.
+                lane.close_idle()
             raise response.failure
         return response
 
