@@ -141,11 +141,7 @@ class Body:
         if organisation and self._lease is not None:
             self._lease.move(organisation)
         if not self.complete:
-            try:
-                await self._read(limit, patience)
-            except BaseException:
-                self.discard()
-                raise
+            await self._read(limit, patience)
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
 
