@@ -30,7 +30,7 @@ def resident(pid):
 
 
 async def sent(spawned, head, *, hold):
-    """Sends a body but for its last byte, or what is taken of it, and waits for `hold`. Returns the status, 0 for none."""
+    """Sends a body but for its last byte, or what is taken of it, and waits for `hold`. Returns a status or 0."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(spawned.url.rpartition(":")[2]))
     answer = asyncio.create_task(reader.readline())
     with suppress(ConnectionError):
