@@ -80,6 +80,8 @@ class Lease:
         """Counts the bytes, and those to come, for an organisation. Raises RateLimited; the lease is then released."""
         held, budget = self.held, self._budget
         accounts, bound = budget._organisations, budget._organisation
+        if accounts is self._accounts and organisation == self._owner:
+            return
         owned = accounts.get(organisation, 0) + held
         fits = owned <= bound
         if not fits:
