@@ -35,24 +35,26 @@ class BodyBudget:
 
     def lease(self, address: str) -> "Lease":
         """Returns a lease without bytes, for a body from an address."""
-        return Lease(self, self._addresses, self._address, address)
+        return Lease(self, address)
 
     def lease_for(self, organisation: str) -> "Lease":
         """Returns a lease without bytes, for a body of an organisation, by its id."""
-        return Lease(self, self._organisations, self._organisation, organisation)
+        lease = Lease(self, "")
+        lease.move(organisation)
+        return lease
 
 
 class Lease:
-    """The share of one body. Whoever holds the body releases it; `size` are its bytes."""
+    """The share of one body. Whoever holds the body releases it; `held` are its bytes."""
 
-    __slots__ = ("_accounts", "_bound", "_budget", "_owner", "size")
+    __slots__ = ("_accounts", "_bound", "_budget", "_owner", "held")
 
-    def __init__(self, budget: BodyBudget, accounts: dict[str, int], bound: int, owner: str) -> None:
+    def __init__(self, budget: BodyBudget, address: str) -> None:
         self._budget = budget
-        self._accounts = accounts
-        self._bound = bound
-        self._owner = owner
-        self.size = 0
+        self._accounts = budget._addresses
+        self._bound = budget._address
+        self._owner = address
+        self.held = 0
 
     def grow(self, size: int) -> None:
         """Adds bytes.
@@ -62,37 +64,51 @@ class Lease:
         """
         if not size:
             return
-        budget = self._budget
-        owned = self._accounts.get(self._owner, 0) + size
+        budget, accounts, owner = self._budget, self._accounts, self._owner
+        owned = accounts.get(owner, 0) + size
         if owned > self._bound:
-            raise RateLimited(
-                "too many bytes of request bodies are under way for this caller", retry_after=RETRY_SECONDS
-            )
+            raise _too_many()
         in_use = budget.in_use + size
         if in_use > budget._process:
             raise Unavailable("too many bytes of request bodies are under way", retry_after=RETRY_SECONDS)
-        self._accounts[self._owner] = owned
+        accounts[owner] = owned
         budget.in_use = in_use
         budget.peak = max(budget.peak, in_use)
-        self.size += size
+        self.held += size
 
     def move(self, organisation: str) -> None:
         """Counts the bytes, and those to come, for an organisation. Raises RateLimited; the lease is then released."""
-        size = self.size
-        self.release()
-        budget = self._budget
-        self._accounts, self._bound = budget._organisations, budget._organisation
-        self._owner = organisation
-        self.grow(size)
+        held, budget = self.held, self._budget
+        accounts, bound = budget._organisations, budget._organisation
+        if accounts is self._accounts and organisation == self._owner:
+            return
+        owned = accounts.get(organisation, 0) + held
+        fits = owned <= bound
+        if not fits:
+            self.release()
+        elif held:
+            self._leave(held)
+            accounts[organisation] = owned
+        self._accounts, self._bound, self._owner = accounts, bound, organisation
+        if not fits:
+            raise _too_many()
 
     def release(self) -> None:
         """Gives back all bytes. May be called again."""
-        size, self.size = self.size, 0
-        if not size:
-            return
-        self._budget.in_use -= size
-        left = self._accounts[self._owner] - size
+        held = self.held
+        if held:
+            self.held = 0
+            self._budget.in_use -= held
+            self._leave(held)
+
+    def _leave(self, held: int) -> None:
+        accounts, owner = self._accounts, self._owner
+        left = accounts[owner] - held
         if left:
-            self._accounts[self._owner] = left
+            accounts[owner] = left
         else:
-            del self._accounts[self._owner]
+            del accounts[owner]
+
+
+def _too_many() -> RateLimited:
+    return RateLimited("too many bytes of request bodies are under way for this caller", retry_after=RETRY_SECONDS)

@@ -156,7 +156,7 @@ class ConnectionLost(UpstreamError):
 
 
 class StaleConnection(ConnectionLost):
-    """A kept-alive connection ended as it was used again: as far as one can tell, the provider has not read the request.
+    """A kept-alive connection ended as it was used again. As far as one can tell, the request was not read.
 
     It was reset, or closed before the request left, or had rested long enough to be closed for that.
     """

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from ingate.errors import BadRequest, DomainError, TooLarge
-from ingate.net.budget import Lease
+from ingate.net.budget import BodyBudget, Lease
 from rest_facade.failures import REQUEST_TIMEOUT
 from rest_facade.http1.chunks import BadChunk, ChunkDecoder
 
@@ -37,18 +37,18 @@ class Source(Protocol):
         """Tells the caller, if it waits for that, that the body is wanted."""
 
 
-class Body:
+class Body(Lease):
     """One body. `complete` when all of it has come; whoever reads it gets it whole, once.
 
-    What is kept of it counts on `lease`, until `discard`. `asked` tells that somebody has read it or waits for it.
+    It is the lease of its own bytes, which count until `discard`. `asked` tells that somebody waits for it.
     """
 
-    __slots__ = ("_chunks", "_failure", "_lease", "_left", "_pieces", "_source", "_waiter", "asked", "complete", "size")
+    __slots__ = ("_chunks", "_failure", "_left", "_pieces", "_source", "_waiter", "asked", "complete", "size")
 
-    def __init__(self, source: Source, length: int, lease: Lease | None, *, chunked: bool) -> None:
+    def __init__(self, source: Source, length: int, budget: BodyBudget, address: str, *, chunked: bool) -> None:
+        super().__init__(budget, address)
         self._source = source
         self._left = length
-        self._lease = lease
         self._chunks = ChunkDecoder() if chunked else None
         self._pieces: list[bytes | bytearray] = []
         # What makes the exception: one that was raised holds on to the frames it passed, and with them to all of this.
@@ -56,42 +56,41 @@ class Body:
         self._waiter: asyncio.Future[None] | None = None
         self.asked = False
         self.size = 0
-        self.complete = lease is None
+        self.complete = not length and not chunked
 
     def feed(self, data: bytes) -> bytes:
         """Takes what belongs to the body and returns what follows it."""
-        lease = self._lease
-        if self.complete or lease is None or self._failure is not None:
+        if self.complete or self._failure is not None:
             return data if self.complete else b""
         if self._chunks is not None:
-            return self._feed_chunks(self._chunks, lease, data)
+            return self._feed_chunks(self._chunks, data)
         left = self._left = self._left - len(data)
         if left < 0:
             rest, data = data[left:], data[:left]
         else:
             rest = b""
-        if self._keep(lease, data):
+        if self._keep(data):
             self.complete = left <= 0
             if self._waiter is not None or left > 0:  # mostly all of it comes with the head
                 self._arrived()
         return rest
 
-    def _feed_chunks(self, chunks: ChunkDecoder, lease: Lease, data: bytes) -> bytes:
+    def _feed_chunks(self, chunks: ChunkDecoder, data: bytes) -> bytes:
         try:
             pieces, rest = chunks.feed(data)
         except BadChunk:
             self.fail(badly_framed)
             return b""
-        if pieces and not self._keep(lease, pieces[0] if len(pieces) == 1 else b"".join(pieces)):
+        if pieces and not self._keep(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
             return b""
         self.complete = rest is not None
         self._arrived()
         return rest or b""
 
-    def _keep(self, lease: Lease, data: bytes) -> bool:
+    def _keep(self, data: bytes) -> bool:
         size = len(data)
         try:
-            lease.grow(size)
+            self.grow(size)
         except DomainError as refused:
             self.fail(partial(type(refused), refused.message, retry_after=refused.retry_after))
             return False
@@ -115,8 +114,7 @@ class Body:
     def discard(self) -> None:
         """Lets go of what is kept."""
         self._pieces = []
-        if self._lease is not None:
-            self._lease.release()
+        self.release()
 
     def _arrived(self) -> None:
         if not self.complete and not self.asked and self.size > UNASKED:
@@ -138,14 +136,10 @@ class Body:
         """
         if self.size + max(self._left, 0) > limit:
             raise too_large(limit)
-        if organisation and self._lease is not None:
-            self._lease.move(organisation)
+        if organisation and (self.held or not self.complete):
+            self.move(organisation)
         if not self.complete:
-            try:
-                await self._read(limit, patience)
-            except BaseException:
-                self.discard()
-                raise
+            await self._read(limit, patience)
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
 

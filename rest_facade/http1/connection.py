@@ -190,8 +190,7 @@ class Connection(asyncio.Protocol):
         self.busy = True
         self._expects = head.expects
         self._claimed = head.claimed
-        lease = self._service.budget.lease(self.address) if length or head.chunked else None
-        body = self._body = Body(self, length, lease, chunked=head.chunked)
+        body = self._body = Body(self, length, self._service.budget, self.address, chunked=head.chunked)
         self._head = head
         self._buffer = b""
         rest = raw[end + len(_END) :]
@@ -233,7 +232,7 @@ class Connection(asyncio.Protocol):
         if self._held is None:
             self._held = self._service.budget.lease(self.address)
         try:
-            self._held.grow(len(self._buffer) - self._held.size)
+            self._held.grow(len(self._buffer) - self._held.held)
         except DomainError as refused:
             self._forget()
             return failures.of(refused)
@@ -261,9 +260,9 @@ class Connection(asyncio.Protocol):
 
     def _answered(self, *, keep_alive: bool, unread: bool = False) -> None:
         """The answer is written: goes on to the next request, or ends the connection."""
-        if self._body is not None:
+        if self._body is not None and self._body.held:
             self._body.discard()
-            self._body = None
+        self._body = None
         self.busy = False
         self.grace = float
         if self.transport.is_closing():

@@ -110,6 +110,40 @@ async def test_what_is_open_ends_whole(tmp_path, number):
     assert rows(tmp_path) == dict.fromkeys(ids, (200, None))
 
 
+DRIBBLES = {
+    "a head": b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n",
+    "a sign-in": b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    "a management call with some key": (
+        b"POST /api/v1/keys HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: sk-ingate-x\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+    ),
+}
+
+
+async def test_nobody_waits_for_strangers(tmp_path):
+    """What still dribbles in from callers who have shown no good key is ended at once, however long the grace."""
+    with spawn(tmp_path, "--shutdown-seconds", "300") as spawned:
+        async with client(spawned) as http:
+            await ask(http)
+        ends = []
+        for begun in DRIBBLES.values():
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(spawned.url.rpartition(":")[2]))
+            writer.write(begun)
+            await writer.drain()
+            ends.append((reader, writer))
+        async with client(spawned) as http:
+            await ask(http)  # what was written before is read by now
+
+        went = time.monotonic()
+        spawned.child.signal()
+        for reader, writer in ends:
+            status, headers, _body = await one_answer(reader, CLOSING)
+            assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+            writer.close()
+        assert await spawned.child.wait_exit(30) == 0
+        assert time.monotonic() - went < CLOSING
+
+
 async def test_a_second_signal_ends_at_once(tmp_path):
     """It waits for no stream, and the next start has everything that was answered."""
     with spawn(tmp_path) as spawned:

@@ -55,7 +55,11 @@ async def test_misfits_have_details(core, client):
         (b'{"name":"\xff"}', "UTF-8 at byte 9"),
         (b"[]", "JSON object"),
         (b'{"nam":1}', "nam is not a known field"),
-        (b'{"name":' + b"[" * 100 + b"]" * 100 + b"}", "nested deeper than 64"),
+        (b'{"name":' + b"[" * 1000 + b"]" * 1000 + b"}", "nested deeper than 64"),
+        (b'{"name":' + b"[" * 5000 + b"]" * 5000 + b"}", "more than 4096 members and items"),
+        (b'{"name":"a","name":"a"}', "name must be given once"),
+        (b'{"name":"' + b"x" * 50_000 + b'"}', "name must have at most"),
+        (b'{"name":"a","scopes":[' + b'"read",' * 16 + b'"read"]}', "scopes must have at most 16 items"),
     ],
 )
 async def test_bodies(core, client, content, message):

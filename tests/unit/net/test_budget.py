@@ -23,7 +23,7 @@ def test_an_address_has_its_bound(budget):
         budget.lease("a").grow(1)
     assert refused.value.retry_after == 1
     other.grow(ADDRESS)
-    assert (budget.in_use, lease.size) == (2 * ADDRESS, ADDRESS)
+    assert (budget.in_use, lease.held) == (2 * ADDRESS, ADDRESS)
 
 
 def test_an_organisation_has_its_own(budget):
@@ -100,7 +100,7 @@ def test_the_sums_agree(steps):
             pass
         held = {}
         for each in leases:
-            held[owner[id(each)]] = held.get(owner[id(each)], 0) + each.size
+            held[owner[id(each)]] = held.get(owner[id(each)], 0) + each.held
         assert budget.in_use == sum(held.values()) <= PROCESS
         assert all(size <= (ADDRESS if kind == "address" else ORGANISATION) for (kind, _), size in held.items())
     for lease in leases:

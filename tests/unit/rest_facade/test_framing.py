@@ -171,8 +171,7 @@ def ours(data):
         head, length = heads.read(data[start:end])
     except Refused:
         return None
-    lease = budget.lease("") if length or head.chunked else None
-    body = Body(Idle(), length, lease, chunked=head.chunked)
+    body = Body(Idle(), length, budget, "", chunked=head.chunked)
     rest = data[end + 4 :]
     if not body.complete:
         rest = body.feed(rest)
