@@ -151,9 +151,9 @@ def default(targets: Sequence[Target], format: Format) -> Target | None:
 def asked_of(target: Target, path: str, format: Format) -> str:
     """Returns the path that a provider is asked for, as its documentation and its base URL have it.
 
-    SDKs leave the version out when their base URL states it, and so may callers. A base URL of a provider that speaks as
-    OpenAI does is what stands before `/chat/completions`, whatever it ends in: nothing is put between. Without a path of
-    its own, it has `/v1`.
+    SDKs leave the version out when their base URL states it, and so may callers. A base URL of a provider that speaks
+    as OpenAI does is what stands before `/chat/completions`, whatever it ends in: nothing is put between. Without a
+    path of its own, it has `/v1`.
     """
     if target.type in _OPENAI_TYPES and target.prefix:
         return target.prefix + _unversioned(path)

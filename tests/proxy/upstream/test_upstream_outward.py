@@ -43,7 +43,7 @@ HTTPS = Origin("https", "api.example", 443)
     ],
 )
 def test_which_proxy(environ, origin, expected):
-    """The scheme's variable, then ALL_PROXY; lower case first; NO_PROXY last; this machine directly unless told otherwise."""
+    """The scheme's variable, then ALL_PROXY; lower case first; then NO_PROXY; this machine directly."""
     assert proxy_for(origin, environ) == expected
 
 
