@@ -18,7 +18,7 @@ from ingate.providers.catalogue import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
 from ingate.proxy.headers import outbound
-from ingate.proxy.plan import join, plan, vendor
+from ingate.proxy.plan import asked_of, join, plan, vendor
 from ingate.proxy.ports import (
     BadResponse,
     Headers,
@@ -178,7 +178,8 @@ def _tells(target: Target) -> bool:
 
 def question(target: Target) -> OutboundRequest:
     """Returns the request for a provider's list of models, or for its root where it is not known to have one."""
-    path = join(target.prefix, KINDS[target.type].models or "/")
+    models = KINDS[target.type].models
+    path = asked_of(target, models, Format.OTHER) if models else join(target.prefix, "/")
     headers = outbound([(b"accept", b"application/json")], target)
     return OutboundRequest("GET", target.account, path, headers, b"", target.timeouts)
 

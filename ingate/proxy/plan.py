@@ -7,9 +7,11 @@ from msgspec import Struct
 
 from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_ANTHROPIC,
+    PROVIDER_TYPE_AZURE_OPENAI,
     PROVIDER_TYPE_GEMINI,
     PROVIDER_TYPE_HTTP,
     PROVIDER_TYPE_OPENAI,
+    PROVIDER_TYPE_OPENAI_COMPATIBLE,
     PROVIDER_TYPE_UNSPECIFIED,
 )
 from ingate.errors import BadRequest
@@ -44,6 +46,7 @@ MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
 
+_OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})
 _VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
 
 
@@ -89,7 +92,7 @@ def plan(
         target = by_path or default(targets, format)
     if target is None:
         raise BadRequest(MISSING)
-    return Plan(target, join(target.prefix, canonical(path, format, target)), model, renamed)
+    return Plan(target, asked_of(target, path, format), model, renamed)
 
 
 def by_format(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
@@ -145,11 +148,27 @@ def default(targets: Sequence[Target], format: Format) -> Target | None:
     return None
 
 
+def asked_of(target: Target, path: str, format: Format) -> str:
+    """Returns the path that a provider is asked for, as its documentation and its base URL have it.
+
+    SDKs leave the version out when their base URL states it, and so may callers. A base URL of a provider that speaks
+    as OpenAI does is what stands before `/chat/completions`, whatever it ends in: nothing is put between. Without a
+    path of its own, it has `/v1`.
+    """
+    if target.type in _OPENAI_TYPES and target.prefix:
+        return target.prefix + _unversioned(path)
+    return join(target.prefix, canonical(path, format, target))
+
+
 def canonical(path: str, format: Format, target: Target) -> str:
-    """Returns the path as the provider documents it: SDKs leave the version out when their base URL does."""
+    """Returns the path with the version that the provider documents."""
     if target.type == PROVIDER_TYPE_HTTP or not _below(path, OPENAI_ROOTS + ANTHROPIC_ROOTS):
         return path
     return (GEMINI_VERSION if format is Format.GEMINI or target.type == PROVIDER_TYPE_GEMINI else VERSION) + path
+
+
+def _unversioned(path: str) -> str:
+    return path.removeprefix(VERSION) if path.startswith(VERSION + "/") else path
 
 
 def join(prefix: str, path: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from ingate.errors import BadRequest
 from ingate.formats import detect, read_model, rewrite_model
-from ingate.proxy.plan import canonical, join, plan
+from ingate.proxy.plan import asked_of, canonical, join, plan
 from tests.support.targets import target
 
 FLEET = [
@@ -196,3 +196,56 @@ def test_the_version_that_sdks_leave_out(name, path, expected):
 def test_the_path_below_a_base_url(prefix, path, expected):
     """A base URL that ends in a version, as SDKs are given it, has the say over the path's."""
     assert join(prefix, path) == expected
+
+
+@pytest.mark.parametrize("path", [CHAT, "/chat/completions"])
+@pytest.mark.parametrize("type", ["openai", "openai-compatible", "azure-openai"])
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("", CHAT),
+        ("/", CHAT),
+        ("/v1", CHAT),
+        ("/v1/", CHAT),
+        ("/api/v1", "/api/v1/chat/completions"),
+        ("/openai/v1", "/openai/v1/chat/completions"),
+        ("/api/paas/v4", "/api/paas/v4/chat/completions"),
+        ("/v1beta/openai", "/v1beta/openai/chat/completions"),
+        ("/v1/openai", "/v1/openai/chat/completions"),
+        ("/v1/acc/gw/compat", "/v1/acc/gw/compat/chat/completions"),
+        ("/inference", "/inference/chat/completions"),
+        ("/serving-endpoints", "/serving-endpoints/chat/completions"),
+        (
+            "/v1/projects/p/locations/l/endpoints/openapi",
+            "/v1/projects/p/locations/l/endpoints/openapi/chat/completions",
+        ),
+    ],
+)
+def test_a_base_url_is_taken_as_providers_print_it(type, base, path, expected):
+    """It is what stands before `/chat/completions`; only a bare one has `/v1` put behind it."""
+    made = target("p", type, base_url=f"https://llm.example.com{base}")
+
+    assert asked_of(made, path, detect(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("type", "base", "path", "expected"),
+    [
+        ("openai-compatible", "/inference", "/v1/models", "/inference/models"),
+        ("openai-compatible", "/inference", "/v1", "/inference/v1"),
+        ("openai-compatible", "/inference", "/v1x/models", "/inference/v1x/models"),
+        ("openai-compatible", "/inference", "/rerank", "/inference/rerank"),
+        ("openai-compatible", "", "/rerank", "/rerank"),
+        # What Anthropic's and Google's SDKs put behind a base URL has the version.
+        ("anthropic", "/anthropic", "/v1/messages", "/anthropic/v1/messages"),
+        ("anthropic", "/anthropic/v1", "/v1/messages", "/anthropic/v1/messages"),
+        ("gemini", "/google", "/v1beta/models/g:generateContent", "/google/v1beta/models/g:generateContent"),
+        ("ollama", "/ollama", "/v1/chat/completions", "/ollama/v1/chat/completions"),
+        ("http", "/any", "/v1/chat/completions", "/any/v1/chat/completions"),
+    ],
+)
+def test_other_paths_below_a_base_url(type, base, path, expected):
+    """A version is left out only for those who speak as OpenAI does, and only where it is one."""
+    made = target("p", type, base_url=f"https://llm.example.com{base}")
+
+    assert asked_of(made, path, detect(path)) == expected

@@ -1,6 +1,7 @@
 """Which proxy leads outward: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl reads them. Pure; opens nothing.
 
-Lower-case names win over upper-case ones. Loopback is an address like any other: NO_PROXY must name it.
+Lower-case names win over upper-case ones. This machine is reached directly, as browsers, Go and Java do it, unless
+NO_PROXY has the entry `<-loopback>`.
 """
 
 import base64
@@ -13,6 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from ingate.proxy.ports import ConnectFailed, Origin
 
 _DEFAULT_PORT = 80
+_LOOPBACK_TOO = "<-loopback>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,22 @@ def _parse(variable: str, value: str) -> Proxy:
 
 
 def bypassed(origin: Origin, no_proxy: str) -> bool:
-    """Tells whether NO_PROXY covers an origin: `*`, host, domain suffix, address or network, with or without port."""
+    """Tells whether an origin is reached directly: on this machine, or covered by NO_PROXY.
+
+    An entry of it is `*`, a host, a domain suffix, an address or a network, with or without port.
+    """
     host = origin.host.lower().rstrip(".")
-    return any(_covers(entry, host, origin.port) for entry in re.split(r"[\s,]+", no_proxy.lower()) if entry)
+    entries = [entry for entry in re.split(r"[\s,]+", no_proxy.lower()) if entry]
+    if _LOOPBACK_TOO not in entries and _is_loopback(host):
+        return True
+    return any(_covers(entry, host, origin.port) for entry in entries)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

@@ -32,11 +32,18 @@ HTTPS = Origin("https", "api.example", 443)
         ({"http_proxy": "http://p:1", "no_proxy": "example"}, HTTP, None),
         ({"http_proxy": "http://p:1", "NO_PROXY": "*"}, HTTP, None),
         ({"http_proxy": "http://p:1", "NO_PROXY": "*", "no_proxy": "x"}, HTTP, Proxy("p", 1)),
-        ({"http_proxy": "http://p:1"}, Origin("http", "127.0.0.1", 80), Proxy("p", 1)),
+        ({"http_proxy": "http://p:1"}, Origin("http", "127.0.0.1", 80), None),
+        ({"http_proxy": "http://p:1"}, Origin("http", "127.8.8.8", 80), None),
+        ({"http_proxy": "http://p:1"}, Origin("http", "::1", 80), None),
+        ({"http_proxy": "http://p:1"}, Origin("http", "LocalHost.", 80), None),
+        ({"http_proxy": "http://p:1"}, Origin("http", "a.localhost", 80), None),
+        ({"http_proxy": "http://p:1"}, Origin("http", "10.0.0.1", 80), Proxy("p", 1)),
+        ({"http_proxy": "http://p:1"}, Origin("http", "notlocalhost", 80), Proxy("p", 1)),
+        ({"http_proxy": "http://p:1", "no_proxy": "x,<-loopback>"}, Origin("http", "127.0.0.1", 80), Proxy("p", 1)),
     ],
 )
 def test_which_proxy(environ, origin, expected):
-    """The scheme's variable, then ALL_PROXY; lower case first; NO_PROXY last; loopback like any other."""
+    """The scheme's variable, then ALL_PROXY; lower case first; then NO_PROXY; this machine directly."""
     assert proxy_for(origin, environ) == expected
 
 
@@ -77,10 +84,10 @@ def test_a_proxy_that_cannot_be_used(value):
         ("127.0.0.1", "127.0.0.1", 1, True),
         ("10.0.0.0/8", "10.1.2.3", 1, True),
         ("10.0.0.0/8", "11.1.2.3", 1, False),
-        ("0.0.1", "127.0.0.1", 1, False),
+        ("2.0.1", "10.2.0.1", 1, False),
         ("::1", "::1", 1, True),
-        ("[::1]:8080", "::1", 8080, True),
-        ("[::1]:8080", "::1", 8081, False),
+        ("[2001:db8::1]:8080", "2001:db8::1", 8080, True),
+        ("[2001:db8::1]:8080", "2001:db8::1", 8081, False),
         ("fd00::/8", "fd00::5", 1, True),
         (".", "a.b", 1, False),
         ("]:[", "a.b", 1, False),
@@ -129,7 +136,9 @@ async def test_https_goes_through_a_tunnel(make_pool):
     AUTHORITY.configure_trust(context)
     async with scripted(answering(OK), ssl=server_context("localhost")) as provider, scripted(tunnel) as proxy:
         pool = make_pool(
-            environ={"HTTPS_PROXY": f"http://u:p@127.0.0.1:{proxy.origin.port}"}, ssl_context=context, idle_ttl=0.2
+            environ={"HTTPS_PROXY": f"http://u:p@127.0.0.1:{proxy.origin.port}", "NO_PROXY": "<-loopback>"},
+            ssl_context=context,
+            idle_ttl=0.2,
         )
         for _ in range(3):
             assert (await fetch(pool, Origin("https", "localhost", 443)))[2] == b"ok"
