@@ -4,8 +4,8 @@ import msgspec
 
 from gen.ingate.exchanges.v1 import exchange_pb2
 from ingate import clock
-from ingate.exchanges import pricing
 from ingate.exchanges.tables import Exchange
+from ingate.pricing import to_usd
 
 
 def message(stored: Exchange) -> exchange_pb2.Exchange:
@@ -31,7 +31,7 @@ def message(stored: Exchange) -> exchange_pb2.Exchange:
         cache_write_tokens=stored.cache_write_tokens,
         reasoning_tokens=stored.reasoning_tokens,
         total_tokens=stored.total_tokens,
-        cost_usd=pricing.to_usd(stored.cost_pico),
+        cost_usd=to_usd(stored.cost_pico),
         cache=stored.cache,
         attempts=[exchange_pb2.Attempt(**attempt) for attempt in msgspec.json.decode(stored.attempts)],
         user_id=stored.user_id,
@@ -43,6 +43,10 @@ def message(stored: Exchange) -> exchange_pb2.Exchange:
         completion=stored.completion,
         metadata=msgspec.json.decode(stored.meta),
         tags=msgspec.json.decode(stored.tags),
+        units=msgspec.json.decode(stored.units),
+        cost_source=stored.cost_source,
+        usage_source=stored.usage_source,
+        error_message=stored.error_message,
     )
 
 

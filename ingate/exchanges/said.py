@@ -3,19 +3,22 @@
 Pure. Knows no table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, get_args
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from ingate.errors import BadRequest
 from ingate.formats import Format, Pairs, ResponseFacts, Usage, read_prompt, read_response
+from ingate.pricing import Units
 
 MAX_COUNT = 2**60
 """Tokens of one kind at most: their sum still fits a column."""
+MAX_UNIT = 300
+"""Characters of the name of a unit: a model and a unit of it."""
 
-Said = tuple[str, Usage, str | None, str | None, Pairs]
-"""Model, tokens, prompt, completion and metadata. An empty model was not named."""
+Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None]
+"""Model, tokens, prompt, completion, metadata, other units, what failed. An empty model was not named."""
 
 _FORMATS = {format.value: format for format in Format}
 _OTHER = Format.OTHER  # looking a member up takes as long as two calls
@@ -23,7 +26,7 @@ _Count = Literal["input_tokens", "cache_read_tokens", "cache_write_tokens", "out
 _COUNTS: tuple[_Count, ...] = get_args(_Count)
 """What makes a Usage, in its order."""
 _counts = attrgetter(*_COUNTS)
-_rest = attrgetter("model", "prompt", "completion", "metadata")
+_rest = attrgetter("model", "prompt", "completion", "metadata", "units", "error_message")
 
 
 def said(
@@ -61,7 +64,7 @@ def _stated(it: Exchange, index: int) -> Said:
     if min(counts) < 0 or max(counts) > MAX_COUNT:
         name = next(name for name, count in zip(_COUNTS, counts, strict=True) if not 0 <= count <= MAX_COUNT)
         raise BadRequest.field(f"records[{index}].exchange.{name}", "is out of range")
-    model, prompt, completion, metadata = _rest(it)
+    model, prompt, completion, metadata, units, error_message = _rest(it)
     has = it.HasField
     # Only what is empty may be absent.
     usage = Usage(*[count if count or has(name) else None for name, count in zip(_COUNTS, counts, strict=True)])
@@ -71,7 +74,16 @@ def _stated(it: Exchange, index: int) -> Said:
         prompt if prompt or has("prompt") else None,
         completion if completion or has("completion") else None,
         tuple(metadata.items()),
+        _counted(units, index) if units else (),
+        error_message or None,
     )
+
+
+def _counted(units: Mapping[str, int], index: int) -> Units:
+    for name, count in units.items():
+        if len(name) > MAX_UNIT or not 0 <= count <= MAX_COUNT:
+            raise BadRequest.field(f"records[{index}].exchange.units", "has a count out of range or a name too long")
+    return tuple(units.items())
 
 
 def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
@@ -79,4 +91,5 @@ def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
     stated, metadata = it.metadata, facts.metadata
     if stated:
         metadata = tuple({**stated, **dict(metadata)}.items())
-    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata
+    problem = facts.failure(stream=it.stream)
+    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata, facts.units, problem

@@ -12,7 +12,7 @@ from ingate.formats.reader import ResponseReader, read_response
 from ingate.formats.request import read_model, read_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
-from ingate.formats.usage import Usage
+from ingate.pricing.usage import Usage
 
 __all__ = [
     "MAX_TEXT",

@@ -9,7 +9,8 @@ from msgspec import Struct
 from ingate.formats import anthropic_messages, gemini, ollama, openai_chat, openai_responses
 from ingate.formats.paths import Format
 from ingate.formats.tally import Tally
-from ingate.formats.usage import Counts, Usage, anthropic_usage, gemini_usage, ollama_usage, openai_usage
+from ingate.formats.usage import Counts, anthropic_usage, gemini_usage, ollama_usage, openai_usage
+from ingate.pricing.usage import Usage
 
 _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"})
 

@@ -14,12 +14,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
-from ingate.formats import Format, read_prompt, read_response, unpacked
+from ingate.formats import Format, ResponseFacts, read_prompt, read_response, unpacked
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import recorded
 from ingate.proxy.wire import double, sized, tag, text, varint
 
 CLIENT_CLOSED = 499
+PROVIDER_ERROR = "provider_error"
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
@@ -37,6 +38,8 @@ _ATTEMPT = tag(pb.Exchange, "attempts")
 _PROMPT = tag(pb.Exchange, "prompt")
 _COMPLETION = tag(pb.Exchange, "completion")
 _METADATA = tag(pb.Exchange, "metadata")
+_UNITS = tag(pb.Exchange, "units")
+_ERROR_MESSAGE = tag(pb.Exchange, "error_message")
 _COUNTS = [
     tag(pb.Exchange, name)
     for name in (
@@ -61,6 +64,8 @@ _ATTEMPT_LATENCY = tag(pb.Attempt, "latency_ms")
 
 _KEY = tag(pb.Exchange.MetadataEntry, "key")
 _VALUE = tag(pb.Exchange.MetadataEntry, "value")
+_UNIT = tag(pb.Exchange.UnitsEntry, "key")
+_UNIT_COUNT = tag(pb.Exchange.UnitsEntry, "value")
 
 _REQUEST_BODY = tag(pb.Payload, "request_body")
 _RESPONSE_HEADERS = tag(pb.Payload, "response_headers")
@@ -196,6 +201,19 @@ def _learn(fields: list[bytes], exchange: Exchange, answered: bytes) -> None:
         fields += text(_COMPLETION, facts.completion)
     for pair in facts.metadata:
         fields += sized(_METADATA, b"".join((*text(_KEY, pair[0]), *text(_VALUE, pair[1]))))
+    for unit, used in facts.units:
+        fields += sized(_UNITS, b"".join((*text(_UNIT, unit), _UNIT_COUNT, varint(used))))
+    _fail(fields, exchange, facts)
+
+
+def _fail(fields: list[bytes], exchange: Exchange, facts: ResponseFacts) -> None:
+    """Adds what failed in the answer, which the status need not say."""
+    problem = facts.failure(stream=exchange.stream)
+    if problem is not None:
+        fields += text(_ERROR_MESSAGE, problem)
+        if not exchange.client_gone and exchange.status < 400 and exchange.error_code is None:
+            # Of a field that is stated twice, the later one counts.
+            fields.append(_outcome(exchange.status, PROVIDER_ERROR))
 
 
 @lru_cache(maxsize=256)
