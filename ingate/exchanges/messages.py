@@ -6,8 +6,8 @@ import msgspec
 
 from gen.ingate.exchanges.v1 import exchange_pb2
 from ingate import clock
-from ingate.exchanges import pricing
 from ingate.exchanges.tables import Exchange
+from ingate.pricing import to_usd
 
 WHOLE_BYTES = 512 * 1024
 """Of a prompt or a completion in a message of its own. Beside bodies of a mebibyte each, clients take no more."""
@@ -56,7 +56,7 @@ def message(stored: Any) -> exchange_pb2.Exchange:
         cache_write_tokens=stored.cache_write_tokens,
         reasoning_tokens=stored.reasoning_tokens,
         total_tokens=stored.total_tokens,
-        cost_usd=pricing.to_usd(stored.cost_pico),
+        cost_usd=to_usd(stored.cost_pico),
         cache=stored.cache,
         attempts=[exchange_pb2.Attempt(**attempt) for attempt in msgspec.json.decode(stored.attempts)],
         user_id=stored.user_id,
@@ -68,6 +68,10 @@ def message(stored: Any) -> exchange_pb2.Exchange:
         completion=_within(stored.completion),
         metadata=msgspec.json.decode(stored.meta),
         tags=msgspec.json.decode(stored.tags),
+        units=msgspec.json.decode(stored.units),
+        cost_source=stored.cost_source,
+        usage_source=stored.usage_source,
+        error_message=stored.error_message,
     )
 
 

@@ -13,26 +13,33 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_pb2 import Attempt
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 from ingate.errors import BadRequest
-from ingate.exchanges import pricing
 from ingate.exchanges.said import Read, reading, said
 from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace, Pairs, at_once
+from ingate.pricing import MAX_PICO, Bill, Source, bill
 from ingate.remembered import Remembered
 
 MAX_NAME = 256
 MAX_LABEL = 64
 MAX_METHOD = 32
-MAX_COST = 2**63 - 1
+MAX_ERROR = 500
+COST_REASON = "cost_reason"
+"""The name in metadata of why a cost is unknown, or is not what the provider states."""
+PROVIDER_ERROR = "provider_error"
 COLUMNS = tuple(column.name for column in Exchange.__table__.columns)
 """The columns in the order of a row."""
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
+_SOURCES = {source: pb.CostSource.Value(f"COST_SOURCE_{source.name}") for source in Source}
+_TOO_DEAR = Bill(None, Source.UNKNOWN, "the cost is larger than any that is kept")
+_COUNTED, _UNCOUNTED = pb.USAGE_SOURCE_PROVIDER, pb.USAGE_SOURCE_UNSPECIFIED
 _MOMENTS = range(-62_135_596_800 * clock.SECOND, 253_402_300_800 * clock.SECOND)
 """The years 1 to 9999."""
 _NO_PAYLOAD = (False, None, None, None, None)
@@ -41,7 +48,7 @@ _EMPTY_PAYLOAD = (False, b"", b"", b"", b"")
 _json = msgspec.json.Encoder()
 _head = attrgetter("org_id", "exchange", "payload", "price_provider")
 _noted = attrgetter("request_id", "key_id", "created_at", "attempts", "tags")
-_numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache")
+_numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache", "usage_source")
 _texts = attrgetter(
     *("provider", "served_by", "method", "path", "error_code", "user_id", "session_id", "app_id", "team_id")
 )
@@ -78,7 +85,9 @@ def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | N
 def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -> list[Row]:
     org_ids, its, payloads, price_providers = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
-    sources, statuses, levels, streams, latencies, first_bytes, caches = zip(*map(_numbers, its), strict=True)
+    sources, statuses, levels, streams, latencies, first_bytes, caches, usage_sources = zip(
+        *map(_numbers, its), strict=True
+    )
     moments = list(map(clock.from_proto, stamps))
     _check(org_ids, _uuids.__getitem__, first, "org_id", "must be a UUID")
     _check(request_ids, ids.is_uuid, first, "exchange.request_id", "must be a UUID")
@@ -93,8 +102,9 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
     told = said(its, read, first=first)
     _check(latencies, isfinite, first, "exchange.latency_ms", "must be a finite number")
     _check(first_bytes, isfinite, first, "exchange.ttft_ms", "must be a finite number")
-    named, usages, prompts, completions, metadata = zip(*told, strict=True)
+    named, usages, prompts, completions, metadata, units, problems = zip(*told, strict=True)
     models = list(map(_names.__getitem__, named))
+    bills = [_held(made) for made in map(bill, price_providers, models, usages, moments, units, metadata)]
     names = zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True)
     providers, served_by, methods, paths, error_codes, user_ids, session_ids, app_ids, team_ids = names
     columns = (
@@ -108,8 +118,14 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         methods,
         paths,
         statuses,
-        levels,
-        error_codes,
+        [
+            pb.LEVEL_ERROR if problem is not None and level == pb.LEVEL_INFO else level
+            for level, problem in zip(levels, problems, strict=True)
+        ],
+        [
+            PROVIDER_ERROR if problem is not None and level == pb.LEVEL_INFO and code is None else code
+            for level, code, problem in zip(levels, error_codes, problems, strict=True)
+        ],
         streams,
         latencies,
         [time if time or it.HasField("ttft_ms") else None for time, it in zip(first_bytes, its, strict=True)],
@@ -119,10 +135,7 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         [usage.cache_write for usage in usages],
         [usage.reasoning for usage in usages],
         [usage.total for usage in usages],
-        [
-            None if cost is None or cost > MAX_COST else cost
-            for cost in map(pricing.cost, price_providers, models, usages, moments)
-        ],
+        [made.cost for made in bills],
         caches,
         _written(attempts),
         user_ids,
@@ -132,8 +145,18 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         team_ids,
         [text and _text(text) for text in prompts],
         [text and _text(text) for text in completions],
-        map(_objects.__getitem__, metadata),
+        [
+            _objects[pairs if made.reason is None else (*pairs, (COST_REASON, made.reason))]
+            for pairs, made in zip(metadata, bills, strict=True)
+        ],
         [_objects[tuple(pairs.items())] if pairs else "{}" for pairs in tags],
+        [_json.encode(dict(counts)).decode() if counts else "{}" for counts in units],
+        [_SOURCES[made.source] for made in bills],
+        [
+            stated or (_UNCOUNTED if usage.total is None and not counts else _COUNTED)
+            for stated, usage, counts in zip(usage_sources, usages, units, strict=True)
+        ],
+        [text and _text(text, MAX_ERROR) for text in problems],
         truncated,
         request_headers,
         asked,
@@ -141,6 +164,11 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         answered,
     )
     return list(zip(*columns, strict=True))
+
+
+def _held(made: Bill) -> Bill:
+    """Returns a bill that a column holds."""
+    return made if made.cost is None or made.cost <= MAX_PICO else _TOO_DEAR
 
 
 def _check(column: Iterable[T], good: Callable[[T], bool], first: int, name: str, fault: str) -> None:

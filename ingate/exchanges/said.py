@@ -3,7 +3,7 @@
 Pure. Knows no table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, get_args
 
@@ -11,12 +11,15 @@ from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
 from ingate.formats import Format, Pace, Pairs, ResponseFacts, Steps, Usage, reading_prompt, reading_response
+from ingate.pricing import Units
 
 MAX_COUNT = 2**60
 """Tokens of one kind at most: their sum still fits a column."""
+MAX_UNIT = 300
+"""Characters of the name of a unit: a model and a unit of it."""
 
-Said = tuple[str, Usage, str | None, str | None, Pairs]
-"""Model, tokens, prompt, completion and metadata. An empty model was not named."""
+Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None]
+"""Model, tokens, prompt, completion, metadata, other units, what failed. An empty model was not named."""
 Read = tuple[ResponseFacts | None, str | None]
 """What the bodies of an exchange say, and its prompt; nothing where they were not read."""
 
@@ -28,7 +31,7 @@ _Count = Literal["input_tokens", "cache_read_tokens", "cache_write_tokens", "out
 _COUNTS: tuple[_Count, ...] = get_args(_Count)
 """What makes a Usage, in its order."""
 _counts = attrgetter(*_COUNTS)
-_rest = attrgetter("model", "prompt", "completion", "metadata")
+_rest = attrgetter("model", "prompt", "completion", "metadata", "units", "error_message")
 
 
 def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
@@ -63,7 +66,7 @@ def _stated(it: Exchange, index: int) -> Said:
     if min(counts) < 0 or max(counts) > MAX_COUNT:
         name = next(name for name, count in zip(_COUNTS, counts, strict=True) if not 0 <= count <= MAX_COUNT)
         raise BadRequest.field(f"records[{index}].exchange.{name}", "is out of range")
-    model, prompt, completion, metadata = _rest(it)
+    model, prompt, completion, metadata, units, error_message = _rest(it)
     has = it.HasField
     # Only what is empty may be absent.
     usage = Usage(*[count if count or has(name) else None for name, count in zip(_COUNTS, counts, strict=True)])
@@ -73,7 +76,16 @@ def _stated(it: Exchange, index: int) -> Said:
         prompt if prompt or has("prompt") else None,
         completion if completion or has("completion") else None,
         tuple(metadata.items()),
+        _counted(units, index) if units else (),
+        error_message or None,
     )
+
+
+def _counted(units: Mapping[str, int], index: int) -> Units:
+    for name, count in units.items():
+        if len(name) > MAX_UNIT or not 0 <= count <= MAX_COUNT:
+            raise BadRequest.field(f"records[{index}].exchange.units", "has a count out of range or a name too long")
+    return tuple(units.items())
 
 
 def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
@@ -81,4 +93,5 @@ def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
     stated, metadata = it.metadata, facts.metadata
     if stated:
         metadata = tuple({**stated, **dict(metadata)}.items())
-    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata
+    problem = facts.failure(stream=it.stream)
+    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata, facts.units, problem

@@ -14,7 +14,6 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
-from ingate.exchanges import pricing
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.rows import COLUMNS, Row, rows
 from ingate.exchanges.said import reading
@@ -23,6 +22,7 @@ from ingate.formats import Pace
 from ingate.identity.tables import Org
 from ingate.pacing import paced
 from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor, fitting
+from ingate.pricing import price_list
 from ingate.rpc.principal import principal
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
@@ -67,7 +67,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def prepare(self) -> None:
         """Loads what the first batch needs, in a thread. Left to that batch, on a busy process it takes seconds."""
         if not self._inserts:
-            await asyncio.to_thread(pricing.load)
+            await asyncio.to_thread(price_list.load)
             self._inserts = await asyncio.to_thread(_inserts_new, self._database)
 
     async def Record(self, request: pb.RecordRequest, context: Any) -> pb.RecordResponse:

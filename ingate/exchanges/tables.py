@@ -16,7 +16,7 @@ def _where_present(column: str) -> Index:
 class Exchange(Base):
     """An exchange. Enumerations are stored by number, costs in picodollars (exact for every published price).
 
-    `attempts`, `meta`, `tags` and the headers hold JSON text. The payload stands last, so that reading the
+    `attempts`, `meta`, `tags`, `units` and the headers hold JSON text. The payload stands last, so that reading the
     columns before it does not read its pages.
     """
 
@@ -60,6 +60,10 @@ class Exchange(Base):
     completion: Mapped[str | None] = mapped_column(Text)
     meta: Mapped[str] = mapped_column(Text)
     tags: Mapped[str] = mapped_column(Text)
+    units: Mapped[str] = mapped_column(Text, server_default="{}")
+    cost_source: Mapped[int] = mapped_column(Integer, server_default="0")
+    usage_source: Mapped[int] = mapped_column(Integer, server_default="0")
+    error_message: Mapped[str | None] = mapped_column(Text)
     truncated: Mapped[bool] = mapped_column(Boolean)
     request_headers: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     request_body: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

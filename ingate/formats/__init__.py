@@ -14,7 +14,7 @@ from ingate.formats.reader import ResponseReader, read_response, reading_respons
 from ingate.formats.request import read_model, read_prompt, reading_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
-from ingate.formats.usage import Usage
+from ingate.pricing.usage import Usage
 
 __all__ = [
     "LARGE",

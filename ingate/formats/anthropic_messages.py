@@ -5,7 +5,8 @@ from msgspec import Raw, Struct
 from ingate.formats.content import Content, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
-from ingate.formats.usage import Count, Counts
+from ingate.formats.usage import Count, Counts, anthropic_usage
+from ingate.pricing.usage import COMPACTION, NO_UNITS, Units, passed
 
 
 class _Turn(Struct, gc=False):
@@ -21,12 +22,33 @@ class _Details(Struct, gc=False):
     thinking_tokens: Count | None = None
 
 
-class _Usage(Struct, gc=False):
+class _Written(Struct, gc=False):
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class _Tools(Struct, gc=False):
+    web_search_requests: Count | None = None
+
+
+class _Pass(Struct, gc=False):
+    """Tokens of one pass: of the answer, or of another that took part in its turn."""
+
+    type: str | None = None
+    model: str | None = None
     input_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
+    cache_creation: _Written | None = None
     output_tokens: Count | None = None
     output_tokens_details: _Details | None = None
+
+
+class _Usage(_Pass, gc=False):
+    server_tool_use: _Tools | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    iterations: list[_Pass] | None = None
 
 
 class _Block(Struct, gc=False):
@@ -56,6 +78,9 @@ class _Event(Struct, gc=False):
     error: Raw = Raw()
 
 
+_HOUR = "cache_write_1h_tokens"
+_MAX_PASSES = 100
+
 REQUEST = Shape(_Request)
 MESSAGE = Shape(_Message)
 EVENT = Shape(_Event)
@@ -75,6 +100,8 @@ def event(tally: Tally, data: bytes) -> bool:
     parsed = EVENT.read(data)
     if parsed is None:
         return False
+    if parsed.usage is not None:
+        _usage(tally, parsed.usage)
     if parsed.error and tally.fails(parsed.error):
         return True
     delta = parsed.delta
@@ -89,8 +116,6 @@ def event(tally: Tally, data: bytes) -> bool:
         _message(tally, parsed.message)
     elif parsed.type == "message_stop":
         tally.complete = True
-    if parsed.usage is not None:
-        _usage(tally, parsed.usage)
     return True
 
 
@@ -121,12 +146,51 @@ def _block(tally: Tally, block: _Block) -> None:
 
 
 def _usage(tally: Tally, usage: _Usage) -> None:
-    tally.count(
-        Counts(
-            prompt=usage.input_tokens,
-            cached=usage.cache_read_input_tokens,
-            written=usage.cache_creation_input_tokens,
-            output=usage.output_tokens,
-            reasoning=usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else None,
-        )
+    tally.count(_counts(usage))
+    if usage.cache_creation is not None:
+        tally.unit(_HOUR, _written(usage)[1])
+    if usage.server_tool_use is not None:
+        tally.unit("web_searches", usage.server_tool_use.web_search_requests)
+    if usage.service_tier == "batch":
+        tally.term("processing", "batch")
+    else:
+        tally.term("service_tier", usage.service_tier)
+    tally.term("speed", usage.speed)
+    if usage.iterations is not None:
+        tally.others = _others(usage.iterations)
+
+
+def _counts(one: _Pass) -> Counts:
+    return Counts(
+        prompt=one.input_tokens,
+        cached=one.cache_read_input_tokens,
+        written=_written(one)[0],
+        output=one.output_tokens,
+        reasoning=one.output_tokens_details.thinking_tokens if one.output_tokens_details else None,
     )
+
+
+def _written(one: _Pass) -> tuple[int | None, int]:
+    """Returns the tokens written to the cache, and how many of them are kept for an hour."""
+    total, parts = one.cache_creation_input_tokens, one.cache_creation
+    if parts is None:
+        return total, 0
+    hour = parts.ephemeral_1h_input_tokens or 0
+    if total is None:
+        total = hour + (parts.ephemeral_5m_input_tokens or 0)
+    return total, min(hour, total)
+
+
+def _others(several: list[_Pass]) -> Units:
+    """Returns the passes that the other counts leave out: compactions, and advice by another model.
+
+    A message that was declined, and another model then answered, is not paid.
+    """
+    others: Units = ()
+    for one in several[:_MAX_PASSES]:
+        label = COMPACTION if one.type == "compaction" else one.model if one.type == "advisor_message" else None
+        if label:
+            hour = _written(one)[1]
+            units = ((_HOUR, hour),) if hour else NO_UNITS
+            others += passed(label, anthropic_usage(_counts(one)), units, (name for name, _ in others))
+    return others

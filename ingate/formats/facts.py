@@ -5,7 +5,7 @@ A struct rather than a dataclass, because one is made for every response and it 
 
 from msgspec import Struct
 
-from ingate.formats.usage import Usage
+from ingate.pricing.usage import Units, Usage
 from ingate.remembered import Remembered
 
 MAX_TEXT = 64 * 1024
@@ -14,7 +14,11 @@ MAX_TEXT = 64 * 1024
 Pairs = tuple[tuple[str, str], ...]
 """Names and values."""
 
-_Ended = tuple[str | None, str | None, int]
+UNREADABLE = "unreadable: "
+"""What begins an error that is ours: the answer may have been good, and could not be read."""
+_FAILED_REASONS = frozenset({"error", "failed", "MALFORMED_RESPONSE"})
+
+_Ended = tuple[str | None, str | None, int, Pairs]
 
 
 class ResponseFacts(Struct, frozen=True, gc=False):
@@ -24,7 +28,8 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     `finish_reason` is the provider's own word. `complete` says that a stream reached its terminal
     marker, or that a whole body could be parsed. `error` is what the provider reported as an
     error, at most 500 characters; or why the body could not be read, and then starts with
-    `unreadable: `. `tool_calls` counts calls the caller is asked to make.
+    `unreadable: `. `tool_calls` counts calls the caller is asked to make. `units` are what else was used and may have a
+    price, `terms` what prices depend on beside, such as `service_tier`, and the cost that the provider states itself.
     """
 
     model: str | None
@@ -34,17 +39,27 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     complete: bool
     error: str | None
     tool_calls: int
+    units: Units = ()
+    terms: Pairs = ()
+
+    def failure(self, *, stream: bool) -> str | None:
+        """Returns what failed in an answer whose status says that all is well, None where it says so too."""
+        if self.error is not None:
+            return None if self.error.startswith(UNREADABLE) else self.error
+        if self.finish_reason in _FAILED_REASONS:
+            return f"the answer ended with {self.finish_reason}"
+        return "the stream ended without its last event" if stream and not self.complete else None
 
     @property
     def metadata(self) -> Pairs:
         """What an exchange has no field of its own for, as names and values."""
-        return _metadata[self.finish_reason, self.error, self.tool_calls]
+        return _metadata[self.finish_reason, self.error, self.tool_calls, self.terms]
 
 
 def _pairs(ended: _Ended) -> Pairs:
-    finish_reason, error, tool_calls = ended
+    finish_reason, error, tool_calls, terms = ended
     stated = {"finish_reason": finish_reason, "provider_error": error, "tool_calls": tool_calls or None}
-    return tuple((name, str(value)) for name, value in stated.items() if value is not None)
+    return (*((name, str(value)) for name, value in stated.items() if value is not None), *terms)
 
 
 _metadata: Remembered[_Ended, Pairs] = Remembered(_pairs, lambda ended: len(ended[0] or "") + len(ended[1] or ""))

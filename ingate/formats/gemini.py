@@ -33,10 +33,20 @@ class _Said(Struct, gc=False):
     parts: list[_Piece] | None = None
 
 
+class _Grounding(Struct, gc=False, rename="camel"):
+    web_search_queries: list[str] | None = None
+
+
 class _Candidate(Struct, gc=False, rename="camel"):
     index: int | None = None
     content: _Said | None = None
     finish_reason: str | None = None
+    grounding_metadata: _Grounding | None = None
+
+
+class _Kind(Struct, gc=False, rename="camel"):
+    modality: str | None = None
+    token_count: Count | None = None
 
 
 class _Usage(Struct, gc=False, rename="camel"):
@@ -45,6 +55,13 @@ class _Usage(Struct, gc=False, rename="camel"):
     candidates_token_count: Count | None = None
     thoughts_token_count: Count | None = None
     tool_use_prompt_token_count: Count | None = None
+    total_token_count: Count | None = None
+    prompt_tokens_details: list[_Kind] | None = None
+    cache_tokens_details: list[_Kind] | None = None
+    candidates_tokens_details: list[_Kind] | None = None
+    tool_use_prompt_tokens_details: list[_Kind] | None = None
+    traffic_type: str | None = None
+    service_tier: str | None = None
 
 
 class _Feedback(Struct, gc=False, rename="camel"):
@@ -58,6 +75,9 @@ class _Response(Struct, gc=False, rename="camel"):
     prompt_feedback: _Feedback | None = None
     error: Raw = Raw()
 
+
+_KINDS = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image", "VIDEO": "video"}
+_PAID_BY_PROMPT = ("gemini-1", "gemini-2")
 
 REQUEST = Shape(_Request)
 RESPONSE = Shape(_Response)
@@ -81,11 +101,10 @@ def event(tally: Tally, data: bytes) -> bool:
     response = RESPONSE.read(data)
     if response is None:
         return False
-    if response.error and tally.fails(response.error):
-        return True
+    failed = bool(response.error) and tally.fails(response.error)
     if tally.model is None:
         tally.name(response.model_version)
-    for candidate in response.candidates or ():
+    for candidate in () if failed else response.candidates or ():
         _candidate(tally, candidate)
     if response.prompt_feedback is not None:
         tally.end(response.prompt_feedback.block_reason)
@@ -98,8 +117,11 @@ def event(tally: Tally, data: bytes) -> bool:
                 tools=usage.tool_use_prompt_token_count,
                 output=usage.candidates_token_count,
                 reasoning=usage.thoughts_token_count,
+                total=usage.total_token_count,
             )
         )
+        _kinds(tally, usage)
+        tally.term("service_tier", (usage.service_tier or usage.traffic_type or "").lower().removeprefix("on_demand_"))
     return True
 
 
@@ -111,3 +133,24 @@ def _candidate(tally: Tally, candidate: _Candidate) -> None:
         elif piece.text and not piece.thought and not candidate.index:
             tally.say(piece.text)
     tally.end(candidate.finish_reason)
+    grounding = candidate.grounding_metadata
+    queries = sum(map(bool, (grounding and grounding.web_search_queries) or ()))
+    if queries:
+        # Before version 3, a prompt that was grounded is paid once, however many queries it took.
+        tally.unit("web_searches", 1 if (tally.model or "").startswith(_PAID_BY_PROMPT) else queries)
+
+
+def _kinds(tally: Tally, usage: _Usage) -> None:
+    """Takes what kinds of tokens are among the counts; text has the price of the whole."""
+    for name, kinds in (
+        ("input_{}_tokens", (*(usage.prompt_tokens_details or ()), *(usage.tool_use_prompt_tokens_details or ()))),
+        ("cache_{}_read_tokens", usage.cache_tokens_details or ()),
+        ("output_{}_tokens", usage.candidates_tokens_details or ()),
+    ):
+        found: dict[str, int] = {}
+        for kind in kinds:
+            word = _KINDS.get(kind.modality or "")
+            if word is not None:
+                found[word] = found.get(word, 0) + (kind.token_count or 0)
+        for word, count in found.items():
+            tally.unit(name.format(word), count)

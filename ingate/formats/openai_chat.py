@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 
 from ingate.formats.content import Content, Part, Strings, strings_of, text_of
 from ingate.formats.shape import Shape
+from ingate.formats.stated_cost import stated_cost
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
@@ -42,24 +43,43 @@ class _Choice(Struct, gc=False):
     message: _Said | None = None
     text: str | None = None
     finish_reason: str | None = None
+    usage: "_Usage | None" = None  # Moonshot
 
 
 class _PromptDetails(Struct, gc=False):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
+    cache_creation_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
+    video_tokens: Count | None = None
 
 
 class _OutputDetails(Struct, gc=False):
     reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
 
 
 class _Usage(Struct, gc=False):
+    """Usage as OpenAI states it, and what compatible providers put beside."""
+
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
-    prompt_cache_hit_tokens: Count | None = None
+    prompt_cache_hit_tokens: Count | None = None  # DeepSeek
+    cached_tokens: Count | None = None  # Moonshot
+    num_cached_tokens: Count | None = None  # Mistral
+    cached_prompt_text_tokens: Count | None = None  # xAI
+    cache_read_input_tokens: Count | None = None  # Anthropic's counts, behind others' gateways
+    cache_creation_input_tokens: Count | None = None
+    reasoning_tokens: Count | None = None  # Databricks, Perplexity, xAI
+    citation_tokens: Count | None = None  # Perplexity
+    num_search_queries: Count | None = None
+    cost: Raw = Raw()
+    cost_in_usd_ticks: Count | None = None
 
 
 class _Groq(Struct, gc=False):
@@ -72,12 +92,13 @@ class _Response(Struct, gc=False):
     usage: _Usage | None = None
     error: Raw = Raw()
     x_groq: _Groq | None = None
+    service_tier: str | None = None
 
 
 CHAT_REQUEST = Shape(_ChatRequest)
 TEXT_REQUEST = Shape(_TextRequest)
 RESPONSE = Shape(_Response)
-_NO_DETAILS = _PromptDetails()
+_NO_PROMPT_DETAILS = _PromptDetails()
 _DONE = b"[DONE]"
 _LONGER_THAN_DONE = 20
 
@@ -110,11 +131,11 @@ def whole(tally: Tally, data: bytes) -> bool:
     response = RESPONSE.read(data)
     if response is None:
         return False
-    if response.error and tally.fails(response.error):
-        return True
     if tally.model is None:
         tally.name(response.model)
-    for choice in response.choices or ():
+    failed = bool(response.error) and tally.fails(response.error)
+    usage = response.usage or (response.x_groq and response.x_groq.usage)
+    for choice in () if failed else response.choices or ():
         said = choice.delta or choice.message
         content = choice.text if said is None else said.content
         if content and choice.index == 0:
@@ -123,9 +144,11 @@ def whole(tally: Tally, data: bytes) -> bool:
             _calls(tally, choice.index, said.tool_calls)
         if choice.finish_reason:
             tally.end(choice.finish_reason)
-    usage = response.usage or (response.x_groq and response.x_groq.usage)
+        usage = usage or choice.usage
     if usage:
         _usage(tally, usage)
+    if response.service_tier:
+        tally.term("service_tier", response.service_tier)
     return True
 
 
@@ -135,16 +158,39 @@ def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:
 
 
 def _usage(tally: Tally, usage: _Usage) -> None:
-    details = usage.prompt_tokens_details or _NO_DETAILS
-    cached = details.cached_tokens if details.cached_tokens is not None else usage.prompt_cache_hit_tokens
-    inside = usage.completion_tokens_details
+    before, after = usage.prompt_tokens_details or _NO_PROMPT_DETAILS, usage.completion_tokens_details
     tally.count(
         Counts(
             prompt=usage.prompt_tokens,
-            cached=cached,
-            written=details.cache_write_tokens,
+            cached=_first(
+                before.cached_tokens,
+                usage.prompt_cache_hit_tokens,
+                usage.cached_tokens,
+                usage.num_cached_tokens,
+                usage.cached_prompt_text_tokens,
+                usage.cache_read_input_tokens,
+            ),
+            written=_first(before.cache_write_tokens, before.cache_creation_tokens, usage.cache_creation_input_tokens),
             output=usage.completion_tokens,
-            reasoning=inside.reasoning_tokens if inside else None,
+            reasoning=usage.reasoning_tokens
+            if after is None
+            else _first(after.reasoning_tokens, usage.reasoning_tokens),
+            cited=usage.citation_tokens,
             total=usage.total_tokens,
         )
     )
+    tally.unit("input_audio_tokens", before.audio_tokens)
+    tally.unit("input_image_tokens", before.image_tokens)
+    tally.unit("input_video_tokens", before.video_tokens)
+    if after is not None:
+        tally.unit("output_audio_tokens", after.audio_tokens)
+        tally.unit("output_image_tokens", after.image_tokens)
+    tally.unit("output_citation_tokens", usage.citation_tokens)
+    tally.unit("web_searches", usage.num_search_queries)
+    if usage.cost or usage.cost_in_usd_ticks is not None:
+        tally.term("provider_cost_usd", stated_cost(usage.cost, usage.cost_in_usd_ticks))
+
+
+def _first(*counts: int | None) -> int | None:
+    """Returns the first count that is stated."""
+    return next((count for count in counts if count is not None), None)

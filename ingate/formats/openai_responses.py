@@ -1,5 +1,7 @@
 """OpenAI Responses: typed events, of which the terminal one repeats the whole response with its usage."""
 
+from collections.abc import Sequence
+
 from msgspec import Raw, Struct
 
 from ingate.formats.content import Content, Part, cap, text_of
@@ -8,6 +10,7 @@ from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
+_SEARCHES = frozenset({None, "search"})
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _CALLER_RUNS = frozenset(
     {
@@ -47,9 +50,22 @@ class _Usage(Struct, gc=False):
     output_tokens_details: _OutputDetails | None = None
 
 
+class _Action(Struct, gc=False):
+    type: str | None = None
+
+
 class _Item(Struct, gc=False):
     type: str | None = None
     content: list[Part] | None = None
+    action: _Action | None = None
+
+
+class _Searches(Struct, gc=False):
+    num_requests: Count | None = None
+
+
+class _Tools(Struct, gc=False):
+    web_search: _Searches | None = None
 
 
 class _Why(Struct, gc=False):
@@ -63,6 +79,8 @@ class _Response(Struct, gc=False):
     usage: _Usage | None = None
     error: Raw = Raw()
     incomplete_details: _Why | None = None
+    service_tier: str | None = None
+    tool_usage: _Tools | None = None
 
 
 class _Event(Struct, gc=False):
@@ -124,6 +142,8 @@ def _take(tally: Tally, response: _Response) -> None:
     tally.fails(response.error)
     why = response.incomplete_details and response.incomplete_details.reason
     tally.finish = why or response.status
+    if response.status == "incomplete":
+        tally.error = tally.error or f"incomplete: {why or 'no reason is given'}"
     output = response.output or ()
     tally.tool_calls = max(tally.tool_calls, sum(map(_calls, output)))
     if not tally.texts:
@@ -131,6 +151,8 @@ def _take(tally: Tally, response: _Response) -> None:
             for part in item.content or () if item.type == "message" else ():
                 if part.text:
                     tally.say(part.text)
+    _searched(tally, response, output)
+    tally.term("service_tier", response.service_tier)
     usage = response.usage
     if usage is not None:
         details = usage.input_tokens_details
@@ -144,6 +166,18 @@ def _take(tally: Tally, response: _Response) -> None:
                 total=usage.total_tokens,
             )
         )
+
+
+def _searched(tally: Tally, response: _Response, output: Sequence[_Item]) -> None:
+    """Counts the searches that are paid for: as the provider states them, else as the output shows them."""
+    tools = response.tool_usage
+    if tools is not None and tools.web_search is not None and tools.web_search.num_requests is not None:
+        tally.unit("web_searches", tools.web_search.num_requests)
+    else:
+        # Opening a page that was found costs nothing.
+        found = [item for item in output if item.type == "web_search_call"]
+        tally.unit("web_searches", sum(item.action is None or item.action.type in _SEARCHES for item in found))
+    tally.unit("storage_searches", sum(item.type == "file_search_call" for item in output))
 
 
 def _calls(item: _Item | None) -> int:

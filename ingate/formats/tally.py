@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from msgspec import Raw, Struct
 
-from ingate.formats.facts import MAX_TEXT, ResponseFacts
+from ingate.formats.facts import MAX_TEXT, UNREADABLE, ResponseFacts
 from ingate.formats.fault import describe
-from ingate.formats.usage import Counts, Usage
+from ingate.formats.usage import Counts
+from ingate.pricing.usage import COMPACTION, Units, Usage, passes
 
 _MAX_NAME = 256
 _MAX_CALLS = 256
@@ -24,6 +25,9 @@ class Tally(Struct, gc=False):
     texts: list[str] = []
     room: int = MAX_TEXT
     calls: dict[tuple[int, int], str] = {}
+    units: dict[str, int] = {}
+    others: Units = ()
+    terms: dict[str, str] = {}
 
     def name(self, model: str | None) -> None:
         """Takes the first model that is named."""
@@ -43,6 +47,16 @@ class Tally(Struct, gc=False):
             self.counts = counts
         else:
             self.counts.update(counts)
+
+    def unit(self, name: str, count: int | None) -> None:
+        """Takes the count of a unit that has no bucket. Reports are cumulative: the last one stays."""
+        if count:
+            self.units[name] = count
+
+    def term(self, name: str, value: str | None) -> None:
+        """Takes a term on which the call was made, or another fact that its price depends on."""
+        if value:
+            self.terms[name] = value[:_MAX_NAME]
 
     def end(self, reason: str | None) -> None:
         """Takes the reason the answer ended for, if there is one, as its terminal marker."""
@@ -69,13 +83,19 @@ class Tally(Struct, gc=False):
 
     def unreadable(self, why: str) -> None:
         """Takes why the rest of the body could not be read. What the provider said of an error stays."""
-        self.error = self.error or f"unreadable: {why}"
+        self.error = self.error or f"{UNREADABLE}{why}"
 
     def facts(self, usage: Callable[[Counts], Usage]) -> ResponseFacts:
         """Returns the facts, the provider's numbers read by the rule of its format."""
+        used = usage(self.counts or _NO_COUNTS)
+        for label, (part, _) in passes(self.others).items() if self.others else ():
+            if label.partition("#")[0] == COMPACTION:
+                used = used.plus(part)
         return ResponseFacts(
             model=self.model,
-            usage=usage(self.counts or _NO_COUNTS),
+            usage=used,
+            units=(*self.units.items(), *self.others) if self.units or self.others else (),
+            terms=tuple(self.terms.items()) if self.terms else (),
             completion="".join(self.texts) or None,
             finish_reason=self.finish,
             complete=self.complete,

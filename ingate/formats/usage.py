@@ -1,4 +1,4 @@
-"""Token usage in buckets that never overlap.
+"""Providers' own counts as token usage in buckets that never overlap.
 
 Providers count differently: some totals include cached or reasoning tokens, some do not.
 Each format module says which; this module does the arithmetic. It knows no prices and no JSON.
@@ -8,38 +8,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from ingate.pricing.usage import Usage
+
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 """A token count as a provider may state it. Booleans, fractions, negative and absurd numbers do not fit."""
-
-
-class Usage(Struct, frozen=True, gc=False):
-    """Tokens by bucket, disjoint; `None` means the provider did not say, which is not zero.
-
-    `input` excludes both cache buckets, `output` excludes `reasoning`. A struct, as one is made for every answer and a
-    frozen dataclass takes eight times as long to make.
-    """
-
-    input: int | None = None
-    cache_read: int | None = None
-    cache_write: int | None = None
-    output: int | None = None
-    reasoning: int | None = None
-
-    @property
-    def total(self) -> int | None:
-        """The sum of the buckets the provider stated, `None` when it stated none."""
-        if self == _UNSTATED:
-            return None
-        return (
-            (self.input or 0)
-            + (self.cache_read or 0)
-            + (self.cache_write or 0)
-            + (self.output or 0)
-            + (self.reasoning or 0)
-        )
-
-
-_UNSTATED = Usage()
 
 
 class Counts(Struct, gc=False):
@@ -51,6 +23,7 @@ class Counts(Struct, gc=False):
     tools: int | None = None
     output: int | None = None
     reasoning: int | None = None
+    cited: int | None = None
     total: int | None = None
 
     def update(self, later: "Counts") -> None:
@@ -62,13 +35,31 @@ class Counts(Struct, gc=False):
 
 
 def openai_usage(counts: Counts) -> Usage:
-    """Prompt includes both cache buckets, output includes reasoning."""
+    """Prompt includes both cache buckets and output includes reasoning, unless the stated total says otherwise.
+
+    Providers that are compatible with OpenAI differ here; a total that is the sum of the parts tells which it is. What
+    a total holds beyond prompt and output is reasoning, where none is stated (Google's compatible API reports so).
+    """
     prompt, cached, written = counts.prompt, counts.cached, counts.written
-    output, reasoning = counts.output, counts.reasoning
-    if prompt and (cached or written):
-        prompt = max(0, prompt - (cached or 0) - (written or 0))
-    # A total that is the sum of all three says that output does not include reasoning (xAI reports so).
-    if output and reasoning and counts.total != (counts.prompt or 0) + output + reasoning:
+    output, reasoning, total = counts.output, counts.reasoning, counts.total
+    aside = (cached or 0) + (written or 0)
+    outside = counts.cited or 0
+    both = (prompt or 0) + (output or 0) + outside
+    if prompt is not None and aside:
+        if total == both and aside > prompt:
+            cached = min(cached or 0, prompt)
+            written = prompt - cached
+            prompt = 0
+        elif aside <= prompt and total != both + aside:
+            prompt -= aside
+    if counts.cited:
+        output = (output or 0) + counts.cited
+    if reasoning is None:
+        if total is not None and output is not None and total > both + aside:
+            reasoning = total - both
+    elif output and total not in {both + reasoning, both + aside + reasoning}:
+        if total == both:
+            reasoning = min(reasoning, output)
         output = max(0, output - reasoning)
     return Usage(prompt, cached, written, output, reasoning)
 
@@ -82,13 +73,19 @@ def anthropic_usage(counts: Counts) -> Usage:
 
 
 def gemini_usage(counts: Counts) -> Usage:
-    """Prompt includes cached content and excludes tool results; candidates exclude thoughts."""
-    prompt = counts.prompt
+    """Prompt includes cached content and excludes tool results; candidates exclude thoughts.
+
+    Thoughts that are not stated are what the total holds beyond the rest.
+    """
+    prompt, reasoning = counts.prompt, counts.reasoning
+    if reasoning is None and counts.total is not None and prompt is not None:
+        beyond = counts.total - prompt - (counts.tools or 0) - (counts.output or 0)
+        reasoning = beyond if beyond > 0 else None
     if prompt is not None:
         prompt = max(0, prompt - (counts.cached or 0))
     if counts.tools is not None:
         prompt = (prompt or 0) + counts.tools
-    return Usage(prompt, counts.cached, None, counts.output, counts.reasoning)
+    return Usage(prompt, counts.cached, None, counts.output, reasoning)
 
 
 def ollama_usage(counts: Counts) -> Usage:

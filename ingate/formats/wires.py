@@ -12,7 +12,8 @@ from ingate.formats.outline import Outline
 from ingate.formats.paths import Format
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
-from ingate.formats.usage import Counts, Usage, anthropic_usage, gemini_usage, ollama_usage, openai_usage
+from ingate.formats.usage import Counts, anthropic_usage, gemini_usage, ollama_usage, openai_usage
+from ingate.pricing.usage import Usage
 
 _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"})
 

@@ -14,14 +14,24 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
-from ingate.formats import MOST, Format, Pace, Steps, at_once, reading_prompt, reading_response, unpacking
+from ingate.formats import (
+    MOST,
+    Format,
+    Pace,
+    ResponseFacts,
+    Steps,
+    at_once,
+    reading_prompt,
+    reading_response,
+    unpacking,
+)
 from ingate.proxy.exchange import Exchange, Learned
 from ingate.proxy.headers import recorded
 from ingate.proxy.masking import Mask
 from ingate.proxy.wire import double, sized, tag, text, varint
 
 CLIENT_CLOSED = 499
-_TEXTS = frozenset({"model", "path", "prompt", "completion", "user_id", "session_id"})
+_TEXTS = frozenset({"model", "path", "prompt", "completion", "user_id", "session_id", "error_message"})
 """Fields of an `Exchange` that hold what callers and providers say."""
 _SHORTEST_CUT = 256
 """Characters of the shortest text that may have been cut when it was read."""
@@ -29,6 +39,7 @@ EXCERPT = 256
 """Characters of prompt and of completion in a record whose payload was left out for want of room."""
 AT_ONCE = 5000
 """Units of work that a body may cost which nobody has read before its record is written: some milliseconds."""
+PROVIDER_ERROR = "provider_error"
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
@@ -46,6 +57,8 @@ _ATTEMPT = tag(pb.Exchange, "attempts")
 _PROMPT = tag(pb.Exchange, "prompt")
 _COMPLETION = tag(pb.Exchange, "completion")
 _METADATA = tag(pb.Exchange, "metadata")
+_UNITS = tag(pb.Exchange, "units")
+_ERROR_MESSAGE = tag(pb.Exchange, "error_message")
 _COUNTS = [
     tag(pb.Exchange, name)
     for name in (
@@ -70,6 +83,8 @@ _ATTEMPT_LATENCY = tag(pb.Attempt, "latency_ms")
 
 _KEY = tag(pb.Exchange.MetadataEntry, "key")
 _VALUE = tag(pb.Exchange.MetadataEntry, "value")
+_UNIT = tag(pb.Exchange.UnitsEntry, "key")
+_UNIT_COUNT = tag(pb.Exchange.UnitsEntry, "value")
 
 _REQUEST_BODY = tag(pb.Payload, "request_body")
 _RESPONSE_HEADERS = tag(pb.Payload, "response_headers")
@@ -280,6 +295,19 @@ def _learn(fields: list[bytes], exchange: Exchange, most: int | None = None) -> 
         fields += text(_COMPLETION, _whole(facts.completion[:most], mask))
     for stated, value in facts.metadata:
         fields += _pair((stated, _whole(value, mask)))
+    for unit, used in facts.units:
+        fields += sized(_UNITS, b"".join((*text(_UNIT, unit), _UNIT_COUNT, varint(used))))
+    _fail(fields, exchange, facts)
+
+
+def _fail(fields: list[bytes], exchange: Exchange, facts: ResponseFacts) -> None:
+    """Adds what failed in the answer, which the status need not say."""
+    problem = facts.failure(stream=exchange.stream)
+    if problem is not None:
+        fields += text(_ERROR_MESSAGE, _whole(problem, exchange.mask))
+        if not exchange.client_gone and exchange.status < 400 and exchange.error_code is None:
+            # Of a field that is stated twice, the later one counts.
+            fields.append(_outcome(exchange.status, PROVIDER_ERROR))
 
 
 def _whole(said: str, mask: Mask | None) -> str:

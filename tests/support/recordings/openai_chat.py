@@ -114,7 +114,7 @@ OPENAI = [
             _chat({"content": "Hel"}),
             {"error": {"message": "overloaded", "type": "server_error"}, "usage": {"completion_tokens": 7}},
         ),
-        facts("gpt-4o", completion="Hel", complete=False, error="server_error: overloaded"),
+        facts("gpt-4o", Usage(output=7), "Hel", complete=False, error="server_error: overloaded"),
     ),
     Recording(
         "chat-error-whole",

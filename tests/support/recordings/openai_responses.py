@@ -32,7 +32,7 @@ RESPONSES = [
         Format.OPENAI_RESPONSES,
         JSON,
         whole(_RESPONSE),
-        facts("gpt-5", _RESPONSE_COUNTED, "Hello", "completed", tool_calls=1),
+        facts("gpt-5", _RESPONSE_COUNTED, "Hello", "completed", tool_calls=1, units=(("web_searches", 1),)),
     ),
     Recording(
         "responses-stream-completed",
@@ -47,7 +47,7 @@ RESPONSES = [
             {"type": "response.function_call_arguments.delta", "delta": "{}"},
             {"type": "response.completed", "response": _RESPONSE},
         ),
-        facts("gpt-5", _RESPONSE_COUNTED, "Hello", "completed", tool_calls=1),
+        facts("gpt-5", _RESPONSE_COUNTED, "Hello", "completed", tool_calls=1, units=(("web_searches", 1),)),
     ),
     Recording(
         "responses-stream-incomplete",
@@ -65,7 +65,12 @@ RESPONSES = [
                 },
             },
         ),
-        facts("gpt-5", Usage(input=4, output=16), finish_reason="max_output_tokens"),
+        facts(
+            "gpt-5",
+            Usage(input=4, output=16),
+            finish_reason="max_output_tokens",
+            error="incomplete: max_output_tokens",
+        ),
     ),
     Recording(
         "responses-stream-failed",

@@ -29,9 +29,11 @@ def facts(  # noqa: PLR0917 -- the fields in their order
     complete=True,
     error=None,
     tool_calls=0,
+    units=(),
+    terms=(),
 ):
     """Returns facts with everything that is not named left out."""
-    return ResponseFacts(model, usage, completion, finish_reason, complete, error, tool_calls)
+    return ResponseFacts(model, usage, completion, finish_reason, complete, error, tool_calls, units, terms)
 
 
 def data_events(*events, end="\n\n"):

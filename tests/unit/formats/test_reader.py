@@ -73,10 +73,10 @@ def test_an_error_event_is_an_error_in_every_format():
         assert read(wire, SSE, b"event: error\ndata: oops\n\n").error == "error"
 
 
-def test_error_text_is_neither_completion_nor_usage():
-    """What is in an error chunk counts for nothing else."""
+def test_an_error_that_carries_usage_is_paid():
+    """Its tokens count; what else is in an error chunk does not."""
     chunk = {"error": {"message": "m"}, "choices": [{"delta": {"content": "x"}}], "usage": {"completion_tokens": 5}}
-    assert read(Format.OPENAI_CHAT, SSE, data_events(chunk, "[DONE]")) == facts(error="m")
+    assert read(Format.OPENAI_CHAT, SSE, data_events(chunk, "[DONE]")) == facts(usage=Usage(output=5), error="m")
 
 
 def test_continuous_usage_is_not_added_up():

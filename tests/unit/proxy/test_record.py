@@ -191,8 +191,13 @@ def learn(message, exchange):
             reasoning_tokens=usage.reasoning,
             total_tokens=usage.total,
             metadata=dict(facts.metadata),
+            units=dict(facts.units),
+            error_message=facts.failure(stream=exchange.stream),
         )
     )
+    well = message.level == pb.LEVEL_INFO and not message.HasField("error_code") and message.status_code < 400
+    if message.HasField("error_message") and well:
+        message.level, message.error_code = pb.LEVEL_ERROR, "provider_error"
 
 
 def written(function, *args):

@@ -112,6 +112,62 @@ CACHE_BYPASS: Cache.ValueType  # 3
 """The cache was not asked."""
 Global___Cache: _TypeAlias = Cache  # noqa: Y015
 
+class _CostSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CostSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COST_SOURCE_UNSPECIFIED: _CostSource.ValueType  # 0
+    """Not stated."""
+    COST_SOURCE_LIST: _CostSource.ValueType  # 1
+    """The price list's."""
+    COST_SOURCE_OVERRIDE: _CostSource.ValueType  # 2
+    """One that the organisation states itself."""
+    COST_SOURCE_PROVIDER: _CostSource.ValueType  # 3
+    """The cost that the provider states in its answer; no price of the list applies."""
+    COST_SOURCE_UNKNOWN: _CostSource.ValueType  # 4
+    """Nobody's: the cost is unknown, and `metadata.cost_reason` says why."""
+
+class CostSource(_CostSource, metaclass=_CostSourceEnumTypeWrapper):
+    """Whose price the cost of an exchange is."""
+
+COST_SOURCE_UNSPECIFIED: CostSource.ValueType  # 0
+"""Not stated."""
+COST_SOURCE_LIST: CostSource.ValueType  # 1
+"""The price list's."""
+COST_SOURCE_OVERRIDE: CostSource.ValueType  # 2
+"""One that the organisation states itself."""
+COST_SOURCE_PROVIDER: CostSource.ValueType  # 3
+"""The cost that the provider states in its answer; no price of the list applies."""
+COST_SOURCE_UNKNOWN: CostSource.ValueType  # 4
+"""Nobody's: the cost is unknown, and `metadata.cost_reason` says why."""
+Global___CostSource: _TypeAlias = CostSource  # noqa: Y015
+
+class _UsageSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UsageSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USAGE_SOURCE_UNSPECIFIED: _UsageSource.ValueType  # 0
+    """Nobody: the counts are unset."""
+    USAGE_SOURCE_PROVIDER: _UsageSource.ValueType  # 1
+    """The provider, in its answer."""
+    USAGE_SOURCE_ESTIMATE: _UsageSource.ValueType  # 2
+    """The gateway, from the length of the texts: the provider states no counts."""
+
+class UsageSource(_UsageSource, metaclass=_UsageSourceEnumTypeWrapper):
+    """Who counted the tokens of an exchange."""
+
+USAGE_SOURCE_UNSPECIFIED: UsageSource.ValueType  # 0
+"""Nobody: the counts are unset."""
+USAGE_SOURCE_PROVIDER: UsageSource.ValueType  # 1
+"""The provider, in its answer."""
+USAGE_SOURCE_ESTIMATE: UsageSource.ValueType  # 2
+"""The gateway, from the length of the texts: the provider states no counts."""
+Global___UsageSource: _TypeAlias = UsageSource  # noqa: Y015
+
 @_typing.final
 class Attempt(_message.Message):
     """One try at one provider."""
@@ -202,6 +258,26 @@ class Exchange(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class UnitsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
@@ -234,6 +310,10 @@ class Exchange(_message.Message):
     COMPLETION_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    COST_SOURCE_FIELD_NUMBER: _builtins.int
+    USAGE_SOURCE_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The id, a UUIDv7, equal to the answer's `X-Ingate-Request-Id`."""
     source: Global___Source.ValueType
@@ -290,6 +370,12 @@ class Exchange(_message.Message):
     """The last user message."""
     completion: _builtins.str
     """The answer's text."""
+    cost_source: Global___CostSource.ValueType
+    """Whose price the cost is."""
+    usage_source: Global___UsageSource.ValueType
+    """Who counted the tokens."""
+    error_message: _builtins.str
+    """What the provider said of the failure, where it said something, at most 500 characters."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the request arrived."""
@@ -305,6 +391,13 @@ class Exchange(_message.Message):
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the caller attached."""
+
+    @_builtins.property
+    def units(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Every other unit that was used and may have a price: `web_searches`, `cache_write_1h_tokens`, `input_audio_tokens`. Such
+        tokens are part of the counts above. A name such as `claude-opus-4-8:input_tokens` is a unit of another model that took
+        part, paid at that model's prices and in no count above; `compaction:input_tokens` is the compaction's part of them.
+        """
 
     def __init__(
         self,
@@ -341,10 +434,14 @@ class Exchange(_message.Message):
         completion: _builtins.str | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        units: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        cost_source: Global___CostSource.ValueType = ...,
+        usage_source: Global___UsageSource.ValueType = ...,
+        error_message: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_completion", b"_completion", "_cost_usd", b"_cost_usd", "_error_code", b"_error_code", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_reasoning_tokens", b"_reasoning_tokens", "_session_id", b"_session_id", "_team_id", b"_team_id", "_total_tokens", b"_total_tokens", "_ttft_ms", b"_ttft_ms", "_user_id", b"_user_id", "app_id", b"app_id", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "completion", b"completion", "cost_usd", b"cost_usd", "created_at", b"created_at", "error_code", b"error_code", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "prompt", b"prompt", "reasoning_tokens", b"reasoning_tokens", "session_id", b"session_id", "team_id", b"team_id", "total_tokens", b"total_tokens", "ttft_ms", b"ttft_ms", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_completion", b"_completion", "_cost_usd", b"_cost_usd", "_error_code", b"_error_code", "_error_message", b"_error_message", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_reasoning_tokens", b"_reasoning_tokens", "_session_id", b"_session_id", "_team_id", b"_team_id", "_total_tokens", b"_total_tokens", "_ttft_ms", b"_ttft_ms", "_user_id", b"_user_id", "app_id", b"app_id", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "completion", b"completion", "cost_usd", b"cost_usd", "created_at", b"created_at", "error_code", b"error_code", "error_message", b"error_message", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "prompt", b"prompt", "reasoning_tokens", b"reasoning_tokens", "session_id", b"session_id", "team_id", b"team_id", "total_tokens", b"total_tokens", "ttft_ms", b"ttft_ms", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_completion", b"_completion", "_cost_usd", b"_cost_usd", "_error_code", b"_error_code", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_reasoning_tokens", b"_reasoning_tokens", "_session_id", b"_session_id", "_team_id", b"_team_id", "_total_tokens", b"_total_tokens", "_ttft_ms", b"_ttft_ms", "_user_id", b"_user_id", "app_id", b"app_id", "attempts", b"attempts", "cache", b"cache", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "completion", b"completion", "cost_usd", b"cost_usd", "created_at", b"created_at", "error_code", b"error_code", "input_tokens", b"input_tokens", "key_id", b"key_id", "latency_ms", b"latency_ms", "level", b"level", "metadata", b"metadata", "method", b"method", "model", b"model", "output_tokens", b"output_tokens", "path", b"path", "prompt", b"prompt", "provider", b"provider", "reasoning_tokens", b"reasoning_tokens", "request_id", b"request_id", "served_by", b"served_by", "session_id", b"session_id", "source", b"source", "status_code", b"status_code", "stream", b"stream", "tags", b"tags", "team_id", b"team_id", "total_tokens", b"total_tokens", "ttft_ms", b"ttft_ms", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_completion", b"_completion", "_cost_usd", b"_cost_usd", "_error_code", b"_error_code", "_error_message", b"_error_message", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_prompt", b"_prompt", "_reasoning_tokens", b"_reasoning_tokens", "_session_id", b"_session_id", "_team_id", b"_team_id", "_total_tokens", b"_total_tokens", "_ttft_ms", b"_ttft_ms", "_user_id", b"_user_id", "app_id", b"app_id", "attempts", b"attempts", "cache", b"cache", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "completion", b"completion", "cost_source", b"cost_source", "cost_usd", b"cost_usd", "created_at", b"created_at", "error_code", b"error_code", "error_message", b"error_message", "input_tokens", b"input_tokens", "key_id", b"key_id", "latency_ms", b"latency_ms", "level", b"level", "metadata", b"metadata", "method", b"method", "model", b"model", "output_tokens", b"output_tokens", "path", b"path", "prompt", b"prompt", "provider", b"provider", "reasoning_tokens", b"reasoning_tokens", "request_id", b"request_id", "served_by", b"served_by", "session_id", b"session_id", "source", b"source", "status_code", b"status_code", "stream", b"stream", "tags", b"tags", "team_id", b"team_id", "total_tokens", b"total_tokens", "ttft_ms", b"ttft_ms", "units", b"units", "usage_source", b"usage_source", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -358,6 +455,8 @@ class Exchange(_message.Message):
     _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__error_code: _TypeAlias = _typing.Literal["error_code"]  # noqa: Y015
     _WhichOneofArgType__error_code: _TypeAlias = _typing.Literal["_error_code", b"_error_code"]  # noqa: Y015
+    _WhichOneofReturnType__error_message: _TypeAlias = _typing.Literal["error_message"]  # noqa: Y015
+    _WhichOneofArgType__error_message: _TypeAlias = _typing.Literal["_error_message", b"_error_message"]  # noqa: Y015
     _WhichOneofReturnType__input_tokens: _TypeAlias = _typing.Literal["input_tokens"]  # noqa: Y015
     _WhichOneofArgType__input_tokens: _TypeAlias = _typing.Literal["_input_tokens", b"_input_tokens"]  # noqa: Y015
     _WhichOneofReturnType__output_tokens: _TypeAlias = _typing.Literal["output_tokens"]  # noqa: Y015
@@ -388,6 +487,8 @@ class Exchange(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error_code) -> _WhichOneofReturnType__error_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_message) -> _WhichOneofReturnType__error_message | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__input_tokens) -> _WhichOneofReturnType__input_tokens | None: ...
     @_typing.overload

@@ -1,0 +1,155 @@
+"""The cost of an exchange: every unit that its answer states, at the price list's prices or the provider's own word."""
+
+from enum import StrEnum
+from functools import lru_cache
+
+from msgspec import Struct
+
+from ingate.pricing.card import Card, inclusive
+from ingate.pricing.money import to_pico
+from ingate.pricing.price_list import SLOT, Terms, card_of
+from ingate.pricing.usage import COMPACTION, NO_UNITS, Units, Usage, passes
+
+FREE_PROVIDER = "demo"
+TERMS = ("service_tier", "processing", "speed", "search_type")
+"""Names in an exchange's metadata that say on what terms the call was made."""
+STATED_COST = "provider_cost_usd"
+"""The name in an exchange's metadata of the cost that the provider itself states."""
+SHORTEST_SECONDS = 10
+"""What Groq bills of a transcription at least."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Names and values."""
+
+_UNSTATED = Usage()
+_NO_TERMS = frozenset({"", "auto", "default", "standard", "on_demand"})
+
+
+class Source(StrEnum):
+    """Whose price a cost is."""
+
+    LIST = "list"
+    OVERRIDE = "override"
+    PROVIDER = "provider"
+    UNKNOWN = "unknown"
+
+
+class Bill(Struct, frozen=True, gc=False):
+    """A cost in picodollars and whose price it is. None is a cost that is unknown; `reason` then says why.
+
+    Beside a cost of the list, `reason` says that the provider states another one.
+    """
+
+    cost: int | None
+    source: Source
+    reason: str | None = None
+
+
+UNPRICED = Bill(None, Source.UNKNOWN, "the answer states no usage")
+_FREE = Bill(0, Source.LIST)
+
+
+def bill(  # noqa: PLR0917 -- mapped over columns
+    provider: str, model: str, usage: Usage, at: int, units: Units = NO_UNITS, metadata: Pairs = ()
+) -> Bill:
+    """Returns what an exchange costs.
+
+    `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
+    A price of the list goes before the cost that the provider states; where the two differ, the reason says so.
+    """
+    terms, stated = _said(metadata)
+    if usage == _UNSTATED and not units:
+        return UNPRICED if stated is None else Bill(stated, Source.PROVIDER)
+    if provider == FREE_PROVIDER:
+        return _FREE
+    cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
+    if cost is not None:
+        if stated is None or stated == cost:
+            return Bill(cost, Source.LIST)
+        return Bill(cost, Source.LIST, "the provider states another cost")
+    if stated is not None:
+        return Bill(stated, Source.PROVIDER)
+    return Bill(None, Source.UNKNOWN, problem)
+
+
+@lru_cache(1024)
+def _said(metadata: Pairs) -> tuple[Terms, int | None]:
+    """Returns the terms that metadata state and the provider's own cost. Cached: most answers end alike."""
+    terms = tuple((name, value.lower()) for name, value in metadata if name in TERMS and value.lower() not in _NO_TERMS)
+    return terms, next((to_pico(value) for name, value in metadata if name == STATED_COST), None)
+
+
+class _Tariff(Struct, frozen=True, gc=False):
+    """Whose prices apply, when and on what terms."""
+
+    provider: str
+    slot: int
+    terms: Terms
+
+
+def _listed(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int | None, str | None]:
+    """Returns the cost by the list, or None and why there is none."""
+    if not units:
+        return _one(tariff, model, usage, units)
+    several = passes(units)
+    own = usage
+    total = 0
+    for label, (part, kinds) in several.items():
+        if not label:
+            continue
+        name = label.partition("#")[0]
+        if name == COMPACTION:
+            own = _less(own, part)
+        cost, problem = _one(tariff, model if name == COMPACTION else name, part, kinds)
+        if cost is None:
+            return None, problem
+        total += cost
+    cost, problem = _one(tariff, model, own, several.get("", (_UNSTATED, NO_UNITS))[1])
+    return (None if cost is None else cost + total), problem
+
+
+def _less(usage: Usage, part: Usage) -> Usage:
+    return Usage(
+        *(
+            whole if whole is None else max(0, whole - (getattr(part, name) or 0))
+            for name in usage.__struct_fields__
+            for whole in (getattr(usage, name),)
+        )
+    )
+
+
+def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int | None, str | None]:
+    card = card_of(tariff.provider, model, tariff.slot, tariff.terms)
+    if card is None:
+        return None, f"no price is known for {model or 'an unnamed model'}"
+    if card.flat is not None and not units:
+        rates = card.flat
+        return (
+            rates[0] * (usage.input or 0)
+            + rates[1] * (usage.cache_read or 0)
+            + rates[2] * (usage.cache_write or 0)
+            + rates[3] * (usage.output or 0)
+            + rates[4] * (usage.reasoning or 0)
+        ), None
+    counts = inclusive(usage)
+    counts.update(units)
+    missing = _missing(card, counts)
+    if missing is not None:
+        return None, f"no price is known for {missing} of {model}"
+    if "audio_seconds" in counts:
+        _heard(card, tariff.provider, counts)
+    cost = card.cost(counts)
+    return cost, None if cost is not None else "the answer's counts contradict one another"
+
+
+def _missing(card: Card, counts: dict[str, int]) -> str | None:
+    """Returns a unit that was used and has no price."""
+    return next((name for name, count in counts.items() if count and name not in card.priced), None)
+
+
+def _heard(card: Card, provider: str, counts: dict[str, int]) -> None:
+    """Completes the seconds of a recording: some models price them as audio, some as input audio."""
+    if provider == "groq" and counts["audio_seconds"]:
+        counts["audio_seconds"] = max(counts["audio_seconds"], SHORTEST_SECONDS)
+    if any(line.unit == "input_audio_seconds" for line in card.lines):
+        counts["input_audio_seconds"] = counts["audio_seconds"]
