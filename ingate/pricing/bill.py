@@ -35,7 +35,7 @@ class Source(StrEnum):
 
 
 class Bill(Struct, frozen=True, gc=False):
-    """A cost in picodollars and whose price it is. None is a cost that is unknown; `reason` then says why.
+    """A cost in picodollars and whose price it is. None is a cost that is unknown; `reason` says why usage has none.
 
     Beside a cost of the list, `reason` says that the provider states another one.
     """
@@ -45,7 +45,7 @@ class Bill(Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-UNPRICED = Bill(None, Source.UNKNOWN, "the answer states no usage")
+UNPRICED = Bill(None, Source.UNKNOWN)
 _FREE = Bill(0, Source.LIST)
 
 

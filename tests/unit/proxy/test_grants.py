@@ -6,59 +6,18 @@ from types import SimpleNamespace
 import pytest
 from grpc import StatusCode
 
-from gen.ingate.access.v1.access_pb2 import SCOPE_PROXY
-from gen.ingate.gateway.v1 import gateway_service_pb2 as pb
 from gen.ingate.gateway.v1 import gateway_service_pb2_grpc
-from gen.ingate.gateway.v1.grant_pb2 import Grant as Message
 from ingate import clock
 from ingate.errors import Unauthenticated, Unavailable
 from ingate.proxy import admission, grants
 from ingate.proxy.grants import Grants
 from ingate.proxy.ports import Timeouts
 from ingate.rpc.inprocess import InProcessServer
+from tests.support.admitting import Core
 from tests.support.waiting import eventually
 
 TTL = 30.0
 KEY, OTHER = b"k" * 32, b"o" * 32
-
-
-class Core(gateway_service_pb2_grpc.GatewayServiceServicer):
-    """Admits the keys in `keys`, by organisation. `news` are told to whoever watches; None ends the stream.
-
-    While `held` is set, what an answer says is settled and not sent yet. `away` is how every question fails.
-    """
-
-    def __init__(self):
-        self.keys = {}
-        self.news = asyncio.Queue()
-        self.asked = []
-        self.at_once = self.most = 0
-        self.away = None
-        self.held = None
-        self.watching = 0
-
-    async def Admit(self, request, context):  # noqa: N802
-        self.asked.append(request.key_hash)
-        self.at_once += 1
-        self.most = max(self.most, self.at_once)
-        try:
-            org, away = self.keys.get(request.key_hash), self.away
-            limit = len(self.asked)
-            if self.held is not None:
-                await self.held.wait()
-            if away is not None:
-                await context.abort(away)
-            if org is None:
-                await context.abort(StatusCode.UNAUTHENTICATED)
-            grant = Message(org_id=org, key_id="key", scopes=[SCOPE_PROXY], rate_limit_per_minute=limit)
-            return pb.AdmitResponse(grant=grant)
-        finally:
-            self.at_once -= 1
-
-    async def Watch(self, request, context):  # noqa: N802
-        self.watching += 1
-        while (word := await self.news.get()) is not None:
-            yield pb.WatchResponse(epoch=word[0], org_ids=word[1:])
 
 
 @pytest.fixture
