@@ -49,7 +49,7 @@ async def routes(stub, tenant, gateway):
 @pytest.mark.parametrize(
     ("kind", "path", "credential"),
     [
-        (OPENAI, "/eu/v1/models", ("authorization", f"Bearer {SECRET}")),
+        (OPENAI, "/eu/models", ("authorization", f"Bearer {SECRET}")),
         (GEMINI, "/eu/v1beta/models", ("x-goog-api-key", SECRET)),
         (OLLAMA, "/eu/api/tags", None),
         (HTTP, "/eu/", ("authorization", f"Bearer {SECRET}")),
@@ -87,8 +87,8 @@ async def test_a_try_judges_the_status(grpc_stub, bystander, code, ok):
 async def test_a_try_that_gets_no_answer_says_why(grpc_stub, tenant):
     """Refused connections, silence, nonsense and names that do not resolve are answers too, and soon."""
     async with ScriptedUpstream() as up:
-        up.script("/silent/v1/models", stall())
-        up.script("/odd/v1/models", garbage())
+        up.script("/silent/models", stall())
+        up.script("/odd/models", garbage())
         addresses = {
             "refused": f"http://127.0.0.1:{free_port()}",
             "silent": f"{up.url}/silent",

@@ -9,6 +9,7 @@ from grpc import StatusCode
 from gen.ingate.gateway.v1 import gateway_service_pb2_grpc
 from ingate import clock
 from ingate.errors import Unauthenticated, Unavailable
+from ingate.net.addresses import EVERYWHERE
 from ingate.proxy import admission, grants
 from ingate.proxy.grants import Grants
 from ingate.proxy.ports import Timeouts
@@ -36,7 +37,7 @@ async def core(now, monkeypatch):
     server, core = InProcessServer(), Core()
     gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(core, server)
     stub = gateway_service_pb2_grpc.GatewayServiceStub(server.channel())
-    core.cache = Grants(stub, (), Timeouts(), ttl=TTL, allow_private=True)
+    core.cache = Grants(stub, (), Timeouts(), ttl=TTL, policy=EVERYWHERE)
     yield core
     await core.cache.aclose()
     await server.stop(None)

@@ -63,7 +63,7 @@ class Caller:
 
 def exchange(key="key"):
     """An exchange of a key."""
-    grant = Grant("org", key, b"", may_proxy=True, rate_limit=1, expires_at=None, targets=())
+    grant = Grant("org", key, b"", b"policy", may_proxy=True, rate_limit=1, expires_at=None, targets=())
     return Exchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
 
 
