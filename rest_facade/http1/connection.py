@@ -128,11 +128,13 @@ class Connection(asyncio.Protocol):
         self._deadline.close()
         self._take_more()
         self._forget()
+        unread = self._body is not None and not self._body.complete
         if self._body is not None:
             self._body.fail(ClientGone)
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
-        elif self._task is not None and not self._task.done():
+        elif self._task is not None and not self._task.done() and not unread:
+            # Who still waits for the body hears of it there.
             if seconds := self.grace():
                 timer = self._loop.call_later(seconds, self._task.cancel)
                 self._task.add_done_callback(lambda _: timer.cancel())

@@ -102,7 +102,7 @@ async def test_a_provider_that_fails_is_left_out(org, up, steps, attempt):
     """The others are listed, and the record tells what became of each."""
     await org.provider("good", "openai", up.url)
     await org.provider("weak", "openai", f"{up.url}/weak", timeout_ms=500)
-    up.script("/weak/v1/models", steps)
+    up.script("/weak/models", steps)
     answer, models = await listed(org)
 
     assert models == [("test-model", "good")]
@@ -271,7 +271,7 @@ async def test_all_together_have_a_time(org, up, monkeypatch, later):
     """Who has not answered by then is left out, and so is who had no turn; the rest is remembered for a moment."""
     monkeypatch.setattr(listing, "AT_ONCE", 1)
     monkeypatch.setattr(listing, "LONGEST_IN_ALL", 2.0)
-    up.script("/slow/v1/models", stall(), times=1)
+    up.script("/slow/models", stall(), times=1)
     for name, path in [("a", ""), ("b", "/slow"), ("c", "")]:
         await org.provider(name, "openai", up.url + path)
     _, models = await listed(org)
