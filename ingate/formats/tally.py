@@ -10,6 +10,7 @@ from ingate.formats.usage import Counts
 from ingate.pricing.usage import COMPACTION, Units, Usage, passes
 
 _MAX_NAME = 256
+_USUAL = frozenset({"auto", "default", "standard", "on_demand"})
 _MAX_CALLS = 256
 
 
@@ -54,8 +55,8 @@ class Tally(Struct, gc=False):
             self.units[name] = count
 
     def term(self, name: str, value: str | None) -> None:
-        """Takes a term on which the call was made, or another fact that its price depends on."""
-        if value:
+        """Takes a term on which the call was made, or another fact that its price depends on; not the usual ones."""
+        if value and value not in _USUAL:
             self.terms[name] = value[:_MAX_NAME]
 
     def end(self, reason: str | None) -> None:

@@ -42,7 +42,7 @@ async def test_callers_beyond_the_bound(tmp_path):
                 await one_more()
 
         async def told():
-            with suppress(ConnectionError):  # while too many are being told
+            with suppress(ConnectionError, IndexError):  # dropped, while too many are being told
                 status, headers, _ = await answer()
                 return (status, headers["retry-after"]) == (503, "1")
 
@@ -53,7 +53,7 @@ async def test_callers_beyond_the_bound(tmp_path):
             writer.transport.abort()
 
         async def served():
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, IndexError):
                 return (await answer())[0] == 200
 
         await eventually(served, 20.0, "there is room again")

@@ -68,7 +68,7 @@ async def test_memory_is_bounded_and_given_back(tmp_path):
             async def all_but_those_who_hold():
                 nonlocal peak
                 peak = max(peak, resident(pid))
-                await ask(http)
+                assert (await http.get("/healthz")).status_code == 200
                 return sum(not caller.done() for caller in callers) <= 2
 
             await eventually(all_but_those_who_hold, 60.0, "the others are refused")

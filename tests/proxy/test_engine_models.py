@@ -271,8 +271,8 @@ async def test_all_together_have_a_time(org, up, monkeypatch, later):
     """Who has not answered by then is left out, and so is who had no turn; the rest is remembered for a moment."""
     monkeypatch.setattr(listing, "AT_ONCE", 1)
     monkeypatch.setattr(listing, "LONGEST_IN_ALL", 2.0)
-    up.script("/slow/models", stall(), times=1)
-    for name, path in [("a", ""), ("b", "/slow"), ("c", "")]:
+    up.script("/slow/v1/models", stall(), times=1)
+    for name, path in [("a", ""), ("b", "/slow/v1"), ("c", "")]:
         await org.provider(name, "openai", up.url + path)
     _, models = await listed(org)
     assert models == [("test-model", "a")]

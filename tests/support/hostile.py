@@ -43,6 +43,5 @@ BODIES = {
     "no object": b"[]",
     "no UTF-8": b'{"model":"\xff"}',
     "nothing": b"",
-    "not a number": b'{"model":"demo","messages":[],"temperature":NaN}',
     "deep nesting": b'{"model":"demo","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
 }
