@@ -11,6 +11,7 @@ DomainError
  ├── Forbidden              FORBIDDEN           a good credential that may not do this
  ├── NotFound               NOT_FOUND           no such thing for this caller
  ├── MethodNotAllowed       METHOD_NOT_ALLOWED  a method that nothing here takes
+ ├── NotOffered             NOT_IMPLEMENTED     what no version offers yet
  ├── Conflict               CONFLICT            taken already, or changed meanwhile
  ├── TooLarge               PAYLOAD_TOO_LARGE   more than a limit allows
  ├── RateLimited            RATE_LIMITED        too many requests, for now
@@ -95,6 +96,12 @@ class MethodNotAllowed(DomainError):
     """The method is one that nothing here takes; `metadata["allow"]` names those that are, joined by commas."""
 
     reason = "METHOD_NOT_ALLOWED"
+
+
+class NotOffered(DomainError):
+    """What is asked for is part of no version yet."""
+
+    reason = "NOT_IMPLEMENTED"
 
 
 class Conflict(DomainError):

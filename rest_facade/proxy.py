@@ -6,7 +6,7 @@ Knows the engine and requests as they are on the wire; nothing of providers, for
 from collections.abc import Awaitable
 from functools import partial
 
-from ingate.errors import BadRequest, Unauthenticated
+from ingate.errors import BadRequest, NotOffered, Unauthenticated
 from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
 from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
@@ -20,6 +20,7 @@ _KEY_HEADER = b"x-ingate-key"
 _SDK_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
 _KEY_PREFIXES = tuple(prefix.encode() for prefix in KEY_PREFIXES)
 _BEARER = b"bearer "
+_WEBSOCKET = b"websocket"
 
 
 def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHandler:
@@ -35,6 +36,8 @@ def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHan
 
 
 def _asked(head: Head) -> RequestHead:
+    if any(name == b"upgrade" and _WEBSOCKET in value.lower() for name, value in head.headers):
+        raise NotOffered("WebSockets are not carried yet: use the HTTP API of the same model")
     request_target.check(head.method, head.path, head.query)
     return read_head(head.method, head.path, head.query, head.headers, _credential(head.headers))
 

@@ -20,25 +20,31 @@ if TYPE_CHECKING:
 
 OUTBOUND = frozenset(
     {
-        b"accept",
-        b"accept-encoding",
-        b"accept-language",
         b"cache-control",
-        b"content-encoding",
-        b"content-type",
+        b"http-referer",
         b"idempotency-key",
-        b"if-match",
-        b"if-none-match",
         b"prefer",
         b"range",
         b"traceparent",
         b"tracestate",
         b"user-agent",
+        b"x-title",
     }
 )
-OUTBOUND_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-", b"x-goog-api-client", b"x-goog-user-project")
+OUTBOUND_PREFIXES = (
+    b"accept",
+    b"anthropic-",
+    b"content-",
+    b"if-",
+    b"openai-",
+    b"x-client-",
+    b"x-goog-",
+    b"x-ms-",
+    b"x-stainless-",
+)
 CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"cookie"})
 """What a caller shows a provider; crosses only to one that takes the caller's own."""
+_NOT_ORDINARY = CREDENTIALS | {b"content-length"}
 RECORD_MASKED = CREDENTIALS | {b"proxy-authorization", b"set-cookie"}
 CUSTOM_REFUSED = (b"x-ingate-", b"x-forwarded-", b"x-real-ip")
 
@@ -116,7 +122,7 @@ def _crosses(name: bytes, target: "Target") -> bool:
 
 def is_ordinary(name: bytes) -> bool:
     """Tells whether a header, its name in lower case, is one that any caller may send to any provider."""
-    return name in OUTBOUND or name.startswith(OUTBOUND_PREFIXES)
+    return name in OUTBOUND or (name.startswith(OUTBOUND_PREFIXES) and name not in _NOT_ORDINARY)
 
 
 def inbound(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:

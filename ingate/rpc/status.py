@@ -28,6 +28,7 @@ CODES: Mapping[str, grpc.StatusCode] = MappingProxyType(
         "FORBIDDEN": grpc.StatusCode.PERMISSION_DENIED,
         "NOT_FOUND": grpc.StatusCode.NOT_FOUND,
         "METHOD_NOT_ALLOWED": grpc.StatusCode.UNIMPLEMENTED,
+        "NOT_IMPLEMENTED": grpc.StatusCode.UNIMPLEMENTED,
         "CONFLICT": grpc.StatusCode.ALREADY_EXISTS,
         "REQUEST_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
         "PAYLOAD_TOO_LARGE": grpc.StatusCode.RESOURCE_EXHAUSTED,

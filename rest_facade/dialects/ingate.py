@@ -42,6 +42,7 @@ _BY_REASON = {
     "BUDGET_EXCEEDED": (429, "budget_exceeded"),
     "HEADERS_TOO_LARGE": (431, "bad_request"),
     "INTERNAL": (500, "internal"),
+    "NOT_IMPLEMENTED": (501, "not_implemented"),
     "PROVIDER_ERROR": (502, "provider_error"),
     "UNAVAILABLE": (503, "unavailable"),
     # A core older than this facade, in the middle of an upgrade.

@@ -248,3 +248,14 @@ async def test_no_provider_at_all(gw, path):
     assert (response.status_code, response.json()["message"].partition(":")[0]) == (400, "Missing X-Ingate-Provider")
     assert named.json()["details"][0]["field"] == "X-Ingate-Provider"
     assert [it["status_code"] for it in await org.logs()] == [400, 400]
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime?model=gpt-realtime", "/v1/responses"])
+async def test_a_websocket_handshake_goes_nowhere(org, up, path):
+    """It says so in words; no provider sees a plain GET with its key."""
+    handshake = {"connection": "Upgrade", "upgrade": "WebSocket", "sec-websocket-version": "13"}
+    response = await org.http.get(path, headers=handshake)
+
+    assert (response.status_code, response.json()["code"]) == (501, "not_implemented")
+    assert "WebSocket" in response.json()["message"]
+    assert up.accepted == 0

@@ -259,3 +259,32 @@ def test_no_header_is_invented_or_changed(given):
 
     assert all(pair in places for pair in crossed)
     assert set(recorded(given)) == {name.decode("latin-1") for name, _ in given}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "accept-charset",
+        "content-language",
+        "content-range",
+        "content-disposition",
+        "if-modified-since",
+        "if-range",
+        "http-referer",
+        "x-title",
+        "x-client-request-id",
+        "x-ms-client-request-id",
+        "x-goog-upload-protocol",
+        "x-goog-upload-header-content-length",
+        "x-goog-user-project",
+    ],
+)
+def test_what_providers_read_crosses(name):
+    """Headers of uploads, conditions, content and attribution go to any provider."""
+    assert (name.encode(), b"v") in outbound([(name.encode(), b"v")], target("openai"))
+
+
+@pytest.mark.parametrize("name", ["content-length", "x-goog-api-key", "x-forwarded-for", "cookie", "x-other"])
+def test_what_is_not_theirs_stays(name):
+    """Framing, credentials and what is about the caller's way here go to none."""
+    assert name.encode() not in dict(outbound([(name.encode(), b"v")], target("openai")))
