@@ -29,7 +29,6 @@ class Source(StrEnum):
     """Whose price a cost is."""
 
     LIST = "list"
-    OVERRIDE = "override"
     PROVIDER = "provider"
     UNKNOWN = "unknown"
 

@@ -122,12 +122,10 @@ class _CostSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostSource
     """Not stated."""
     COST_SOURCE_LIST: _CostSource.ValueType  # 1
     """The price list's."""
-    COST_SOURCE_OVERRIDE: _CostSource.ValueType  # 2
-    """One that the organisation states itself."""
-    COST_SOURCE_PROVIDER: _CostSource.ValueType  # 3
-    """The cost that the provider states in its answer; no price of the list applies."""
-    COST_SOURCE_UNKNOWN: _CostSource.ValueType  # 4
-    """Nobody's: the cost is unknown, and `metadata.cost_reason` says why."""
+    COST_SOURCE_PROVIDER: _CostSource.ValueType  # 2
+    """The provider's, who states the cost in its answer; no price of the list applies."""
+    COST_SOURCE_UNKNOWN: _CostSource.ValueType  # 3
+    """Nobody's: the cost is unknown. `metadata.cost_reason` says why, where something was used."""
 
 class CostSource(_CostSource, metaclass=_CostSourceEnumTypeWrapper):
     """Whose price the cost of an exchange is."""
@@ -136,12 +134,10 @@ COST_SOURCE_UNSPECIFIED: CostSource.ValueType  # 0
 """Not stated."""
 COST_SOURCE_LIST: CostSource.ValueType  # 1
 """The price list's."""
-COST_SOURCE_OVERRIDE: CostSource.ValueType  # 2
-"""One that the organisation states itself."""
-COST_SOURCE_PROVIDER: CostSource.ValueType  # 3
-"""The cost that the provider states in its answer; no price of the list applies."""
-COST_SOURCE_UNKNOWN: CostSource.ValueType  # 4
-"""Nobody's: the cost is unknown, and `metadata.cost_reason` says why."""
+COST_SOURCE_PROVIDER: CostSource.ValueType  # 2
+"""The provider's, who states the cost in its answer; no price of the list applies."""
+COST_SOURCE_UNKNOWN: CostSource.ValueType  # 3
+"""Nobody's: the cost is unknown. `metadata.cost_reason` says why, where something was used."""
 Global___CostSource: _TypeAlias = CostSource  # noqa: Y015
 
 class _UsageSource:
@@ -154,8 +150,6 @@ class _UsageSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageSour
     """Nobody: the counts are unset."""
     USAGE_SOURCE_PROVIDER: _UsageSource.ValueType  # 1
     """The provider, in its answer."""
-    USAGE_SOURCE_ESTIMATE: _UsageSource.ValueType  # 2
-    """The gateway, from the length of the texts: the provider states no counts."""
 
 class UsageSource(_UsageSource, metaclass=_UsageSourceEnumTypeWrapper):
     """Who counted the tokens of an exchange."""
@@ -164,8 +158,6 @@ USAGE_SOURCE_UNSPECIFIED: UsageSource.ValueType  # 0
 """Nobody: the counts are unset."""
 USAGE_SOURCE_PROVIDER: UsageSource.ValueType  # 1
 """The provider, in its answer."""
-USAGE_SOURCE_ESTIMATE: UsageSource.ValueType  # 2
-"""The gateway, from the length of the texts: the provider states no counts."""
 Global___UsageSource: _TypeAlias = UsageSource  # noqa: Y015
 
 @_typing.final
