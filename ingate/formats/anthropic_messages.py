@@ -90,8 +90,8 @@ def prompt(body: bytes) -> str | None:
     """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
     request = REQUEST.read(body)
     for turn in reversed((request and request.messages) or ()):
-        if turn.role == "user":
-            return text_of(turn.content)
+        if turn.role == "user" and (said := text_of(turn.content)) is not None:
+            return said
     return None
 
 

@@ -10,6 +10,7 @@ from ingate.formats.facts import MAX_TEXT
 from ingate.formats.shape import BROKEN, Shape, crowded
 
 _MAX_QUOTES = 100_000
+_REMINDER, _REMINDER_END = "<system-reminder>", "</system-reminder>"
 
 
 class Part(Struct, gc=False):
@@ -33,7 +34,10 @@ _PARTS = Shape(_Parts)
 
 
 def text_of(raw: Raw) -> str | None:
-    """Returns the text of a message's content, its text parts joined by newlines; `None` when there is none."""
+    """Returns the text of a message's content, its text parts joined by newlines; `None` when there is none.
+
+    What coding agents put before or beside a person's words, marked as a reminder of the system, is left out.
+    """
     if not raw or crowded(raw):
         return None
     try:
@@ -42,8 +46,19 @@ def text_of(raw: Raw) -> str | None:
         loose = _PARTS.read(b'{"parts":%b}' % bytes(raw))
         content = loose.parts if loose else None
     if isinstance(content, list):
-        return joined(part.text for part in content)
-    return cap(content)
+        return joined(_without_reminders(part.text) for part in content)
+    return cap(_without_reminders(content))
+
+
+def _without_reminders(text: str | None) -> str | None:
+    """Returns a text behind the reminders that it begins with, `None` when nothing is behind them."""
+    if text is None or not text.lstrip().startswith(_REMINDER):
+        return text
+    while (text := text.lstrip()).startswith(_REMINDER):
+        _, found, text = text.partition(_REMINDER_END)
+        if not found:
+            return None
+    return text or None
 
 
 def strings_of(raw: Raw) -> str | None:

@@ -91,8 +91,8 @@ def prompt(body: bytes) -> str | None:
     if request.requests:
         return joined(text_of(embedding.content.parts) for embedding in request.requests)
     for content in reversed(request.contents or (request.content and [request.content]) or ()):
-        if content.role in (None, "", "user"):
-            return text_of(content.parts)
+        if content.role in (None, "", "user") and (said := text_of(content.parts)) is not None:
+            return said
     return None
 
 

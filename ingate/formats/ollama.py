@@ -49,8 +49,8 @@ def prompt(body: bytes) -> str | None:
     if request is None:
         return None
     for message in reversed(request.messages or ()):
-        if message.role == "user":
-            return text_of(message.content)
+        if message.role == "user" and (said := text_of(message.content)) is not None:
+            return said
     return strings_of(request.prompt or request.input)
 
 

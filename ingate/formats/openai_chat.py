@@ -32,9 +32,15 @@ class _Call(Struct, gc=False):
     id: str | None = None
 
 
+class _Spoken(Struct, gc=False):
+    transcript: str | None = None
+
+
 class _Said(Struct, gc=False):
     content: str | list[Part] | None = None
     tool_calls: list[_Call] | None = None
+    refusal: str | None = None
+    audio: _Spoken | None = None
 
 
 class _Choice(Struct, gc=False):
@@ -107,8 +113,8 @@ def chat_prompt(body: bytes) -> str | None:
     """Returns the prompt of a chat request; `None` when there is none, or the body is not a JSON object."""
     request = CHAT_REQUEST.read(body)
     for message in reversed((request and request.messages) or ()):
-        if message.role == "user":
-            return text_of(message.content)
+        if message.role == "user" and (said := text_of(message.content)) is not None:
+            return said
     return None
 
 
@@ -137,7 +143,7 @@ def whole(tally: Tally, data: bytes) -> bool:
     usage = response.usage or (response.x_groq and response.x_groq.usage)
     for choice in () if failed else response.choices or ():
         said = choice.delta or choice.message
-        content = choice.text if said is None else said.content
+        content = choice.text if said is None else _words(said)
         if content and choice.index == 0:
             tally.say(content if isinstance(content, str) else "".join(part.text or "" for part in content))
         if said is not None and said.tool_calls:
@@ -150,6 +156,11 @@ def whole(tally: Tally, data: bytes) -> bool:
     if response.service_tier:
         tally.term("service_tier", response.service_tier)
     return True
+
+
+def _words(said: _Said) -> str | list[Part] | None:
+    """Returns what was answered: in writing, as a refusal, or spoken."""
+    return said.content or said.refusal or (said.audio.transcript if said.audio is not None else None)
 
 
 def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:

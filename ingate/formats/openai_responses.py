@@ -11,6 +11,7 @@ from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
 _SEARCHES = frozenset({None, "search"})
+_WORDS = frozenset({"response.output_text.delta", "response.refusal.delta", "response.output_audio_transcript.delta"})
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _CALLER_RUNS = frozenset(
     {
@@ -54,9 +55,14 @@ class _Action(Struct, gc=False):
     type: str | None = None
 
 
+class _Words(Part, gc=False):
+    refusal: str | None = None
+    transcript: str | None = None
+
+
 class _Item(Struct, gc=False):
     type: str | None = None
-    content: list[Part] | None = None
+    content: list[_Words] | None = None
     action: _Action | None = None
 
 
@@ -102,8 +108,8 @@ def prompt(body: bytes) -> str | None:
     if isinstance(given, str):
         return cap(given)
     for item in reversed(given or ()):
-        if item.role == "user":
-            return text_of(item.content)
+        if item.role == "user" and (said := text_of(item.content)) is not None:
+            return said
     return None
 
 
@@ -112,7 +118,7 @@ def event(tally: Tally, data: bytes) -> bool:
     parsed = EVENT.read(data)
     if parsed is None:
         return False
-    if parsed.type == "response.output_text.delta":
+    if parsed.type in _WORDS:
         if parsed.delta:
             tally.say(parsed.delta)
     elif parsed.type == "response.output_item.added":
@@ -149,8 +155,8 @@ def _take(tally: Tally, response: _Response) -> None:
     if not tally.texts:
         for item in output:
             for part in item.content or () if item.type == "message" else ():
-                if part.text:
-                    tally.say(part.text)
+                if words := part.text or part.refusal or part.transcript:
+                    tally.say(words)
     _searched(tally, response, output)
     tally.term("service_tier", response.service_tier)
     usage = response.usage

@@ -210,3 +210,17 @@ def test_tiny_chunks_are_not_hoarded():
     tracemalloc.stop()
     assert peak < 2_000_000
     assert len(reader.finish().completion) == 2000
+
+
+def test_a_refusal_and_a_spoken_answer_are_the_completion():
+    """Whole and streamed, of chat and of Responses."""
+    refused = {"choices": [{"message": {"content": None, "refusal": "No."}, "finish_reason": "stop"}]}
+    assert read(Format.OPENAI_CHAT, JSON, json.dumps(refused).encode()).completion == "No."
+    spoken = {"choices": [{"message": {"content": None, "audio": {"transcript": "Ahoy"}}, "finish_reason": "stop"}]}
+    assert read(Format.OPENAI_CHAT, JSON, json.dumps(spoken).encode()).completion == "Ahoy"
+    chunks = [{"choices": [{"delta": {"refusal": word}}]} for word in ("N", "o.")]
+    assert read(Format.OPENAI_CHAT, SSE, data_events(*chunks)).completion == "No."
+    output = [{"type": "message", "content": [{"type": "refusal", "refusal": "No."}]}]
+    assert read(Format.OPENAI_RESPONSES, JSON, json.dumps({"output": output}).encode()).completion == "No."
+    events = [{"type": "response.refusal.delta", "delta": "No."}]
+    assert read(Format.OPENAI_RESPONSES, SSE, data_events(*events)).completion == "No."

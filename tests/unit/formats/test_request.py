@@ -328,3 +328,65 @@ def test_any_bytes_are_read_or_refused(wire, body):
     """Bytes are read or a malformed body, nothing else."""
     with suppress(MalformedBody):
         assert all(one is None or isinstance(one, str) for one in read(wire, GENERATE, body))
+
+
+ASKED = "What is in this folder?"
+TURNS = {
+    "anthropic: a tool's result": (
+        Format.ANTHROPIC_MESSAGES,
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": ASKED}]},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "ls", "input": {}}]},
+                {"role": "user", "content": [{"type": "tool_result", "content": [{"type": "text", "text": "a.txt"}]}]},
+            ]
+        },
+    ),
+    "anthropic: a picture": (
+        Format.ANTHROPIC_MESSAGES,
+        {
+            "messages": [
+                {"role": "user", "content": ASKED},
+                {"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "iVBO"}}]},
+            ]
+        },
+    ),
+    "anthropic: reminders": (
+        Format.ANTHROPIC_MESSAGES,
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "<system-reminder>be brief</system-reminder>"},
+                        {"type": "text", "text": f" <system-reminder>a</system-reminder>\n{ASKED}"},
+                    ],
+                }
+            ]
+        },
+    ),
+    "gemini": (
+        Format.GEMINI,
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": ASKED}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "ls", "response": {}}}]},
+            ]
+        },
+    ),
+    "chat: a picture": (
+        Format.OPENAI_CHAT,
+        {
+            "messages": [
+                {"role": "user", "content": ASKED},
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]},
+            ]
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("format", "body"), TURNS.values(), ids=TURNS)
+def test_the_prompt_of_an_agents_turn_is_what_the_person_asked(format, body):
+    """Results of tools, pictures and reminders come after it, beside it or before it."""
+    assert read_prompt(format, json.dumps(body).encode()) == ASKED
