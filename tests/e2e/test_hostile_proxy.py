@@ -215,7 +215,7 @@ async def test_expectations(port, spawned, request_bytes):
         (b"TRACE /v1/models HTTP/1.1", 405),
         (b"OPTIONS /v1/chat/completions HTTP/1.1", 405),
         (b"HEAD /v1/models HTTP/1.1", 405),
-        (b"GET /v1/models HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13", 200),
+        (b"GET /v1/models HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13", 501),
     ],
 )
 async def test_methods_and_upgrades(port, request_bytes, line, expected):
