@@ -14,6 +14,7 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.util import await_only
 
 from ingate.errors import BadRequest, DomainError, StorageFull, Unavailable
 
@@ -165,6 +166,19 @@ def _without_details(context: ExceptionContext) -> None:
         raised.detail = None
 
 
+def _insist(cursor: Any, statement: str) -> None:
+    """Executes a statement for which SQLite does not wait: two switches of a new file to WAL exclude each other."""
+    for left in reversed(range(100)):
+        try:
+            cursor.execute(statement)
+        except sqlite3.OperationalError as error:
+            if not left or error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY:
+                raise
+            await_only(asyncio.sleep(0.02))
+        else:
+            return
+
+
 def _tune_sqlite(engine: Any) -> None:
     """Sets WAL, durability across process crashes, foreign keys, and explicit transactions."""
 
@@ -181,7 +195,7 @@ def _tune_sqlite(engine: Any) -> None:
             "synchronous = NORMAL",
             "foreign_keys = ON",
         ):
-            cursor.execute(f"PRAGMA {pragma}")
+            _insist(cursor, f"PRAGMA {pragma}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
