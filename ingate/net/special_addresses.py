@@ -1,8 +1,7 @@
 """Blocks of addresses that are not plainly public, and what each is. Data alone.
 
-Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries
-(https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry), the IPv6 address space
-and multicast registries, and the clouds' documentation for their metadata services. A table of our own, because that of
+Sources: IANA's lists of special-purpose IPv4 and IPv6 addresses (RFC 6890), its lists of the IPv6 address space and of
+multicast addresses, and the clouds' documentation for their metadata services. A table of our own, because that of
 Python's `ipaddress` changes with its version and knows no cloud.
 
 The most specific block that holds an address counts. An IPv6 address outside 2000::/3 that is in no block is not
