@@ -233,9 +233,14 @@ def test_a_cost_that_the_provider_states_stands_in():
     stated = (("provider_cost_usd", "0.00125"),)
     assert bill("https://llm.example.com", "m", Usage(1), NOW, (), stated) == Bill(usd(0.00125), Source.PROVIDER)
     assert bill("https://llm.example.com", "m", Usage(), NOW, (), stated) == Bill(usd(0.00125), Source.PROVIDER)
-    differs = "the provider states another cost"
+    differs = "the provider states 0.00125 USD: it charges by other rates than the price list"
     assert bill("openai", "gpt-4o", Usage(1000), NOW, (), stated) == Bill(usd(0.0025), Source.LIST, differs)
     assert bill("openai", "gpt-4o", Usage(500), NOW, (), stated) == Bill(usd(0.00125), Source.LIST)
+    rounded = "the provider states 0.00125 USD, rounded"
+    assert bill("openai", "gpt-4o", Usage(502), NOW, (), stated) == Bill(usd(0.001255), Source.LIST, rounded)
+    assert bill("openai", "gpt-4o", Usage(503), NOW, (), stated) == Bill(usd(0.0012575), Source.LIST, differs)
+    free = (("provider_cost_usd", "0"),)
+    assert bill("openai", "gpt-4o", Usage(1), NOW, (), free).reason == differs.replace("0.00125", "0")
     for odd in ("", "x", "-1", "NaN", "Infinity", "1e99"):
         assert bill("https://llm.example.com", "m", Usage(1), NOW, (), (("provider_cost_usd", odd),)).cost is None
 
