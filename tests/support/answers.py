@@ -46,7 +46,7 @@ class Answer:
     @property
     def format(self):
         """The format that its path speaks."""
-        return detect(self.path)
+        return detect(self.path.partition("?")[0])
 
     @property
     def stream(self):
@@ -57,7 +57,7 @@ class Answer:
     def asked(self):
         """The model that the request names, in its body or its path; empty where it names none."""
         named = json.loads(self.request).get("model")
-        return named or (self.format is Format.GEMINI and gemini_model(self.path)) or ""
+        return named or (self.format is Format.GEMINI and gemini_model(self.path.partition("?")[0])) or ""
 
     @property
     def stated(self):
