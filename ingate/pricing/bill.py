@@ -8,7 +8,7 @@ from msgspec import Struct
 from ingate.pricing.card import Card, inclusive
 from ingate.pricing.money import PICO_PER_USD, to_pico, to_usd
 from ingate.pricing.price_list import SLOT, Terms, card_of
-from ingate.pricing.usage import COMPACTION, NO_UNITS, Units, Usage, passes
+from ingate.pricing.usage import COMPACTION, NO_UNITS, UNCHARGED, Units, Usage, passes
 
 FREE_PROVIDER = "demo"
 TERMS = ("service_tier", "processing", "speed", "search_type")
@@ -22,6 +22,8 @@ Pairs = tuple[tuple[str, str], ...]
 """Names and values."""
 
 _UNSTATED = Usage()
+_FORGIVING = ("anthropic", "https://api.anthropic.com")
+"""Those whose own API charges nothing for an answer that was refused before it began; clouds that resell it may."""
 _NO_TERMS = frozenset({"", "auto", "default", "standard", "on_demand"})
 
 
@@ -36,7 +38,8 @@ class Source(StrEnum):
 class Bill(Struct, frozen=True, gc=False):
     """A cost in picodollars and whose price it is. None is a cost that is unknown; `reason` says why usage has none.
 
-    Beside a cost of the list, `reason` says that the provider states another one.
+    Beside a cost of the list, `reason` says what may be wrong with it: the provider states another one, or the list has
+    no price for the terms of the call.
     """
 
     cost: int | None
@@ -56,24 +59,27 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
     A price of the list goes before the cost that the provider states; where the two differ, the reason says why.
     """
-    terms, stated = _said(metadata)
+    terms, stated, uncharged = _said(metadata)
+    if uncharged is not None and provider.startswith(_FORGIVING):
+        return Bill(0, Source.LIST, uncharged)
     if usage == _UNSTATED and not units:
         return UNPRICED if stated is None else Bill(stated, Source.PROVIDER)
     if provider == FREE_PROVIDER:
         return _FREE
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
     if cost is not None:
-        return Bill(cost, Source.LIST, None if stated is None or stated == cost else _differs(cost, stated))
+        return Bill(cost, Source.LIST, problem if stated is None or stated == cost else _differs(cost, stated))
     if stated is not None:
         return Bill(stated, Source.PROVIDER)
     return Bill(None, Source.UNKNOWN, problem)
 
 
 @lru_cache(1024)
-def _said(metadata: Pairs) -> tuple[Terms, int | None]:
-    """Returns the terms that metadata state and the provider's own cost. Cached: most answers end alike."""
+def _said(metadata: Pairs) -> tuple[Terms, int | None, str | None]:
+    """Returns what metadata state: terms, the provider's own cost, why it charges nothing. Cached: most end alike."""
     terms = tuple((name, value.lower()) for name, value in metadata if name in TERMS and value.lower() not in _NO_TERMS)
-    return terms, next((to_pico(value) for name, value in metadata if name == STATED_COST), None)
+    named = dict(metadata)
+    return terms, to_pico(named[STATED_COST]) if STATED_COST in named else None, named.get(UNCHARGED)
 
 
 def _differs(cost: int, stated: int) -> str:
@@ -95,7 +101,7 @@ class _Tariff(Struct, frozen=True, gc=False):
 
 
 def _listed(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int | None, str | None]:
-    """Returns the cost by the list, or None and why there is none."""
+    """Returns the cost by the list and what may be wrong with it, or None and why there is none."""
     if not units:
         return _one(tariff, model, usage, units)
     several = passes(units)
@@ -137,7 +143,7 @@ def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int |
             + rates[2] * (usage.cache_write or 0)
             + rates[3] * (usage.output or 0)
             + rates[4] * (usage.reasoning or 0)
-        ), None
+        ), card.unmet
     counts = inclusive(usage)
     counts.update(units)
     missing = _missing(card, counts)
@@ -146,7 +152,7 @@ def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int |
     if "audio_seconds" in counts:
         _heard(card, tariff.provider, counts)
     cost = card.cost(counts)
-    return cost, None if cost is not None else "the answer's counts contradict one another"
+    return cost, card.unmet if cost is not None else "the answer's counts contradict one another"
 
 
 def _missing(card: Card, counts: dict[str, int]) -> str | None:

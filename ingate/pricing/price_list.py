@@ -1,10 +1,12 @@
 """The bundled price list: the card of a model at a moment, remembered. Loaded when it is first asked."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec import structs
 
 from ingate import clock
 from ingate.pricing.card import Card, card
@@ -39,11 +41,20 @@ def card_of(provider: str, model: str, slot: int, terms: Terms = ()) -> Card | N
         made = card(
             info.get_prices(datetime.fromtimestamp(slot * SLOT // clock.SECOND, UTC), context), _get_registry().units
         )
+        made = structs.replace(made, unmet=_unmet(owner, info, context)) if context else made
     if made is None or not (made.lines or made.fee):
         # Once a slot for each model, since the answer is remembered; callers see a cost of null.
         log.warning("price_unknown", provider=provider, model=model)
         return None
     return made
+
+
+def _unmet(owner: "Provider", info: "ModelInfo", context: Mapping[str, str]) -> str | None:
+    """Returns a term for which other models of the provider have a price of their own, and this one has none."""
+    own = {term for variant in info.price_variants or () for term in variant.when.items()}
+    others = {term for model in owner.models for variant in model.price_variants or () for term in variant.when.items()}
+    unmet = sorted((others - own) & context.items())
+    return f"no price of this model is known for {unmet[0][0]} {unmet[0][1]}: the usual one is taken" if unmet else None
 
 
 def load() -> None:

@@ -18,6 +18,8 @@ in the buckets. Passes with one label are told apart by `#2`, `#3` and so on beh
 
 NO_UNITS: Units = ()
 COMPACTION = "compaction"
+UNCHARGED = "uncharged"
+"""The name in an exchange's metadata of why the provider charges nothing for it, where it is one that says so."""
 
 
 class Usage(Struct, frozen=True, gc=False):

@@ -87,7 +87,7 @@ def test_nonsense_anywhere_spoils_no_answer(answer):
     """What a value is exchanged for may be lost; nothing raises, in reading or in pricing."""
     chance = random.Random(answer.name)
     body = answer.body.decode()
-    objects = re.findall(r"^(?:data: )?({.*})\r?$", body, re.MULTILINE) if answer.stream else [body]
+    objects = re.findall(r"^(?:data: ?)?({.*})\r?$", body, re.MULTILINE) if answer.stream else [body]
     for text in (chance.choice(objects) for _ in range(ODDITIES)):
         facts = read_response(answer.format, answer.media, "", body.replace(text, spoiled(text, chance)).encode())
         assert "fault of the gateway" not in (facts.error or "")

@@ -218,6 +218,21 @@ def test_a_cost_that_the_provider_states_stands_in():
         assert bill("https://llm.example.com", "m", Usage(1), NOW, (), (("provider_cost_usd", odd),)).cost is None
 
 
+def test_terms_without_a_price_are_told():
+    """Beside the usual price: where the provider sells other models on such terms, it is not what was paid."""
+    flex, scale = (("service_tier", "flex"),), (("service_tier", "scale"),)
+    reason = "no price of this model is known for service_tier flex: the usual one is taken"
+    # 1,000 * 0.3 dollars a million
+    assert bill("google", "gemini-2.5-flash", Usage(1000), NOW, (), flex) == Bill(usd(0.0003), Source.LIST, reason)
+    units = (("input_audio_tokens", 1000),)
+    # 1,000 * 1 dollar a million
+    assert bill("google", "gemini-2.5-flash", Usage(1000), NOW, units, flex) == Bill(usd(0.001), Source.LIST, reason)
+    # 1,000 * 0.625 dollars a million
+    assert bill("openai", "gpt-5", Usage(1000), NOW, (), flex) == Bill(usd(0.000625), Source.LIST)
+    assert bill("openai", "gpt-5", Usage(1000), NOW, (), scale) == Bill(usd(0.00125), Source.LIST)
+    assert bill("groq", "llama-3.3-70b-versatile", Usage(1000), NOW, (), flex) == Bill(usd(0.00059), Source.LIST)
+
+
 @pytest.mark.parametrize(
     ("provider", "model"),
     [
