@@ -22,7 +22,7 @@ from ingate.net.turns import Turns
 from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.status import Failure
 from rest_facade import failures
-from rest_facade.answers import failure_of, written
+from rest_facade.answers import failure_of, response, written
 from rest_facade.dialects.base import Dialect
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head, Heads, Limits
@@ -42,7 +42,6 @@ _CUT_SECONDS = 0.5
 _COMMON = common_lines() + REQUEST_ID.encode() + b": "
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _CLOSE = b"Connection: close\r\n"
-_KEPT = b"Connection: keep-alive\r\n"
 _LINGERING = 2, 0.005
 """How many connections are read, and how often, of those that send on after they were refused."""
 _CROWDED_SECONDS = 60.0
@@ -143,16 +142,18 @@ class Facade:
 
     async def _claimed(self, connection: Connection, head: Head, body: Body) -> bool:
         started = time.perf_counter()
-        request = Request(uuid7(), head.method, head.path, head.query, head.fields(), connection.address, body)
+        request = Request(connection, head, body, uuid7())
         serving = self._serving(head.path)
         assert serving is not None
-        with contextlib.suppress(ClientGone):
-            answer, more = await serving.answer(request)
-            keep_alive = head.keep_alive and body.complete and not self.draining
-            lines = _CLOSE if not keep_alive else b"" if head.version else _KEPT
-            await connection.send(
-                written(serving.dialect, head.method, request.headers, request.id, answer, more=more, lines=lines)
-            )
+        keep_alive = False
+        with contextlib.suppress(ClientGone, ConnectionError):
+            said, more = await serving.answer(request)
+            answer = response(serving.dialect, request, said, more)
+            if not body.complete or self.draining:
+                answer.force_close()
+            await answer.prepare(request)
+            await answer.write_eof()
+            keep_alive = bool(answer.keep_alive)
             _log.debug(
                 "answered",
                 request_id=request.id,
@@ -161,8 +162,7 @@ class Facade:
                 status=answer.status,
                 ms=round((time.perf_counter() - started) * 1000, 3),
             )
-            return keep_alive
-        return False
+        return keep_alive
 
     async def _proxied(self, connection: Connection, head: Head, body: Body) -> bool:
         request_id = uuid7()
