@@ -134,7 +134,9 @@ class Facade:
 
     def refusal(self, failure: Failure) -> bytes:
         """Returns the answer to what is no request."""
-        return self._written("GET", _NO_HEADERS, uuid7(), failure, _CLOSE)
+        request_id = uuid7()
+        answer = self._default.error(failure, None, request_id)
+        return written(self._default, "GET", _NO_HEADERS, request_id, answer, lines=_CLOSE)
 
     def answer(self, connection: Connection, head: Head, body: Body) -> Awaitable[bool]:
         """Answers a request; tells whether the connection may take another one."""
@@ -185,14 +187,13 @@ class Facade:
     async def _refuse_proxied(self, sink: HttpSink, head: Head, body: Body, request_id: str, failure: Failure) -> None:
         sink.keep_alive = sink.keep_alive and body.complete
         lines = sink.rate_lines if sink.keep_alive else sink.rate_lines + _CLOSE
+        dialect = self._default
+        if dialect.proxy_error is not None:
+            answer = dialect.proxy_error(failure, head.path, head.headers, request_id)
+        else:
+            answer = dialect.error(failure, None, request_id)
         with contextlib.suppress(ClientGone):
-            await sink.send(self._written(head.method, head.fields(), request_id, failure, lines))
-
-    def _written(
-        self, method: str, asked: CIMultiDictProxy[str], request_id: str, failure: Failure, lines: bytes
-    ) -> bytes:
-        answer = self._default.error(failure, None, request_id)
-        return written(self._default, method, asked, request_id, answer, lines=lines)
+            await sink.send(written(dialect, head.method, head.fields(), request_id, answer, lines=lines))
 
     def _serving(self, path: str) -> Serving | None:
         """Returns who answers a raw path, None for the proxy."""
