@@ -12,8 +12,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.rpc.status import Failure
 from rest_facade import failures
+from rest_facade.cors import cors_headers
 from rest_facade.dialects.base import Answer, Dialect
-from rest_facade.middleware import Pairs, answer_headers, cors_headers
+from rest_facade.middleware import Pairs, answer_headers
 from rest_facade.request import Request
 
 _log = structlog.get_logger(__name__)

@@ -8,6 +8,7 @@ import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from urllib.parse import unquote
 
 import grpc
@@ -17,13 +18,15 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ingate.errors import DomainError
 from ingate.ids import uuid7
 from ingate.net.budget import BodyBudget
+from ingate.net.forwarded import TrustedProxies
 from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.status import Failure
 from rest_facade import failures
 from rest_facade.answers import failure_of, response, written
-from rest_facade.dialects.base import Dialect
+from rest_facade.cors import cors_headers, is_preflight
+from rest_facade.dialects.base import Answer, Dialect
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head, Heads, Limits
 from rest_facade.middleware import REQUEST_ID, common_lines
@@ -65,6 +68,7 @@ class Facade:
         limits: Limits | None = None,
         refused: RefusalNote | None = None,
         budget: BodyBudget | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._refused = refused
         self.servings = tuple(Serving(dialect, channel, calls or Calls()) for dialect in dialects)
@@ -73,6 +77,7 @@ class Facade:
         self._proxy = proxy or _nowhere
         self.limits = limits or Limits()
         self.budget = budget or BodyBudget()
+        self.proxies = proxies
         self.heads = Heads(lambda path: self._serving(path) is not None, max_target=self.limits.target)
         self.outbox = Outbox()
         self.lingering = Turns(*_LINGERING)
@@ -168,14 +173,20 @@ class Facade:
 
     async def _proxied(self, connection: Connection, head: Head, body: Body) -> bool:
         request_id = uuid7()
-        sink = HttpSink(connection, head, b"%b%b\r\n" % (_COMMON, request_id.encode()))
+        common = b"%b%b\r\n" % (_COMMON, request_id.encode())
+        cors = self._default.cors
+        if cors is not None:
+            if is_preflight(head.method, head.fields()):
+                return await self._preflight(connection, head, body, request_id)
+            common += b"".join(map(_line, cors_headers(cors, head.fields(), preflight=False)))
+        sink = HttpSink(connection, head, common)
         failure: Failure | None = None
         try:
             await self._proxy(request_id, head, body, sink)
         except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
             failure = failure_of(error, request_id, "proxy")
             if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
-                self._refused(failure.reason, head.headers, connection.address)
+                self._refused(failure.reason, head.headers, connection.caller)
         # Out here nothing holds on to the frames of what failed, and to the body in them, while the answer is taken.
         if failure is not None:
             if sink.started:
@@ -183,6 +194,16 @@ class Facade:
             else:
                 await self._refuse_proxied(sink, head, body, request_id, failure)
         return sink.keep_alive
+
+    async def _preflight(self, connection: Connection, head: Head, body: Body, request_id: str) -> bool:
+        """Answers what a browser asks before it sends a page's request: it shows no key, and no provider is asked."""
+        keep_alive = head.keep_alive and body.complete
+        lines = b"" if keep_alive else _CLOSE
+        answer = Answer(HTTPStatus.NO_CONTENT, b"")
+        with contextlib.suppress(ClientGone):
+            await connection.send(written(self._default, head.method, head.fields(), request_id, answer, lines=lines))
+            return keep_alive
+        return False
 
     async def _refuse_proxied(self, sink: HttpSink, head: Head, body: Body, request_id: str, failure: Failure) -> None:
         sink.keep_alive = sink.keep_alive and body.complete
@@ -199,6 +220,10 @@ class Facade:
         """Returns who answers a raw path, None for the proxy."""
         claimed = unquote(path) if "%" in path else path
         return next((serving for claims, serving in self._claims if claims(claimed)), None)
+
+
+def _line(header: tuple[str, str]) -> bytes:
+    return f"{header[0]}: {header[1]}\r\n".encode("latin-1")
 
 
 async def _nowhere(_request_id: str, _head: Head, _body: Body, _sink: HttpSink) -> None:

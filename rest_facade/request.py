@@ -48,7 +48,7 @@ class Request(web.BaseRequest):
         super().__init__(message, EMPTY_PAYLOAD, protocol, StreamWriter(protocol, loop), task, loop)
         self.id = request_id
         self.raw_target = head.path, head.query
-        self.address = connection.address
+        self.address = connection.caller
         self.body = body
 
     async def read(self, limit: int = MAX_BODY, patience: float = PATIENCE) -> bytes:
@@ -66,7 +66,7 @@ class _Protocol:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.transport = connection.transport
-        self.peername = connection.address
+        self.peername = connection.caller
         self.sockname = None
         self.ssl_context = None
 

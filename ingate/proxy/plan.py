@@ -46,8 +46,8 @@ MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
 NONE_YET = (
-    "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers, or start the gateway with"
-    " --demo to try it"
+    "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers, or start the gateway"
+    " with --demo to try it"
 )
 
 _OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})

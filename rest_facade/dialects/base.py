@@ -12,7 +12,8 @@ from multidict import CIMultiDictProxy
 from ingate.proxy.ports import Headers as RawHeaders
 from ingate.rpc.status import Failure
 from rest_facade.call import Metadata
-from rest_facade.middleware import JSON, Cors, Pairs, rate_headers
+from rest_facade.cors import Cors
+from rest_facade.middleware import JSON, Pairs, rate_headers
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Route
 from rest_facade.style import SNAKE, Style

@@ -13,8 +13,8 @@ from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
 from ingate.proxy.ports import Headers as Pairs
 from ingate.rpc.status import INTERNAL_MESSAGE, Failure
 from rest_facade.call import Metadata
+from rest_facade.cors import Cors
 from rest_facade.dialects.base import Answer, Dialect, Headers
-from rest_facade.middleware import Cors
 from rest_facade.proxy_errors import vendor
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Route, native_routes
