@@ -15,7 +15,7 @@ import grpc
 import structlog
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ingate.errors import DomainError
+from ingate.errors import DomainError, Unauthenticated
 from ingate.ids import uuid7
 from ingate.net.budget import BodyBudget
 from ingate.net.forwarded import TrustedProxies
@@ -23,7 +23,7 @@ from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.status import Failure
-from rest_facade import failures
+from rest_facade import failures, welcome
 from rest_facade.answers import failure_of, response, written
 from rest_facade.cors import cors_headers, is_preflight
 from rest_facade.dialects.base import Answer, Dialect
@@ -49,6 +49,10 @@ _LINGERING = 2, 0.005
 """How many connections are read, and how often, of those that send on after they were refused."""
 _CROWDED_SECONDS = 60.0
 """Between two log lines that say so."""
+
+
+class NoCredential(Unauthenticated):
+    """A proxied request shows no key at all."""
 
 
 class Facade:
@@ -174,47 +178,45 @@ class Facade:
     async def _proxied(self, connection: Connection, head: Head, body: Body) -> bool:
         request_id = uuid7()
         common = b"%b%b\r\n" % (_COMMON, request_id.encode())
+        own: Answer | None = None
         cors = self._default.cors
         if cors is not None:
             if is_preflight(head.method, head.fields()):
-                return await self._preflight(connection, head, body, request_id)
+                own = Answer(HTTPStatus.NO_CONTENT, b"")
             common += b"".join(map(_line, cors_headers(cors, head.fields(), preflight=False)))
         sink = HttpSink(connection, head, common)
-        failure: Failure | None = None
-        try:
-            await self._proxy(request_id, head, body, sink)
-        except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
-            failure = failure_of(error, request_id, "proxy")
-            if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
-                self._refused(failure.reason, head.headers, connection.caller)
+        if own is None:
+            try:
+                await self._proxy(request_id, head, body, sink)
+            except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
+                own = self._told(error, connection, head, request_id)
         # Out here nothing holds on to the frames of what failed, and to the body in them, while the answer is taken.
-        if failure is not None:
+        if own is not None:
             if sink.started:
                 sink.abort()
             else:
-                await self._refuse_proxied(sink, head, body, request_id, failure)
+                await self._say(own, sink, head, body, request_id)
         return sink.keep_alive
 
-    async def _preflight(self, connection: Connection, head: Head, body: Body, request_id: str) -> bool:
-        """Answers what a browser asks before it sends a page's request: it shows no key, and no provider is asked."""
-        keep_alive = head.keep_alive and body.complete
-        lines = b"" if keep_alive else _CLOSE
-        answer = Answer(HTTPStatus.NO_CONTENT, b"")
-        with contextlib.suppress(ClientGone):
-            await connection.send(written(self._default, head.method, head.fields(), request_id, answer, lines=lines))
-            return keep_alive
-        return False
+    def _told(self, error: Exception, connection: Connection, head: Head, request_id: str) -> Answer:
+        """Returns the answer to a proxied request that failed, and notes it where it is not on record."""
+        if isinstance(error, NoCredential):
+            page = welcome.page(head.method, head.path, head.fields().get("Accept", ""))
+            if page is not None:
+                return page
+        failure = failure_of(error, request_id, "proxy")
+        if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
+            self._refused(failure.reason, head.headers, connection.caller)
+        if self._default.proxy_error is not None:
+            return self._default.proxy_error(failure, head.path, head.headers, request_id)
+        return self._default.error(failure, None, request_id)
 
-    async def _refuse_proxied(self, sink: HttpSink, head: Head, body: Body, request_id: str, failure: Failure) -> None:
+    async def _say(self, answer: Answer, sink: HttpSink, head: Head, body: Body, request_id: str) -> None:
+        """Answers a proxied request with an answer of the gateway's own."""
         sink.keep_alive = sink.keep_alive and body.complete
         lines = sink.rate_lines if sink.keep_alive else sink.rate_lines + _CLOSE
-        dialect = self._default
-        if dialect.proxy_error is not None:
-            answer = dialect.proxy_error(failure, head.path, head.headers, request_id)
-        else:
-            answer = dialect.error(failure, None, request_id)
         with contextlib.suppress(ClientGone):
-            await sink.send(written(dialect, head.method, head.fields(), request_id, answer, lines=lines))
+            await sink.send(written(self._default, head.method, head.fields(), request_id, answer, lines=lines))
 
     def _serving(self, path: str) -> Serving | None:
         """Returns who answers a raw path, None for the proxy."""

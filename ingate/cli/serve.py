@@ -99,11 +99,12 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     from rest_facade.dialects.ingate import dialect
     from rest_facade.proxy import proxy_handler
     from rest_facade.serving import Calls
+    from rest_facade.spec.route import OPENAPI
 
     calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
     return Facade(
         core.channel,
-        (dialect(cors.from_setting(settings.cors_origins)),),
+        (dialect(cors.from_setting(settings.cors_origins), (OPENAPI,)),),
         proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
         calls=calls,
         limits=limits,

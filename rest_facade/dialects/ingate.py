@@ -77,9 +77,9 @@ _EXTRAS = {
 }
 
 
-def dialect(cors: Cors | None = None) -> Dialect:
-    """Returns the dialect; browsers on other origins may read answers only as `cors` says."""
-    return Dialect(NAME, claims, native_routes(NAME), credentials, error, proxy_error, cors=cors)
+def dialect(cors: Cors | None = None, more: tuple[Route, ...] = ()) -> Dialect:
+    """Returns the dialect, with more routes than the protos state; `cors` says who may read answers elsewhere."""
+    return Dialect(NAME, claims, (*native_routes(NAME), *more), credentials, error, proxy_error, cors=cors)
 
 
 def codes() -> frozenset[str]:
