@@ -14,12 +14,14 @@ from ingate.formats.reader import ResponseReader, read_response, reading_respons
 from ingate.formats.request import read_model, read_prompt, reading_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
+from ingate.formats.vendor_errors import Fault, Vendor, error_members
 from ingate.pricing.usage import Usage
 
 __all__ = [
     "LARGE",
     "MAX_TEXT",
     "MOST",
+    "Fault",
     "Format",
     "MalformedBody",
     "Pace",
@@ -29,8 +31,10 @@ __all__ = [
     "SSEParser",
     "Steps",
     "Usage",
+    "Vendor",
     "at_once",
     "detect",
+    "error_members",
     "naming",
     "read_model",
     "read_model_list",
