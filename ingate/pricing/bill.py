@@ -56,7 +56,8 @@ def bill(  # noqa: PLR0917 -- mapped over columns
 ) -> Bill:
     """Returns what an exchange costs.
 
-    `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
+    `provider` is a price list's provider id, a base URL to find it by, or both (see `card_of`). `at` is in
+    microseconds, for dated prices.
     A price of the list goes before the cost that the provider states; where the two differ, the reason says why.
     """
     terms, stated, uncharged = _said(metadata)
@@ -150,7 +151,7 @@ def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int |
     if missing is not None:
         return None, f"no price is known for {missing} of {model}"
     if "audio_seconds" in counts:
-        _heard(card, tariff.provider, counts)
+        _heard(card, counts)
     cost = card.cost(counts)
     return cost, card.unmet if cost is not None else "the answer's counts contradict one another"
 
@@ -160,9 +161,9 @@ def _missing(card: Card, counts: dict[str, int]) -> str | None:
     return next((name for name, count in counts.items() if count and name not in card.priced), None)
 
 
-def _heard(card: Card, provider: str, counts: dict[str, int]) -> None:
+def _heard(card: Card, counts: dict[str, int]) -> None:
     """Completes the seconds of a recording: some models price them as audio, some as input audio."""
-    if provider == "groq" and counts["audio_seconds"]:
+    if card.owner == "groq" and counts["audio_seconds"]:
         counts["audio_seconds"] = max(counts["audio_seconds"], SHORTEST_SECONDS)
     if any(line.unit == "input_audio_seconds" for line in card.lines):
         counts["input_audio_seconds"] = counts["audio_seconds"]

@@ -161,6 +161,7 @@ def usd(dollars):
         ("openai", "gpt-image-1", Usage(50, None, None, 4160), {}, (), 0.16665),
         # 3 seconds are paid as 10, at 0.04 dollars an hour
         ("groq", "whisper-large-v3-turbo", Usage(), {"audio_seconds": 3}, (), 0.04 / 360),
+        ("https://api.groq.com/openai/v1", "whisper-large-v3-turbo", Usage(), {"audio_seconds": 3}, (), 0.04 / 360),
         # 10,000 * 2 + 200 * 12 dollars a million, 2 * 14 dollars a thousand
         ("google", "gemini-3-pro-preview", Usage(10_000, None, None, 200), {"web_searches": 2}, (), 0.0504),
     ],
@@ -274,6 +275,11 @@ def test_prices_are_found_by_address_too():
     by_id = bill("openai", "gpt-4o", usage, NOW)
     assert by_id.cost == 1000 * 2_500_000 + 10 * 10_000_000
     assert bill("https://api.openai.com/v1", "gpt-4o", usage, NOW) == by_id
+    # 1,000 * 0.59 + 10 * 0.79 dollars a million: the address goes before the type
+    llama = "llama-3.3-70b-versatile"
+    assert bill("openai https://api.groq.com/openai/v1", llama, usage, NOW).cost == usd(0.0005979)
+    assert bill("openai https://api.groq.com/openai/v1", "gpt-4o", usage, NOW).cost is None
+    assert bill("openai http://gateway.internal:8080/v1", "gpt-4o", usage, NOW) == by_id
 
 
 def test_the_demo_is_free():
