@@ -289,7 +289,11 @@ def test_the_demo_is_free():
 
 
 def test_what_was_found_is_kept_within_bounds():
-    """Models that callers make up do not fill the memory."""
+    """Models that callers make up do not fill the memory, neither ours nor the list's own."""
+    snapshot = get_snapshot()
+    memories = (snapshot._lookup_cache, snapshot._provider_cache, snapshot._provider_misses)
+    sizes = list(map(len, memories))
     for number in range(REMEMBERED + 100):
-        card_of("no-such-provider", f"m{number}", 0)
+        card_of(("openai", "no-such-provider", "https://api.openai.com")[number % 3], f"m{number}", 0)
     assert card_of.cache_info().currsize == REMEMBERED
+    assert list(map(len, memories)) == sizes
