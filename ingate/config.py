@@ -113,6 +113,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_bytes: Annotated[int, _setting("Bytes an abandoned answer is read for usage at most.", ge=0)] = (
         8 * 1024 * 1024
     )
+    stream_usage: Annotated[
+        Literal["ask", "leave"],
+        _setting(
+            "Streamed chats whose callers do not ask for usage: ask the provider for it and hide it from the caller, or"
+            " leave them as they are."
+        ),
+    ] = "ask"
     shutdown_seconds: Annotated[
         float, _setting("Seconds open requests get to finish after SIGTERM.", ge=0, le=86_400)
     ] = 300.0

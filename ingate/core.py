@@ -53,6 +53,7 @@ from ingate.proxy.recorder import Recorder
 from ingate.proxy.refusals import Refusals
 from ingate.proxy.servicer import FORWARD, HEAD_BYTES, ProxyServicer
 from ingate.proxy.shipping import ship_over
+from ingate.proxy.stream_usage import StreamUsage
 from ingate.proxy.upstream import UpstreamPool
 from ingate.rpc.connect import MAX_MESSAGE_BYTES
 from ingate.rpc.door import Door
@@ -301,7 +302,8 @@ def _forwarding(
     abandoned = Abandoned(
         drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes
     )
-    engine = Engine(grants, windows, recorder, transports, abandoned)
+    stream_usage = StreamUsage(ask=settings.stream_usage == "ask")
+    engine = Engine(grants, windows, recorder, transports, abandoned, stream_usage=stream_usage)
     return _Forwarding(engine, transports, pool, grants, journal, recorder, shipper)
 
 

@@ -42,7 +42,6 @@ T = TypeVar("T")
 
 _SOURCES = {source: pb.CostSource.Value(f"COST_SOURCE_{source.name}") for source in Source}
 _TOO_DEAR = Bill(None, Source.UNKNOWN, "the cost is larger than any that is kept")
-_COUNTED, _UNCOUNTED = pb.USAGE_SOURCE_PROVIDER, pb.USAGE_SOURCE_UNSPECIFIED
 _MOMENTS = range(-62_135_596_800 * clock.SECOND, 253_402_300_800 * clock.SECOND)
 """The years 1 to 9999."""
 _NO_PAYLOAD = (False, None, None, None, None)
@@ -51,7 +50,7 @@ _EMPTY_PAYLOAD = (False, b"", b"", b"", b"")
 _json = msgspec.json.Encoder()
 _head = attrgetter("org_id", "exchange", "payload", "price_provider")
 _noted = attrgetter("request_id", "key_id", "created_at", "attempts", "tags")
-_numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache", "usage_source")
+_numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache")
 _texts = attrgetter(
     *("provider", "served_by", "method", "path", "error_code", "user_id", "session_id", "app_id", "team_id")
 )
@@ -95,9 +94,7 @@ def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | N
 def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -> list[Row]:
     org_ids, its, payloads, price_providers = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
-    sources, statuses, levels, streams, latencies, first_bytes, caches, usage_sources = zip(
-        *map(_numbers, its), strict=True
-    )
+    sources, statuses, levels, streams, latencies, first_bytes, caches = zip(*map(_numbers, its), strict=True)
     moments = list(map(clock.from_proto, stamps))
     _check(org_ids, _uuids.__getitem__, first, "org_id", "must be a UUID")
     _check(request_ids, ids.is_uuid, first, "exchange.request_id", "must be a UUID")
@@ -112,7 +109,7 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
     told = said(its, read, first=first)
     _check(latencies, isfinite, first, "exchange.latency_ms", "must be a finite number")
     _check(first_bytes, isfinite, first, "exchange.ttft_ms", "must be a finite number")
-    named, usages, prompts, completions, metadata, units, problems = zip(*told, strict=True)
+    named, usages, prompts, completions, metadata, units, problems, usage_sources = zip(*told, strict=True)
     models = list(map(_names.__getitem__, named))
     bills = [_held(made) for made in map(bill, price_providers, models, usages, moments, units, metadata)]
     names = zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True)
@@ -162,10 +159,7 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         [_objects[tuple(pairs.items())] if pairs else "{}" for pairs in tags],
         [_json.encode(dict(counts)).decode() if counts else "{}" for counts in units],
         [_SOURCES[made.source] for made in bills],
-        [
-            stated or (_UNCOUNTED if usage.total is None and not counts else _COUNTED)
-            for stated, usage, counts in zip(usage_sources, usages, units, strict=True)
-        ],
+        usage_sources,
         [text and _text(text, MAX_ERROR) for text in problems],
         truncated,
         request_headers,

@@ -7,10 +7,21 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, get_args
 
+from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
-from ingate.formats import Format, Pace, Pairs, ResponseFacts, Steps, Usage, reading_prompt, reading_response
+from ingate.formats import (
+    Format,
+    Pace,
+    Pairs,
+    ResponseFacts,
+    Steps,
+    Usage,
+    estimating,
+    reading_prompt,
+    reading_response,
+)
 from ingate.pricing import Units
 
 MAX_COUNT = 2**60
@@ -18,12 +29,14 @@ MAX_COUNT = 2**60
 MAX_UNIT = 300
 """Characters of the name of a unit: a model and a unit of it."""
 
-Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None]
-"""Model, tokens, prompt, completion, metadata, other units, what failed. An empty model was not named."""
+Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None, int]
+"""Model, tokens, prompt, completion, metadata, other units, what failed, who counted. An empty model was not named."""
 Read = tuple[ResponseFacts | None, str | None]
 """What the bodies of an exchange say, and its prompt; nothing where they were not read."""
 
 _UNREAD: Read = (None, None)
+_COUNTED, _UNCOUNTED = pb.USAGE_SOURCE_PROVIDER, pb.USAGE_SOURCE_UNSPECIFIED
+_ESTIMATE = pb.USAGE_SOURCE_ESTIMATE
 
 _FORMATS = {format.value: format for format in Format}
 _OTHER = Format.OTHER  # looking a member up takes as long as two calls
@@ -44,8 +57,13 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
             read.append(_UNREAD)
             continue
         bodies = record.payload
-        facts = yield from reading_response(format, record.media_type, "", bodies.response_body, pace)
+        answer = bodies.response_body
+        if record.hidden_event:
+            answer = record.hidden_event + answer
+        facts = yield from reading_response(format, record.media_type, "", answer, pace)
         prompt = yield from reading_prompt(format, bodies.request_body, pace)
+        if record.exchange.stream:
+            facts = yield from estimating(format, bodies.request_body, facts, pace)
         read.append((facts, prompt))
     return read
 
@@ -78,6 +96,7 @@ def _stated(it: Exchange, index: int) -> Said:
         tuple(metadata.items()),
         _counted(units, index) if units else (),
         error_message or None,
+        it.usage_source or _source(usage, counted=bool(units)),
     )
 
 
@@ -94,4 +113,9 @@ def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
     if stated:
         metadata = tuple({**stated, **dict(metadata)}.items())
     problem = facts.failure(stream=it.stream)
-    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata, facts.units, problem
+    source = _ESTIMATE if facts.estimated else _source(facts.usage, counted=bool(facts.units))
+    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata, facts.units, problem, source
+
+
+def _source(usage: Usage, *, counted: bool) -> int:
+    return _UNCOUNTED if usage.total is None and not counted else _COUNTED

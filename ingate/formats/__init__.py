@@ -1,28 +1,34 @@
-"""LLM wire formats: what can be learned from requests and responses without changing a byte.
+"""LLM wire formats: what can be learned from requests and responses, and the few edits of their bytes.
 
 Pure: no I/O, no clock, no provider. One module per format; `reader` and `request` choose among them.
 """
 
 from ingate.formats.encoding import unpacking
+from ingate.formats.estimate import estimating
 from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
-from ingate.formats.large_request import naming, renaming
+from ingate.formats.large_request import LargeCall, asking_large, reading_call, renaming
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.model_list import read_model_list, write_model_list
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
 from ingate.formats.paths import Format, detect
 from ingate.formats.reader import ResponseReader, read_response, reading_response
-from ingate.formats.request import read_model, read_prompt, reading_prompt
+from ingate.formats.request import Call, read_call, read_prompt, reading_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
+from ingate.formats.stream_usage import ASKED, asking, names_the_option
+from ingate.formats.usage_filter import UsageFilter
 from ingate.formats.vendor_errors import Fault, Vendor, error_members
 from ingate.pricing.usage import Usage
 
 __all__ = [
+    "ASKED",
     "LARGE",
     "MAX_TEXT",
     "MOST",
+    "Call",
     "Fault",
     "Format",
+    "LargeCall",
     "MalformedBody",
     "Pace",
     "Pairs",
@@ -31,15 +37,20 @@ __all__ = [
     "SSEParser",
     "Steps",
     "Usage",
+    "UsageFilter",
     "Vendor",
+    "asking",
+    "asking_large",
     "at_once",
     "detect",
     "error_members",
-    "naming",
-    "read_model",
+    "estimating",
+    "names_the_option",
+    "read_call",
     "read_model_list",
     "read_prompt",
     "read_response",
+    "reading_call",
     "reading_prompt",
     "reading_response",
     "renaming",

@@ -48,7 +48,7 @@ class Condenser:
         "_cut",
         "_depth",
         "_held",
-        "_mark",
+        "_marks",
         "_owed",
         "_room",
         "_root",
@@ -61,13 +61,16 @@ class Condenser:
         "broken",
         "deepest",
         "ended",
-        "spans",
+        "places",
     )
 
-    def __init__(self, outline: Outline, budget: Budget, mark: bytes | None = None) -> None:
-        """Takes what is wanted. `spans` will tell where the values of the member `mark` of the whole object lie."""
+    def __init__(self, outline: Outline, budget: Budget, marks: tuple[bytes, ...] = ()) -> None:
+        """Takes what is wanted. `places` will tell where the values of `marks` lie, members of the whole object.
+
+        The outline has to have these members, and may want of each a text or a number, or nothing.
+        """
         self._budget = budget
-        self._mark = mark
+        self._marks = marks
         self._wanted: Outline | None = outline
         self._root = b""
         self._stack: list[Kept] = []
@@ -75,7 +78,7 @@ class Condenser:
         self._then: Callable[[bytes, int], int] | None = None  # what follows a string that is no value
         self._held = b""  # a token that is not complete yet
         self._base = 0  # where the data that is being read begins
-        self._start = 0  # where the marked value begins
+        self._start = 0  # where the value begins that was reached last
         self._depth = 0  # of what is passed over
         self._text: list[bytes] | None = None  # the string under way, if it is wanted
         self._room = 0
@@ -84,7 +87,7 @@ class Condenser:
         self.broken = False
         self.ended = False
         self.deepest = 0
-        self.spans: list[tuple[int, int]] = []
+        self.places: list[list[tuple[int, int]]] = [[] for _ in marks]
 
     def feed(self, data: bytes) -> Iterator[None]:
         """Takes the next bytes, `SLICE` at most. Raises `TooLarge`."""
@@ -298,8 +301,8 @@ class Condenser:
             return
         kept = self._stack[-1]
         if kept.is_object:
-            if len(self._stack) == 1 and kept.key == self._mark and self._mark is not None:
-                self.spans.append((self._start, self._base + stop))
+            if len(self._stack) == 1 and kept.key in self._marks:
+                self.places[self._marks.index(kept.key)].append((self._start, self._base + stop))
             self._state = self._member
         else:
             self._state = self._item

@@ -28,8 +28,8 @@ Content = Annotated[Raw, Meta(extra={"of": str | list[Part]})]
 Strings = Annotated[Raw, Meta(extra={"of": str | list[str]})]
 """What `strings_of` reads."""
 
-_CONTENT = msgspec.json.Decoder(str | list[Part] | None)
-_STRINGS = msgspec.json.Decoder(str | list[str] | None)
+_CONTENT: msgspec.json.Decoder[str | list[Part] | None] = msgspec.json.Decoder(str | list[Part] | None)
+_STRINGS: msgspec.json.Decoder[str | list[str] | None] = msgspec.json.Decoder(str | list[str] | None)
 _PARTS = Shape(_Parts)
 
 
@@ -38,16 +38,30 @@ def text_of(raw: Raw) -> str | None:
 
     What coding agents put before or beside a person's words, marked as a reminder of the system, is left out.
     """
-    if not raw or crowded(raw):
-        return None
-    try:
-        content = _CONTENT.decode(raw)
-    except BROKEN:
-        loose = _PARTS.read(b'{"parts":%b}' % bytes(raw))
-        content = loose.parts if loose else None
+    content = _content(raw)
     if isinstance(content, list):
         return joined(_without_reminders(part.text) for part in content)
     return cap(_without_reminders(content))
+
+
+def size_of(raw: Raw) -> int:
+    """Returns how many bytes of UTF-8 the text of a message's content has, all its text parts together."""
+    content = _content(raw)
+    return _size(part.text for part in content) if isinstance(content, list) else _size((content,))
+
+
+def _size(texts: Iterable[str | None]) -> int:
+    return sum(len(text.encode("utf-8", "replace")) for text in texts if text)
+
+
+def _content(raw: Raw) -> str | list[Part] | None:
+    if not raw or crowded(raw):
+        return None
+    try:
+        return _CONTENT.decode(raw)
+    except BROKEN:
+        loose = _PARTS.read(b'{"parts":%b}' % bytes(raw))
+        return loose.parts if loose else None
 
 
 def _without_reminders(text: str | None) -> str | None:
@@ -63,13 +77,23 @@ def _without_reminders(text: str | None) -> str | None:
 
 def strings_of(raw: Raw) -> str | None:
     """Returns a string, or a list of strings joined by newlines; `None` for anything else."""
+    content = _strings(raw)
+    return joined(content) if isinstance(content, list) else cap(content)
+
+
+def size_of_strings(raw: Raw) -> int | None:
+    """Returns how many bytes of UTF-8 a string, or a list of strings, has; `None` for anything else."""
+    content = _strings(raw)
+    return content if content is None else _size(content if isinstance(content, list) else (content,))
+
+
+def _strings(raw: Raw) -> str | list[str] | None:
     if not raw or crowded(raw, b'"', _MAX_QUOTES):
         return None
     try:
-        content = _STRINGS.decode(raw)
+        return _STRINGS.decode(raw)
     except BROKEN:
         return None
-    return joined(content) if isinstance(content, list) else cap(content)
 
 
 def joined(texts: Iterable[str | None]) -> str | None:

@@ -42,6 +42,7 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     error, at most 500 characters; or why the body could not be read, and then starts with
     `unreadable: `. `tool_calls` counts calls the caller is asked to make. `units` are what else was used and may have a
     price, `terms` what prices depend on beside, such as `service_tier`, and the cost that the provider states itself.
+    `unkept` are characters that were answered and are not in `completion`. `estimated`: nobody stated the usage.
     """
 
     model: str | None
@@ -53,6 +54,8 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     tool_calls: int
     units: Units = ()
     terms: Pairs = ()
+    unkept: int = 0
+    estimated: bool = False
 
     def failure(self, *, stream: bool) -> str | None:
         """Returns what failed in an answer whose status says that all is well, None where it says so too."""

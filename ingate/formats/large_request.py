@@ -1,4 +1,4 @@
-"""Requests that are too large to be read in one piece: they are scanned for their model.
+"""Requests that are too large to be read in one piece: they are scanned for what they ask for.
 
 Judged are UTF-8, the outermost object, and how deep it nests; what else a body may be, and a body that costs more than
 its budget, are the provider's to judge. Knows nothing of providers.
@@ -13,15 +13,16 @@ from msgspec import Struct
 
 from ingate.formats.condenser import Condenser
 from ingate.formats.malformed import MalformedBody, TooLarge
+from ingate.formats.members import MAX_REPEATS
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import SLICE, Budget, Pace, Steps
 from ingate.formats.paths import Format, gemini_model
-from ingate.formats.request import PROMPTS
+from ingate.formats.request import PROMPTS, Call
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.shape import Shape
+from ingate.formats.stream_usage import inserted, replaced, with_usage
 
-_MODEL = b"model"
-_MAX_REPEATS = 16
+_MODEL, _STREAM_OPTIONS = b"model", b"stream_options"
 _TAIL = 4096
 _SIMPLE = rb'(?:"[^"\\]*+"|[^ \t\n\r,:\[\]{}"]++)'
 _BLANK = rb"[ \t\n\r]*+"
@@ -32,50 +33,66 @@ _LAST = re.compile(
 )
 
 
-class _Named(Struct, gc=False):
-    model: str | None = None
+class LargeCall(Call, gc=False):
+    """The same of a large request. `options` is where the value of its `stream_options` lies, the last of them."""
+
+    options: tuple[int, int] | None = None
 
 
-_NAMED = Shape(_Named)
+class _Scanned(Call, gc=False):
+    stream_options: None = None  # to be found, not to be read
+
+
+_SCANNED = Shape(_Scanned)
 
 
 class _Found(Struct):
-    """What a scan found: the last model, and where the values of the key lie."""
+    """What a scan found: what is asked for, and where the values of the model lie."""
 
-    model: str | None
-    spans: list[tuple[int, int]]
+    call: LargeCall
+    models: list[tuple[int, int]]
 
 
-def naming(format: Format, path: str, body: bytes) -> Steps[str | None]:
-    """Returns the model that a large request names, `None` as `read_model` does. Raises `MalformedBody`."""
+def reading_call(format: Format, path: str, body: bytes) -> Steps[LargeCall]:
+    """Returns what a large request asks for, as `read_call` does. Raises `MalformedBody`."""
     if format not in PROMPTS:
-        return None
+        return LargeCall()
     found = yield from _find(body)
-    return gemini_model(path) if format is Format.GEMINI else found.model
+    return LargeCall(gemini_model(path)) if format is Format.GEMINI else found.call
 
 
 def renaming(body: bytes, model: str) -> Steps[bytes]:
     """Returns what `rewrite_model` does, of a large body. Raises `MalformedBody`."""
     found = yield from _find(body)
-    if len(found.spans) > _MAX_REPEATS:
-        raise MalformedBody(f"the body names its model more than {_MAX_REPEATS} times")
-    if not found.spans:
+    if len(found.models) > MAX_REPEATS:
+        raise MalformedBody(f"the body states its model more than {MAX_REPEATS} times")
+    if not found.models:
         return body
     view = memoryview(body)
     value = msgspec.json.encode(model)
     pieces: list[Any] = []
     kept = 0
-    for start, end in found.spans:
+    for start, end in found.models:
         pieces += (view[kept:start], value)
         kept = end
     pieces.append(view[kept:])
     return b"".join(pieces)
 
 
+def asking_large(body: bytes, call: LargeCall) -> bytes | None:
+    """Returns what `asking` does, of a large body and what was found in it."""
+    if call.options is None:
+        return inserted(body)
+    start, end = call.options
+    # Options that are large themselves are none that anybody knows.
+    value = with_usage(body[start:end]) if end - start <= SLICE else None
+    return None if value is None else replaced(body, call.options, value)
+
+
 def _find(body: bytes) -> Steps[_Found]:
-    scan = Condenser(_NAMED.outline, Budget(Pace()), _MODEL)
+    scan = Condenser(_SCANNED.outline, Budget(Pace()), (_MODEL, _STREAM_OPTIONS))
     partial = b""  # a character that goes on in the next slice
-    spans = scan.spans
+    models, options = scan.places
     try:
         for start in range(0, len(body), SLICE):
             some = body[start : start + SLICE]
@@ -87,16 +104,22 @@ def _find(body: bytes) -> Steps[_Found]:
             if scan.deepest > MAX_DEPTH:
                 raise MalformedBody(f"the body nests deeper than {MAX_DEPTH} levels")
     except TooLarge:
+        # Of the rest, only the model is looked for: nothing else that was found can be relied on.
         last = _LAST.search(body, max(0, len(body) - _TAIL))
-        if last is not None and last.span(1) not in spans:
-            return _Found(msgspec.json.decode(last[1], type=str), [*spans, last.span(1)])
-    else:
-        if scan.broken or not scan.ended:
-            raise MalformedBody("the body is not valid JSON")
-    named = _NAMED.read(scan.close())
-    if named is None:
+        if last is not None and last.span(1) not in models:
+            return _Found(LargeCall(msgspec.json.decode(last[1], type=str)), [*models, last.span(1)])
+        return _Found(LargeCall(_read(scan).model), models)
+    if scan.broken or not scan.ended:
+        raise MalformedBody("the body is not valid JSON")
+    read = _read(scan)
+    return _Found(LargeCall(read.model, read.stream, options[-1] if options else None), models)
+
+
+def _read(scan: Condenser) -> Call:
+    read = _SCANNED.read(scan.close())
+    if read is None:
         raise MalformedBody("the body is not a JSON object")
-    return _Found(named.model, spans)
+    return read
 
 
 def _partial(data: bytes, *, last: bool) -> bytes:

@@ -7,7 +7,7 @@ read here.
 from msgspec import Raw, Struct
 
 from ingate.formats.chat_usage import ChatUsage, take_usage
-from ingate.formats.content import Content, Part, Strings, strings_of, text_of
+from ingate.formats.content import Content, Part, Strings, size_of, size_of_strings, strings_of, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 
@@ -26,9 +26,14 @@ class _TextRequest(Struct, gc=False):
     input: Strings = Raw()
 
 
+class _Function(Struct, gc=False):
+    arguments: str | None = None
+
+
 class _Call(Struct, gc=False):
     index: int | None = None
     id: str | None = None
+    function: _Function | None = None
 
 
 class _Spoken(Struct, gc=False):
@@ -76,6 +81,8 @@ TEXT_REQUEST = Shape(_TextRequest)
 RESPONSE = Shape(_Response)
 _DONE = b"[DONE]"
 _LONGER_THAN_DONE = 20
+_A_MESSAGE, _A_REPLY = 16, 12
+"""OpenAI's chat models put four tokens around each message, its role among them, and three before their own."""
 
 
 def chat_prompt(body: bytes) -> str | None:
@@ -91,6 +98,24 @@ def text_prompt(body: bytes) -> str | None:
     """Returns the prompt of a completions or embeddings request; `None` as `chat_prompt` does."""
     request = TEXT_REQUEST.read(body)
     return None if request is None else strings_of(request.prompt or request.input)
+
+
+def chat_size(body: bytes) -> int | None:
+    """Returns how many bytes of UTF-8 the text of a chat request has; `None` when it has no messages.
+
+    What else a message costs counts as 16 bytes, and 12 go before the answer. Images, audio, files and the definitions
+    of tools are not counted.
+    """
+    request = CHAT_REQUEST.read(body)
+    if request is None or not request.messages:
+        return None
+    return sum(size_of(message.content) + _A_MESSAGE for message in request.messages) + _A_REPLY
+
+
+def text_size(body: bytes) -> int | None:
+    """Returns how many bytes of UTF-8 the prompt of a completions request has; `None` when it is no text."""
+    request = TEXT_REQUEST.read(body)
+    return None if request is None else size_of_strings(request.prompt)
 
 
 def event(tally: Tally, data: bytes) -> bool:
@@ -132,8 +157,12 @@ def _take(tally: Tally, choice: _Choice) -> None:
     if message is not None:
         # It holds the whole text, which some streams repeat: Perplexity's in each event, MiniMax's in the last.
         content, calls = content or (None if tally.texts else _words(message)), calls or message.tool_calls
-    if content and choice.index == 0:
-        tally.say(content if isinstance(content, str) else "".join(part.text or "" for part in content))
+    if content:
+        text = content if isinstance(content, str) else "".join(part.text or "" for part in content)
+        if choice.index == 0:
+            tally.say(text)
+        else:
+            tally.unkept += len(text)
     if calls:
         _calls(tally, choice.index, calls)
     if choice.finish_reason or choice.error:
@@ -163,3 +192,5 @@ def _words(said: _Said) -> str | list[Part] | None:
 def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:
     for at, call in enumerate(calls):
         tally.call((choice, at if call.index is None else call.index), call.id)
+        if call.function is not None and call.function.arguments:
+            tally.unkept += len(call.function.arguments)

@@ -1,11 +1,11 @@
 """Reading a request body by its format. Refuses only what no provider could read.
 
-A request is sent on by its model, and its prompt is wanted only once it is recorded: each can be read alone.
+A request is sent on by what it asks for, and its prompt is wanted only once it is recorded: each can be read alone.
 """
 
 from codecs import utf_8_decode
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -22,6 +22,8 @@ from ingate.formats.shape import BROKEN, Shape
 
 _WINDOW = 1024 * 1024
 
+T = TypeVar("T")
+
 PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
     Format.OPENAI_CHAT: (openai_chat.chat_prompt, openai_chat.CHAT_REQUEST),
     Format.OPENAI_COMPLETIONS: (openai_chat.text_prompt, openai_chat.TEXT_REQUEST),
@@ -32,30 +34,42 @@ PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
     Format.OLLAMA: (ollama.prompt, ollama.REQUEST),
 }
 """How the prompt of a request is read, and what of it that takes."""
+_SIZES: dict[Format, tuple[Callable[[bytes], int | None], Shape[Any]]] = {
+    Format.OPENAI_CHAT: (openai_chat.chat_size, openai_chat.CHAT_REQUEST),
+    Format.OPENAI_COMPLETIONS: (openai_chat.text_size, openai_chat.TEXT_REQUEST),
+}
 
 
-class _Named(Struct, gc=False):
+class Call(Struct, gc=False):
+    """What a request asks for, as far as it says where the request goes and what its answer is like.
+
+    `model` is `None` when none is named.
+    """
+
     model: str | None = None
+    stream: bool | None = None
 
 
-_NAMED = Shape(_Named)
+_CALL = Shape(Call)
 
 
-def read_model(format: Format, path: str, body: bytes) -> str | None:
-    """Returns the model a request names, `None` when it names none or its format is not read.
+def read_call(format: Format, path: str, body: bytes) -> Call:
+    """Returns what a request asks for, nothing when its format is not read.
 
     `path` comes without its query. Raises `MalformedBody` when the body is not a JSON object in
     UTF-8, or nests deeper than 64 levels. Fields of the wrong type are the provider's to judge.
     """
     if format not in PROMPTS:
-        return None
-    named = _NAMED.read(body)
-    if named is None:
+        return Call()
+    call = _CALL.read(body)
+    if call is None:
         raise MalformedBody(_what_is_wrong(body))
     fault = _fault(body)
     if fault is not None:
         raise MalformedBody(fault)
-    return gemini_model(path) if format is Format.GEMINI else named.model
+    if format is Format.GEMINI:
+        call.model = gemini_model(path)
+    return call
 
 
 def read_prompt(format: Format, body: bytes) -> str | None:
@@ -72,9 +86,24 @@ def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST)
     A large body that costs more, or that cannot be followed, has no prompt.
     """
     known = PROMPTS.get(format)
-    if known is None or not body:
+    return None if known is None else (yield from _reading(*known, body, pace, most))
+
+
+def reading_size(format: Format, body: bytes, pace: Pace) -> Steps[int | None]:
+    """Returns about how many bytes of UTF-8 the text of a request has, the whole conversation.
+
+    `None` where its format is not counted, and as for `reading_prompt`. Of a large body, a text counts up to 384 KiB,
+    all of them together up to 768 KiB.
+    """
+    known = _SIZES.get(format)
+    return None if known is None else (yield from _reading(*known, body, pace, MOST))
+
+
+def _reading(
+    read: Callable[[bytes], T | None], shape: Shape[Any], body: bytes, pace: Pace, most: int
+) -> Steps[T | None]:
+    if not body:
         return None
-    read, shape = known
     if len(body) <= LARGE:
         if pace.spend(len(body) >> 6):
             yield

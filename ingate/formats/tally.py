@@ -34,6 +34,7 @@ class Tally(Struct, gc=False):
     others: Units = ()
     terms: dict[str, str] = {}
     begun: bool = False
+    unkept: int = 0
 
     def name(self, model: str | None) -> None:
         """Takes the first model that is named."""
@@ -43,8 +44,11 @@ class Tally(Struct, gc=False):
     def say(self, text: str) -> None:
         """Takes a piece of the completion."""
         room = self.room
-        if text and room > 0:
-            self.texts.append(text if len(text) <= room else text[:room])
+        if len(text) > room:
+            self.unkept += len(text) - room
+            text = text[:room]
+        if text:
+            self.texts.append(text)
             self.room = room - len(text)
 
     def count(self, counts: Counts) -> None:
@@ -107,6 +111,7 @@ class Tally(Struct, gc=False):
             complete=self.complete,
             error=self.error,
             tool_calls=self.tool_calls,
+            unkept=self.unkept,
         )
 
     def is_blank(self) -> bool:

@@ -8,12 +8,25 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import LARGE, MalformedBody, naming, read_model, renaming, rewrite_model
+from ingate.formats import (
+    ASKED,
+    LARGE,
+    Call,
+    LargeCall,
+    MalformedBody,
+    asking,
+    asking_large,
+    read_call,
+    reading_call,
+    renaming,
+    rewrite_model,
+)
 from ingate.limits.window import Decision, FixedWindows
 from ingate.pacing import paced
 from ingate.proxy import listing
@@ -23,6 +36,7 @@ from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.masking import joined
 from ingate.proxy.ports import (
     ClientGone,
+    Headers,
     OutboundRequest,
     Sink,
     StaleConnection,
@@ -33,6 +47,7 @@ from ingate.proxy.ports import (
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
+from ingate.proxy.stream_usage import StreamUsage
 from ingate.proxy.target import Target
 
 STATUS = {
@@ -46,6 +61,7 @@ STATUS = {
     "PROVIDER_TIMEOUT": 504,
 }
 """How a refusal is recorded; a host may answer it in other words."""
+_NOT_READ = Call()
 
 
 class Inbound(Struct):
@@ -75,6 +91,8 @@ class Engine:
         recorder: Recorder,
         transports: dict[bool, Transport],
         abandoned: Abandoned,
+        *,
+        stream_usage: StreamUsage,
     ) -> None:
         self._grants = grants
         self._windows = windows
@@ -83,6 +101,7 @@ class Engine:
         self._transports = transports
         self._listings = listing.Listings(transports)
         self._terms = Terms(recorder.settle, recorder.capture, abandoned)
+        self._stream_usage = stream_usage
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
 
@@ -160,20 +179,36 @@ class Engine:
             response, served_by = await self._listings.answer(grant, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
-        exchange.model = model = _model(head, body) if len(body) <= LARGE else await _scanned(head, body)
-        route = head.route(grant.targets, model)
+        call = _call(head, body) if len(body) <= LARGE else await _scanned(head, body)
+        exchange.model = call.model
+        route = head.route(grant.targets, call.model)
         exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
         if route.plan.renamed is not None:
-            name = route.plan.renamed
-            body = _renamed(body, name) if len(body) <= LARGE else await paced(renaming(body, name))
-        response = await self._attempt(exchange, route, body)
+            if len(body) <= LARGE:
+                body = _renamed(body, route.plan.renamed)
+            else:
+                body = await paced(renaming(body, route.plan.renamed))
+                if call.stream:
+                    call = await _scanned(head, body)  # what was found in it has moved
+        if call.stream and head.format in ASKED and self._stream_usage.asks(route):
+            response = await self._ask_usage(exchange, route, call, body)
+        else:
+            response = await self._attempt(exchange, route, route.headers, body)
         await relay(exchange, response, sink, self._terms, route.served_by)
 
-    async def _attempt(self, exchange: Exchange, route: Route, body: bytes) -> UpstreamResponse:
+    async def _ask_usage(self, exchange: Exchange, route: Route, call: Call, body: bytes) -> UpstreamResponse:
+        asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(body)
+        if asked is None:
+            return await self._attempt(exchange, route, route.headers, body)
+        try:
+            send = partial(self._attempt, exchange, route)
+            return await self._stream_usage.answer(exchange, route, send, asked=asked, plain=body)
+        except UpstreamError as error:
+            raise failure(error) from error
+
+    async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: bytes) -> UpstreamResponse:
         target = route.plan.target
-        outgoing = OutboundRequest(
-            exchange.head.method, route.account, route.asks, route.headers, body, target.timeouts
-        )
+        outgoing = OutboundRequest(exchange.head.method, route.account, route.asks, headers, body, target.timeouts)
         try:
             return await self._try(exchange, target, outgoing)
         except StaleConnection as error:
@@ -206,21 +241,21 @@ def rate_limited(decision: Decision) -> RateLimited:
     )
 
 
-def _model(head: RequestHead, body: bytes) -> str | None:
+def _call(head: RequestHead, body: bytes) -> Call:
     if head.method != "POST" or head.compressed:
-        return None
+        return _NOT_READ
     try:
-        return read_model(head.format, head.path, body)
+        return read_call(head.format, head.path, body)
     except MalformedBody as error:
         raise _unreadable(error) from None
 
 
-async def _scanned(head: RequestHead, body: bytes) -> str | None:
-    """Returns the model of a large request, read while others have their turn."""
+async def _scanned(head: RequestHead, body: bytes) -> Call:
+    """Returns what a large request asks for, read while others have their turn."""
     if head.method != "POST" or head.compressed:
-        return None
+        return _NOT_READ
     try:
-        return await paced(naming(head.format, head.path, body))
+        return await paced(reading_call(head.format, head.path, body))
     except MalformedBody as error:
         raise _unreadable(error) from None
 

@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from ingate.formats import ResponseFacts, ResponseReader
+from ingate.formats import ResponseFacts, ResponseReader, UsageFilter
 from ingate.proxy.grants import Grant
 from ingate.proxy.masking import Mask
 from ingate.proxy.ports import Headers
@@ -40,7 +40,7 @@ class Exchange(msgspec.Struct):
 
     `response_reader` is there where more came than is kept, and was read as it came. What the bodies say is `learned`
     here where the record does not hold them whole; of a compressed answer, `unpacked` is the beginning. `mask` finds in
-    the record the credentials that the provider got.
+    the record the credentials that the provider got. `usage_filter` has what of the answer its caller did not get.
     """
 
     request_id: str
@@ -63,6 +63,7 @@ class Exchange(msgspec.Struct):
     response_reader: ResponseReader | None = None
     learned: Learned | None = None
     unpacked: bytes | None = None
+    usage_filter: UsageFilter | None = None
     truncated: bool = False
     client_gone: bool = False
     read_on: bool = False

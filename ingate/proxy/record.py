@@ -21,6 +21,7 @@ from ingate.formats import (
     ResponseFacts,
     Steps,
     at_once,
+    estimating,
     reading_prompt,
     reading_response,
     unpacking,
@@ -43,6 +44,7 @@ PROVIDER_ERROR = "provider_error"
 
 _EXCHANGE = tag(ExchangeRecord, "exchange")
 _PAYLOAD = tag(ExchangeRecord, "payload")
+_HIDDEN_EVENT = tag(ExchangeRecord, "hidden_event")
 
 _REQUEST_ID = tag(pb.Exchange, "request_id")
 _CREATED_AT = tag(pb.Exchange, "created_at")
@@ -59,6 +61,7 @@ _COMPLETION = tag(pb.Exchange, "completion")
 _METADATA = tag(pb.Exchange, "metadata")
 _UNITS = tag(pb.Exchange, "units")
 _ERROR_MESSAGE = tag(pb.Exchange, "error_message")
+_ESTIMATED = tag(pb.Exchange, "usage_source") + varint(pb.USAGE_SOURCE_ESTIMATE)
 _COUNTS = [
     tag(pb.Exchange, name)
     for name in (
@@ -123,6 +126,8 @@ def encode(exchange: Exchange, capture: int) -> bytes:
         bodies = b""
     else:
         bodies = _left_to_learn(exchange.head.format, exchange.media_type)
+        if hidden := _hidden(exchange):
+            bodies = b"".join((bodies, *sized(_HIDDEN_EVENT, hidden)))
     noted = b"".join(fields)
     # A field in a line.
     # fmt: off
@@ -154,11 +159,17 @@ def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
     head, pace = exchange.head, Pace()
     prompt = yield from reading_prompt(head.format, exchange.request_body, pace, most=most)
     reader, encoding = exchange.response_reader, exchange.response_encoding
-    answered = _answered(exchange)
+    answered, hidden = _answered(exchange), _hidden(exchange)
     if reader is not None:
+        if hidden:
+            # What it was read from may have been broken off inside an event.
+            reader.gather(b"\n\n" + hidden)
         facts = yield from reader.finishing()
     else:
-        facts = yield from reading_response(head.format, exchange.media_type, encoding, answered, pace, most=most)
+        read = hidden + answered if hidden else answered
+        facts = yield from reading_response(head.format, exchange.media_type, encoding, read, pace, most=most)
+    if exchange.stream:
+        facts = yield from estimating(head.format, exchange.request_body, facts, pace)
     if encoding and capture:
         exchange.unpacked = yield from unpacking(answered, encoding, capture + 1, pace)
     exchange.learned = Learned(prompt, facts)
@@ -203,7 +214,13 @@ def _masked(record: bytes, mask: Mask) -> bytes:
     for field, value in message.payload.ListFields():
         if field.type == field.TYPE_BYTES:
             setattr(message.payload, field.name, mask.apply(value))
+    message.hidden_event = mask.apply(message.hidden_event)
     return message.SerializeToString()
+
+
+def _hidden(exchange: Exchange) -> bytes:
+    """Returns the event that the caller did not get."""
+    return b"" if exchange.usage_filter is None else exchange.usage_filter.hidden
 
 
 def _answered(exchange: Exchange) -> bytes:
@@ -288,16 +305,23 @@ def _learn(fields: list[bytes], exchange: Exchange, most: int | None = None) -> 
         fields += text(_PROMPT, _whole(asked[:most], mask))
     if facts.model is not None:
         fields += text(_MODEL, facts.model)
-    for name, count in zip(_COUNTS, _counts(facts.usage), strict=True):
-        if count is not None:
-            fields += name, varint(count)
+    fields += _used(facts)
     if facts.completion is not None:
         fields += text(_COMPLETION, _whole(facts.completion[:most], mask))
     for stated, value in facts.metadata:
         fields += _pair((stated, _whole(value, mask)))
+    _fail(fields, exchange, facts)
+
+
+def _used(facts: ResponseFacts) -> list[bytes]:
+    """Returns the fields of what was used, and of who says so."""
+    fields = [_ESTIMATED] if facts.estimated else []
+    for name, count in zip(_COUNTS, _counts(facts.usage), strict=True):
+        if count is not None:
+            fields += name, varint(count)
     for unit, used in facts.units:
         fields += sized(_UNITS, b"".join((*text(_UNIT, unit), _UNIT_COUNT, varint(used))))
-    _fail(fields, exchange, facts)
+    return fields
 
 
 def _fail(fields: list[bytes], exchange: Exchange, facts: ResponseFacts) -> None:

@@ -29,6 +29,7 @@ class Route(Struct, eq=False):
     """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
 
     `account` is who asks. `served_by` is what the caller is told. `mask` finds the credentials that the provider gets.
+    `uncompressed` are the headers for an answer that is to be read, once they were needed.
     """
 
     plan: Plan
@@ -37,6 +38,7 @@ class Route(Struct, eq=False):
     headers: Headers
     served_by: Headers
     mask: Mask | None
+    uncompressed: Headers | None = None
 
 
 class RequestHead(Struct, eq=False):

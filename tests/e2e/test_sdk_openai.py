@@ -92,6 +92,21 @@ async def test_a_chat_streams(org):
     assert entry["response_body"].endswith("data: [DONE]\n\n")
 
 
+async def test_a_chat_streams_without_asking_for_usage(org, up):
+    """No chunk that the caller did not ask for, as without a gateway; tokens and cost on the entry."""
+    async with sdk(org) as client, openai.AsyncOpenAI(base_url=up.url + "/v1", api_key="k", max_retries=0) as direct:
+        asked = {"model": "gpt-4o-mini", "messages": ASK, "stream": True}
+        chunks = [chunk async for chunk in await client.chat.completions.create(**asked)]
+        expected = [chunk async for chunk in await direct.chat.completions.create(**asked)]
+
+    assert chunks == expected
+    assert all(chunk.choices and "usage" not in chunk.model_fields_set for chunk in chunks)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == TEXT
+    entry = await org.last()
+    assert_answered(entry, provider="openai", model="gpt-4o-mini", stream=True, **COUNTS)
+    assert (dollars(entry), entry["usage_source"]) == (MINI, "provider")
+
+
 async def test_responses_whole_and_streamed(org):
     """The Responses API, both ways."""
     async with sdk(org) as client:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from ingate.errors import BadRequest
-from ingate.formats import detect, read_model, rewrite_model
+from ingate.formats import detect, read_call, rewrite_model
 from ingate.proxy.plan import asked_of, canonical, join, plan
 from tests.support.targets import target
 
@@ -23,7 +23,7 @@ def planned(targets, path, model=None, *, named=None, headers=(), **fields):
     """Plans a request to a path with a model in its body, as the engine does."""
     body = msgspec.json.encode({"model": model, **fields} if model is not None else fields)
     format = detect(path)
-    return plan(targets, format, path, read_model(format, path, body), headers=list(headers), named=named)
+    return plan(targets, format, path, read_call(format, path, body).model, headers=list(headers), named=named)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_nothing_leads_to_a_provider(targets, path, says):
 def test_the_prefix_is_taken_off_the_model(named):
     """The provider gets the model it knows, with every other byte of the body as it was."""
     body = b'{ "messages":[{"role":"user","content":"groq/x"}] , "model" : "groq/openai/gpt-oss" }'
-    model = read_model(detect(CHAT), CHAT, body)
+    model = read_call(detect(CHAT), CHAT, body).model
 
     chosen = plan(FLEET, detect(CHAT), CHAT, model, headers=[], named=named)
 

@@ -81,7 +81,7 @@ OPENAI = [
             _chat({}, "tool_calls"),
             "[DONE]",
         ),
-        facts("gpt-4o", finish_reason="tool_calls", tool_calls=2),
+        facts("gpt-4o", finish_reason="tool_calls", tool_calls=2, unkept=2),
     ),
     Recording(
         "chat-whole-tools",
@@ -155,7 +155,7 @@ OPENAI = [
             {"model": "m", "choices": [{"index": 0, "text": "ce", "finish_reason": "stop"}]},
             "[DONE]",
         ),
-        facts("m", completion="once", finish_reason="stop"),
+        facts("m", completion="once", finish_reason="stop", unkept=5),
     ),
     Recording(
         "embeddings",

@@ -31,9 +31,10 @@ def facts(  # noqa: PLR0917 -- the fields in their order
     tool_calls=0,
     units=(),
     terms=(),
+    unkept=0,
 ):
     """Returns facts with everything that is not named left out."""
-    return ResponseFacts(model, usage, completion, finish_reason, complete, error, tool_calls, units, terms)
+    return ResponseFacts(model, usage, completion, finish_reason, complete, error, tool_calls, units, terms, unkept)
 
 
 def data_events(*events, end="\n\n"):

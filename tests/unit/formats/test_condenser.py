@@ -33,7 +33,7 @@ WANTED = outline(Shape)
 
 
 def condense(body, size=SLICE, budget=None):
-    condenser = Condenser(WANTED, budget or Budget(Pace()), b"model")
+    condenser = Condenser(WANTED, budget or Budget(Pace()), (b"model",))
     yields = 0
     for at in range(0, len(body), size):
         yields += sum(1 for _ in condenser.feed(body[at : at + size]))
@@ -79,7 +79,7 @@ def test_says_what_the_whole_text_says(value, ascii_only, indent, size):
     condenser, small, _ = condense(body, size)
     assert (condenser.ended, condenser.broken) == (True, False)
     assert json.loads(small) == wanted(value, WANTED)
-    spans = [body[start:end] for start, end in condenser.spans]
+    spans = [body[start:end] for start, end in condenser.places[0]]
     assert [json.loads(span) for span in spans] == ([value["model"]] if "model" in value else [])
 
 

@@ -130,7 +130,8 @@ def test_a_long_completion_is_cut_and_nothing_else():
     """Of a completion of many escapes the beginning is kept, and the usage behind it is read."""
     answer = {"choices": [{"message": {"content": TEXT * 3}, "finish_reason": "length"}], "usage": CHAT["usage"]}
     learned, work, pieces = read(Format.OPENAI_CHAT, JSON, whole(answer))
-    assert learned == facts(None, FEW, (TEXT * 3)[: 64 * 1024], "length")
+    assert learned == facts(None, FEW, (TEXT * 3)[: 64 * 1024], "length", unkept=learned.unkept)
+    assert learned.unkept > 64 * 1024
     assert pieces >= work // 3000 > 0
 
 

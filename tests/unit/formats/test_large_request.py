@@ -12,9 +12,9 @@ from ingate.formats import (
     MalformedBody,
     at_once,
     large_request,
-    naming,
-    read_model,
+    read_call,
     read_prompt,
+    reading_call,
     renaming,
     rewrite_model,
 )
@@ -77,8 +77,8 @@ def test_the_model_is_found_before_and_behind(filler, name, budgets):
     for body in (b'{%b,"x":%b}', b'{"x":%b,%b}', MARK + b'{"y":{"model":"c"},"x":%b , %b, "z":[]}\n'):
         parts = (member, FILLERS[filler]) if body.startswith(b"{%b,") else (FILLERS[filler], member)
         text = body % parts
-        model, turns = run(naming(CHAT, "", text))
-        assert model == "a/b"
+        call, turns = run(reading_call(CHAT, "", text))
+        assert call.model == "a/b"
         spent = budgets[-1].most - budgets[-1]._left
         assert spent < len(text) / 8
         assert turns >= spent // 3000
@@ -91,7 +91,7 @@ def test_the_last_of_very_many_members_counts(count, budgets):
     """Many members cost little each, and the last model is the one."""
     members = b",".join(b'"%d":%d' % (at, at) for at in range(count))
     body = b'{"model":"a",%b,"model":"b","pad":"%b"}' % (members, b"x" * LARGE)
-    assert at_once(naming(CHAT, "", body)) == "b"
+    assert at_once(reading_call(CHAT, "", body)).model == "b"
     assert budgets[-1].most - budgets[-1]._left < len(body) / 8
     assert at_once(renaming(body, "c")) == body.replace(b'"a"', b'"c"').replace(b'"b"', b'"c"')
 
@@ -128,7 +128,7 @@ PAD = b'"pad":"%b"' % (b"x" * LARGE)
 def test_refuses_what_a_scan_can_judge(body, reason):
     """UTF-8, the outermost object, and its nesting are judged as in small bodies."""
     with pytest.raises(MalformedBody, match=reason):
-        at_once(naming(CHAT, "", body))
+        at_once(reading_call(CHAT, "", body))
     with pytest.raises(MalformedBody):
         at_once(renaming(body, "x"))
 
@@ -136,13 +136,13 @@ def test_refuses_what_a_scan_can_judge(body, reason):
 def test_reads_down_to_64_levels():
     """The limit itself is allowed."""
     body = b'{%b,"x":%b,"model":"m"}' % (PAD, b"[" * 63 + b"]" * 63)
-    assert at_once(naming(CHAT, "", body)) == "m"
+    assert at_once(reading_call(CHAT, "", body)).model == "m"
 
 
 def test_a_format_that_is_not_read_is_not_judged():
     """Any bytes are fine in a format that is only forwarded, and the path names Gemini's model."""
-    assert at_once(naming(Format.OTHER, "", b"\xff" * LARGE)) is None
-    assert at_once(naming(Format.GEMINI, "/v1/models/g:generateContent", b"{%b}" % PAD)) == "g"
+    assert at_once(reading_call(Format.OTHER, "", b"\xff" * LARGE)).model is None
+    assert at_once(reading_call(Format.GEMINI, "/v1/models/g:generateContent", b"{%b}" % PAD)).model == "g"
 
 
 BUSY = b"[[[[[[1]]]]]]," * 20_000
@@ -162,7 +162,7 @@ BUSY = b"[[[[[[1]]]]]]," * 20_000
 def test_what_costs_too_much_is_the_providers_to_judge(end, model, budgets):
     """Of a body over its budget, the model at its beginning or its end counts, and no more work is done."""
     body = b'{"model":"a","x":[%b1],%b' % (BUSY, end)
-    assert at_once(naming(CHAT, "", body)) == model
+    assert at_once(reading_call(CHAT, "", body)).model == model
     assert -2000 < budgets[-1]._left < 0
     renamed = at_once(renaming(body, "new"))
     assert renamed == (
@@ -184,7 +184,7 @@ def test_agrees_with_what_reads_small_bodies(members, ascii_only, model):
     """Scanning a body and reading it tell and do the same."""
     texts = [f"{json.dumps(name)}:{json.dumps(one, ensure_ascii=ascii_only)}" for name, one in members]
     data = b"{%b}" % ",".join(texts).encode()
-    assert at_once(naming(CHAT, "", data)) == read_model(CHAT, "", data)
+    assert at_once(reading_call(CHAT, "", data)).model == read_call(CHAT, "", data).model
     assert at_once(renaming(data, model)) == rewrite_model(data, model)
 
 

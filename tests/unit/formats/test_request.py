@@ -12,9 +12,9 @@ from ingate.formats import (
     Format,
     MalformedBody,
     at_once,
-    naming,
-    read_model,
+    read_call,
     read_prompt,
+    reading_call,
     rewrite_model,
 )
 from ingate.proxy.plan import plan
@@ -27,7 +27,7 @@ KNOWN = [one for one in Format if one is not Format.OTHER]
 
 def read(wire, path, body):
     """Returns a request's model and its prompt."""
-    model = at_once(naming(wire, path, body)) if len(body) > LARGE else read_model(wire, path, body)
+    model = at_once(reading_call(wire, path, body)).model if len(body) > LARGE else read_call(wire, path, body).model
     return model, read_prompt(wire, body)
 
 
@@ -269,7 +269,7 @@ def test_one_model_is_read_sent_and_recorded(drawn):
     )
     last = json.loads(body).get("model")
 
-    model = read_model(Format.OPENAI_CHAT, "", body.encode())
+    model = read_call(Format.OPENAI_CHAT, "", body.encode()).model
     route = plan([PROVIDER, OTHER], Format.OPENAI_CHAT, "/v1/chat/completions", model, headers=[], named=None)
     sent = body.encode() if route.renamed is None else rewrite_model(body.encode(), route.renamed)
 

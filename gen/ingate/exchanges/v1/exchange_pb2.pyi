@@ -150,6 +150,8 @@ class _UsageSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageSour
     """Nobody: the counts are unset."""
     USAGE_SOURCE_PROVIDER: _UsageSource.ValueType  # 1
     """The provider, in its answer."""
+    USAGE_SOURCE_ESTIMATE: _UsageSource.ValueType  # 2
+    """The gateway, by the length of the texts: a stream ended, and its provider had not counted."""
 
 class UsageSource(_UsageSource, metaclass=_UsageSourceEnumTypeWrapper):
     """Who counted the tokens of an exchange."""
@@ -158,6 +160,8 @@ USAGE_SOURCE_UNSPECIFIED: UsageSource.ValueType  # 0
 """Nobody: the counts are unset."""
 USAGE_SOURCE_PROVIDER: UsageSource.ValueType  # 1
 """The provider, in its answer."""
+USAGE_SOURCE_ESTIMATE: UsageSource.ValueType  # 2
+"""The gateway, by the length of the texts: a stream ended, and its provider had not counted."""
 Global___UsageSource: _TypeAlias = UsageSource  # noqa: Y015
 
 @_typing.final

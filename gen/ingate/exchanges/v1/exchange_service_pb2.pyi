@@ -32,6 +32,7 @@ class ExchangeRecord(_message.Message):
     PRICE_PROVIDER_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    HIDDEN_EVENT_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organisation that it belongs to."""
     price_provider: _builtins.str
@@ -44,6 +45,10 @@ class ExchangeRecord(_message.Message):
     """
     media_type: _builtins.str
     """The media type of the answer, as the provider stated it."""
+    hidden_event: _builtins.bytes
+    """An event of the answer that the caller did not get, since it had not asked for its usage. It is read with the body, and
+    is not kept.
+    """
     @_builtins.property
     def exchange(self) -> _exchange_pb2.Exchange:
         """The exchange; its cost is computed on arrival."""
@@ -61,10 +66,11 @@ class ExchangeRecord(_message.Message):
         price_provider: _builtins.str = ...,
         format: _builtins.str = ...,
         media_type: _builtins.str = ...,
+        hidden_event: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "format", b"format", "media_type", b"media_type", "org_id", b"org_id", "payload", b"payload", "price_provider", b"price_provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "format", b"format", "hidden_event", b"hidden_event", "media_type", b"media_type", "org_id", b"org_id", "payload", b"payload", "price_provider", b"price_provider"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

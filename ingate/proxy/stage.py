@@ -1,0 +1,94 @@
+"""Stages that the body of an answer passes through on its way to the caller. Knows no stage.
+
+An answer without a stage is relayed as it is, and nothing here is asked.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from ingate.proxy.ports import Headers, UpstreamResponse
+
+AT_ONCE = 4096
+"""Bytes that a stage is fed before others have their turn."""
+
+
+class Stage(Protocol):
+    """What changes a body as it comes. It holds back as little as it can."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Takes the next bytes of the body and returns what may pass now."""
+
+    def finish(self) -> bytes:
+        """Returns what is left when the body has ended. May be called again."""
+
+
+class Staged:
+    """An answer whose body passes through a stage; implements `UpstreamResponse`.
+
+    Where the provider breaks off, what the stage holds back is lost: it is less than anybody could use.
+    """
+
+    __slots__ = ("_response", "_stage", "headers", "length", "named", "status")
+
+    def __init__(self, response: UpstreamResponse, stage: Stage) -> None:
+        self._response = response
+        self._stage = stage
+        self.status: int = response.status
+        self.headers: Headers = response.headers
+        self.named: Mapping[bytes, bytes] = response.named
+        self.length: int | None = None  # shows when it ends
+
+    async def read(self) -> bytes:
+        """Returns the next piece that has passed, `b""` at the end, or raises an `UpstreamError`."""
+        stage = self._stage
+        while chunk := await self._response.read():
+            passed = stage.feed(chunk) if len(chunk) <= AT_ONCE else await self._in_turns(chunk)
+            if passed:
+                return passed
+        return stage.finish()
+
+    async def _in_turns(self, chunk: bytes) -> bytes:
+        passed = []
+        for start in range(0, len(chunk), AT_ONCE):
+            passed.append(self._stage.feed(chunk[start : start + AT_ONCE]))
+            await asyncio.sleep(0)
+        return b"".join(passed)
+
+    def take(self) -> None:
+        """Returns None: the body is to be read."""
+
+    async def aclose(self) -> None:
+        """Releases the connection."""
+        await self._response.aclose()
+
+
+class ReadAhead:
+    """An answer whose beginning has been read; implements `UpstreamResponse`."""
+
+    __slots__ = ("_first", "_response", "headers", "length", "named", "status")
+
+    def __init__(self, response: UpstreamResponse, first: bytes) -> None:
+        self._response = response
+        self._first = first
+        self.status: int = response.status
+        self.headers: Headers = response.headers
+        self.named: Mapping[bytes, bytes] = response.named
+        self.length: int | None = response.length
+
+    async def read(self) -> bytes:
+        """Returns what was read, then the rest piece by piece, or raises an `UpstreamError`."""
+        first, self._first = self._first, b""
+        return first or await self._response.read()
+
+    def take(self) -> bytes | None:
+        """Returns the whole body if all of it is here, None otherwise."""
+        rest = self._response.take()
+        if rest is not None:
+            rest, self._first = self._first + rest, b""
+        return rest
+
+    async def aclose(self) -> None:
+        """Releases the connection."""
+        self._first = b""
+        await self._response.aclose()

@@ -1,0 +1,103 @@
+"""Asking providers for the usage of a stream whose caller did not, and hiding it from the caller. Knows no connection.
+
+Providers that refuse the option get the request once more without it. They are remembered, each for its path and model.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from ingate.formats import Pace, UsageFilter, at_once, names_the_option, unpacking
+from ingate.proxy.exchange import Exchange
+from ingate.proxy.ports import Headers, UpstreamResponse
+from ingate.proxy.request_head import Route
+from ingate.proxy.stage import ReadAhead, Staged
+
+REMEMBERED = 4096
+"""Refusals that are remembered; the oldest gives way."""
+SECONDS = 3600.0
+"""How long. Providers learn, and one that is asked in vain costs its caller one more round trip."""
+_REFUSALS = frozenset({400, 422})
+_LONGEST = 64 * 1024
+_EVENTS = b"text/event-stream"
+_PLAIN = frozenset({b"", b"identity"})
+_ACCEPT_ENCODING = b"accept-encoding"
+
+Send = Callable[[Headers, bytes], Awaitable[UpstreamResponse]]
+"""Sends headers and a body on the route of the exchange."""
+_Place = tuple[bytes, str, str | None]
+
+
+class StreamUsage:
+    """Remembers who refuses the option. With `ask` false, nobody is asked."""
+
+    def __init__(self, *, ask: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._refused: dict[_Place, float] = {}
+
+    def asks(self, route: Route) -> bool:
+        """Tells whether a call on this route is to ask for its usage."""
+        if not self._refused:
+            return self._ask
+        place = _place(route)
+        until = self._refused.get(place)
+        if until is None:
+            return self._ask
+        if self._clock() < until:
+            return False
+        del self._refused[place]
+        return self._ask
+
+    async def answer(
+        self, exchange: Exchange, route: Route, send: Send, *, asked: bytes, plain: bytes
+    ) -> UpstreamResponse:
+        """Returns the answer to a body that asks for usage, as the caller of the `plain` one is to have it.
+
+        Raises what `send` does, and an `UpstreamError`.
+        """
+        response = await send(_uncompressed(route), asked)
+        if response.status in _REFUSALS:
+            refused, response = await _judged(response)
+            if refused:
+                await response.aclose()
+                response = await send(route.headers, plain)
+                if response.status < 400:  # else it was something else that the provider did not like
+                    self._remember(route)
+            return response
+        named = response.named
+        legible = named.get(b"content-encoding", b"") in _PLAIN
+        if not legible or not named.get(b"content-type", b"").startswith(_EVENTS):
+            return response
+        exchange.usage_filter = UsageFilter()
+        return Staged(response, exchange.usage_filter)
+
+    def _remember(self, route: Route) -> None:
+        place = _place(route)
+        self._refused.pop(place, None)
+        if len(self._refused) >= REMEMBERED:
+            del self._refused[next(iter(self._refused))]
+        self._refused[place] = self._clock() + SECONDS
+
+
+def _place(route: Route) -> _Place:
+    # The lane has the organisation in it: what one sees decides for no other.
+    return route.account.lane, route.asks, route.plan.model
+
+
+def _uncompressed(route: Route) -> Headers:
+    """Returns the headers of a request whose answer had better not be compressed, for it is to be read."""
+    headers = route.uncompressed
+    if headers is None:
+        headers = [(name, b"identity" if name == _ACCEPT_ENCODING else value) for name, value in route.headers]
+        route.uncompressed = headers
+    return headers
+
+
+async def _judged(response: UpstreamResponse) -> tuple[bool, UpstreamResponse]:
+    """Tells whether an error names the option; returns it too, since its beginning has been read."""
+    fault = b""
+    while len(fault) < _LONGEST and (chunk := await response.read()):
+        fault += chunk
+    encoding = response.named.get(b"content-encoding", b"").decode("latin-1")
+    shown = at_once(unpacking(fault, encoding, _LONGEST, Pace())) if encoding else fault
+    return names_the_option(shown), ReadAhead(response, fault)
