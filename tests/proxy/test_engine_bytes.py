@@ -101,7 +101,7 @@ async def test_every_chunking_of_a_stream(org, up, cut, coding, newline):
 
     up.enqueue(sse([stream], coding=coding, cut=kept))
 
-    response, body = await fetch(org, json={**ASK, "stream": True})
+    response, body = await fetch(org, json={**ASK, "stream": True, "stream_options": {"include_usage": True}})
 
     assert response.headers.get("content-encoding") == coding
     assert body == expected[0]

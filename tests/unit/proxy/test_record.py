@@ -13,12 +13,22 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
-from ingate.formats import Pace, ResponseReader, at_once, read_prompt, read_response, unpacking
+from ingate.formats import (
+    Pace,
+    ResponseReader,
+    UsageFilter,
+    at_once,
+    estimating,
+    read_prompt,
+    read_response,
+    unpacking,
+)
 from ingate.logs import mask
 from ingate.net.addresses import EVERYWHERE
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grants
 from ingate.proxy.headers import recorded
+from ingate.proxy.masking import MASK, mask_of
 from ingate.proxy.ports import Timeouts
 from ingate.proxy.record import encode, light
 from ingate.proxy.request_head import read_head
@@ -179,6 +189,10 @@ def learn(message, exchange):
         facts = exchange.response_reader.finish()
     else:
         facts = read_response(head.format, exchange.media_type, exchange.response_encoding, body)
+    if exchange.stream:
+        facts = at_once(estimating(head.format, exchange.request_body, facts, Pace()))
+    if facts.estimated:
+        message.usage_source = pb.USAGE_SOURCE_ESTIMATE
     usage = facts.usage
     message.MergeFrom(
         pb.Exchange(
@@ -237,6 +251,30 @@ def test_the_whole_record(given, capture):
         expected.format, expected.media_type = exchange.head.format, exchange.media_type
 
     assert written(encode, exchange, capture) == expected
+
+
+USED = b'data: {"choices":[],"model":"sk-of-ours","usage":{"prompt_tokens":9}}\n\n'
+
+
+@pytest.mark.parametrize("capture", [2**20, 8, 0])
+def test_an_event_that_the_caller_did_not_get(capture):
+    """It is read with the body, is no part of it, and quotes no credential; also where the body broke off."""
+    hidden = UsageFilter()
+    cut = b'data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: {'
+    passed = hidden.feed(USED + cut) + hidden.finish()
+    head = read_head("POST", CHAT, "", [], "sk-ingate-x")
+    exchange = Exchange("id", compiled(KEYS[0]), head, clock.now(), media_type="text/event-stream", response_body=[passed])
+    exchange.usage_filter, exchange.stream, exchange.mask = hidden, True, mask_of(["sk-of-ours"])
+
+    record = written(encode, exchange, capture)
+
+    assert passed == cut
+    assert record.payload.response_body == passed[:capture]
+    if capture > len(cut):
+        assert record.hidden_event == USED.replace(b"sk-of-ours", MASK.encode())
+    else:
+        assert record.exchange.input_tokens == 9
+        assert "sk-of-ours" not in str(record)
 
 
 @pytest.mark.parametrize("broken", ["\ud800", "a\udfff"])
