@@ -263,7 +263,9 @@ def test_an_event_that_the_caller_did_not_get(capture):
     cut = b'data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: {'
     passed = hidden.feed(USED + cut) + hidden.finish()
     head = read_head("POST", CHAT, "", [], "sk-ingate-x")
-    exchange = Exchange("id", compiled(KEYS[0]), head, clock.now(), media_type="text/event-stream", response_body=[passed])
+    exchange = Exchange(
+        "id", compiled(KEYS[0]), head, clock.now(), media_type="text/event-stream", response_body=[passed]
+    )
     exchange.usage_filter, exchange.stream, exchange.mask = hidden, True, mask_of(["sk-of-ours"])
 
     record = written(encode, exchange, capture)

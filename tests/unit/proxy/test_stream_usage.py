@@ -1,5 +1,7 @@
 """Remembering which providers refuse to be asked for the usage of a stream."""
 
+from msgspec import structs
+
 from ingate.proxy.request_head import read_head
 from ingate.proxy.stream_usage import REMEMBERED, SECONDS, StreamUsage
 from tests.support.targets import target
@@ -53,6 +55,9 @@ async def test_a_refusal_is_remembered_for_a_while():
     assert not usage.asks(route(to))
     for other in (route(to, "n"), route(to, query="api-version=1"), route(target("q", "http", base_url="http://q"))):
         assert usage.asks(other)
+    another = route(to)
+    another.account = structs.replace(another.account, lane=b"another organisation's")
+    assert usage.asks(another)
     now[0] += SECONDS - 1
     assert not usage.asks(refused)
     now[0] += 1
