@@ -18,10 +18,7 @@ from ingate.formats import (
     ASKED,
     LARGE,
     Call,
-    LargeCall,
     MalformedBody,
-    asking,
-    asking_large,
     read_call,
     reading_call,
     renaming,
@@ -191,20 +188,11 @@ class Engine:
                 if call.stream:
                     call = await _scanned(head, body)  # what was found in it has moved
         if call.stream and head.format in ASKED and self._stream_usage.asks(route):
-            response = await self._ask_usage(exchange, route, call, body)
+            send = partial(self._attempt, exchange, route)
+            response = await self._stream_usage.answer(exchange, route, call, body, send)
         else:
             response = await self._attempt(exchange, route, route.headers, body)
         await relay(exchange, response, sink, self._terms, route.served_by)
-
-    async def _ask_usage(self, exchange: Exchange, route: Route, call: Call, body: bytes) -> UpstreamResponse:
-        asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(body)
-        if asked is None:
-            return await self._attempt(exchange, route, route.headers, body)
-        try:
-            send = partial(self._attempt, exchange, route)
-            return await self._stream_usage.answer(exchange, route, send, asked=asked, plain=body)
-        except UpstreamError as error:
-            raise failure(error) from error
 
     async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: bytes) -> UpstreamResponse:
         target = route.plan.target

@@ -6,9 +6,20 @@ Providers that refuse the option get the request once more without it. They are 
 import time
 from collections.abc import Awaitable, Callable
 
-from ingate.formats import Pace, UsageFilter, at_once, names_the_option, unpacking
+from ingate.formats import (
+    Call,
+    LargeCall,
+    Pace,
+    UsageFilter,
+    asking,
+    asking_large,
+    at_once,
+    names_the_option,
+    unpacking,
+)
 from ingate.proxy.exchange import Exchange
-from ingate.proxy.ports import Headers, UpstreamResponse
+from ingate.proxy.ports import Headers, UpstreamError, UpstreamResponse
+from ingate.proxy.relay import failure
 from ingate.proxy.request_head import Route
 from ingate.proxy.stage import ReadAhead, Staged
 
@@ -16,8 +27,11 @@ REMEMBERED = 4096
 """Refusals that are remembered; the oldest gives way."""
 SECONDS = 3600.0
 """How long. Providers learn, and one that is asked in vain costs its caller one more round trip."""
+LONGEST = 1024
+"""Characters of the longest path, query and model that are remembered."""
 _REFUSALS = frozenset({400, 422})
-_LONGEST = 64 * 1024
+_FAULT = 64 * 1024
+"""Bytes of an error that are looked at."""
 _EVENTS = b"text/event-stream"
 _PLAIN = frozenset({b"", b"identity"})
 _ACCEPT_ENCODING = b"accept-encoding"
@@ -48,19 +62,20 @@ class StreamUsage:
         del self._refused[place]
         return self._ask
 
-    async def answer(
-        self, exchange: Exchange, route: Route, send: Send, *, asked: bytes, plain: bytes
-    ) -> UpstreamResponse:
-        """Returns the answer to a body that asks for usage, as the caller of the `plain` one is to have it.
-
-        Raises what `send` does, and an `UpstreamError`.
-        """
+    async def answer(self, exchange: Exchange, route: Route, call: Call, body: bytes, send: Send) -> UpstreamResponse:
+        """Returns the answer to a call that streams, as its caller is to have it. Raises what `send` does."""
+        asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(body)
+        if asked is None:
+            return await send(route.headers, body)
         response = await send(_uncompressed(route), asked)
         if response.status in _REFUSALS:
-            refused, response = await _judged(response)
+            try:
+                refused, response = await _judged(response)
+            except UpstreamError as error:
+                raise failure(error, route.plan.target) from error
             if refused:
                 await response.aclose()
-                response = await send(route.headers, plain)
+                response = await send(route.headers, body)
                 if response.status < 400:  # else it was something else that the provider did not like
                     self._remember(route)
             return response
@@ -73,6 +88,8 @@ class StreamUsage:
 
     def _remember(self, route: Route) -> None:
         place = _place(route)
+        if len(place[1]) + len(place[2] or "") > LONGEST:
+            return
         self._refused.pop(place, None)
         if len(self._refused) >= REMEMBERED:
             del self._refused[next(iter(self._refused))]
@@ -96,8 +113,8 @@ def _uncompressed(route: Route) -> Headers:
 async def _judged(response: UpstreamResponse) -> tuple[bool, UpstreamResponse]:
     """Tells whether an error names the option; returns it too, since its beginning has been read."""
     fault = b""
-    while len(fault) < _LONGEST and (chunk := await response.read()):
+    while len(fault) < _FAULT and (chunk := await response.read()):
         fault += chunk
     encoding = response.named.get(b"content-encoding", b"").decode("latin-1")
-    shown = at_once(unpacking(fault, encoding, _LONGEST, Pace())) if encoding else fault
+    shown = at_once(unpacking(fault, encoding, _FAULT, Pace())) if encoding else fault
     return names_the_option(shown), ReadAhead(response, fault)

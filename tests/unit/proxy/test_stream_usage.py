@@ -2,8 +2,9 @@
 
 from msgspec import structs
 
+from ingate.formats import Call
 from ingate.proxy.request_head import read_head
-from ingate.proxy.stream_usage import REMEMBERED, SECONDS, StreamUsage
+from ingate.proxy.stream_usage import LONGEST, REMEMBERED, SECONDS, StreamUsage
 from tests.support.targets import target
 
 ERROR = b'{"error":"no stream_options here"}'
@@ -40,7 +41,7 @@ async def refuse(usage, to, again=200):
     async def send(_headers, _body):
         return Answer(next(statuses))
 
-    await usage.answer(None, to, send, asked=b"asked", plain=b"plain")
+    await usage.answer(None, to, Call("m", stream=True), b'{"stream":true}', send)
     return usage.asks(to)
 
 
@@ -80,6 +81,7 @@ async def test_so_many_refusals_are_remembered():
     assert usage.asks(route(to, "m0"))
     assert not usage.asks(route(to, "m1"))
     assert len(usage._refused) == REMEMBERED
+    assert await refuse(usage, route(to, "m" * LONGEST)), "what is long takes room"
 
 
 def test_nobody_is_asked_where_that_is_turned_off():
