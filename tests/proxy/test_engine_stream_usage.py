@@ -208,6 +208,15 @@ async def test_nothing_waits_that_cannot_be_hidden(org, up):
         assert [piece async for piece in pieces] == []
 
 
+async def test_nothing_waits_in_a_compressed_stream(org, up):
+    """What cannot be read is not divided into lines."""
+    gate = asyncio.Event()
+    up.enqueue(head(200, [*SSE, ("content-encoding", "br")]), send(chunk(b"no line end")), pause(gate), end())
+    async with org.http.stream("POST", CHAT, json=ASK) as answer, asyncio.timeout(20):
+        assert await anext(answer.aiter_raw()) == b"no line end"
+        gate.set()
+
+
 async def test_usage_in_the_last_event_with_choices_stays(org, up):
     """As providers send it that are not asked, and do not wait for it."""
     events = [SAID, {**STOPPED, "usage": USED["usage"]}, "[DONE]"]

@@ -108,11 +108,15 @@ def test_what_is_no_request_is_left():
     assert asking(b"[]") is None
 
 
-def test_a_large_body_that_costs_too_much_is_left(monkeypatch):
+@pytest.mark.parametrize(
+    "body",
+    [b'{"stream":true,"x":[%b],"model":"m"}', b'{"model":"m","stream":true,"x":[%b],"y":[0]}'],
+    ids=["end", "start"],
+)
+def test_a_large_body_that_costs_too_much_is_left(body, monkeypatch):
     """What it says of streaming is not relied on where its end was not seen."""
     monkeypatch.setattr(large_request, "Budget", lambda pace: Budget(pace, 100))
-    body = b'{"stream":true,"x":[%b],"model":"m"}' % (b"[]," * LARGE)
-    call = at_once(reading_call(Format.OPENAI_CHAT, "", body))
+    call = at_once(reading_call(Format.OPENAI_CHAT, "", body % (b"[]," * LARGE)))
     assert (call.model, call.stream) == ("m", None)
 
 
