@@ -171,13 +171,14 @@ class Engine:
 
     async def _attempt(self, exchange: Exchange, route: Route, body: bytes) -> UpstreamResponse:
         target = route.plan.target
+        head = exchange.head
         outgoing = OutboundRequest(
-            exchange.head.method, route.account, route.asks, route.headers, body, target.timeouts
+            head.method, route.account, route.asks, route.headers, body, target.timeouts, head.also(route)
         )
         try:
             return await self._try(exchange, target, outgoing)
         except StaleConnection as error:
-            if not exchange.head.repeatable:
+            if not head.repeatable:
                 raise failure(error, target) from error
         except UpstreamError as error:
             raise failure(error, target) from error

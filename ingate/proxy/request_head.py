@@ -11,13 +11,18 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.formats import Format, detect
 from ingate.logs import mask
-from ingate.proxy.headers import CREDENTIALS, outbound, recorded
+from ingate.providers.catalogue import KINDS
+from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP, also_outbound, named_by_connection, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import Account, Headers
 from ingate.proxy.target import Target
+from ingate.proxy.wire import sized, tag
 
 MAX_ATTRIBUTION = 256
+_HEEDED = CREDENTIALS | HOP_BY_HOP | {name.encode() for kind in KINDS.values() for name, _ in kind.headers}
+_HEEDED_BEGINNINGS = (b"anthropic-", b"content-", b"x-goog-", b"x-ingate-")
+_REQUEST_HEADERS = tag(Payload, "request_headers")
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
 _REMEMBERED_ROUTES = 32
 _SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -29,6 +34,7 @@ class Route(Struct, eq=False):
     """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
 
     `account` is who asks. `served_by` is what the caller is told. `mask` finds the credentials that the provider gets.
+    `ends_here` are the names of headers that are for the caller's connection alone.
     """
 
     plan: Plan
@@ -37,6 +43,7 @@ class Route(Struct, eq=False):
     headers: Headers
     served_by: Headers
     mask: Mask | None
+    ends_here: frozenset[bytes]
 
 
 class RequestHead(Struct, eq=False):
@@ -46,8 +53,10 @@ class RequestHead(Struct, eq=False):
     whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
+    One with headers of its `own`, none of which is heeded, has the rest of its headers and its routes from `shared`.
+
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
-    and `recorded` the same of a Payload. Secrets are masked in both.
+    and `recorded` the same of a Payload, of which `shown` is the document. Secrets are masked in all.
     """
 
     method: str
@@ -58,6 +67,7 @@ class RequestHead(Struct, eq=False):
     format: Format
     compressed: bool
     stated: bytes
+    shown: bytes
     recorded: bytes
     named: str | None
     too_long: str | None
@@ -65,9 +75,39 @@ class RequestHead(Struct, eq=False):
     repeatable: bool
     targets: tuple[Target, ...] = ()
     routes: dict[str | None, Route] = {}
+    shared: "RequestHead | None" = None
+    own: Headers = []
+
+    def differing(self, own: Headers) -> "RequestHead":
+        """Returns this head with more headers, whose names it does not have and that are not heeded."""
+        shown = b"%b,%b" % (self.shown[:-1], recorded(own, repeats=False)[1:]) if self.headers else recorded(own)
+        return RequestHead(
+            self.method,
+            self.path,
+            self.query,
+            self.headers + own,
+            self.digest,
+            self.format,
+            self.compressed,
+            self.stated,
+            shown,
+            b"".join(sized(_REQUEST_HEADERS, shown)),
+            self.named,
+            self.too_long,
+            self.bodiless,
+            self.repeatable,
+            shared=self,
+            own=own,
+        )
+
+    def also(self, route: Route) -> Headers:
+        """Returns what the provider gets of this head's own headers."""
+        return also_outbound(self.own, route.plan.target, route.ends_here) if self.own else self.own
 
     def route(self, targets: tuple[Target, ...], model: str | None) -> Route:
         """Returns the route to one of the targets of a grant. Raises BadRequest when there is none."""
+        if self.shared is not None:
+            return self.shared.route(targets, model)
         if targets is not self.targets:
             # The grant was renewed.
             self.targets = targets
@@ -80,8 +120,8 @@ class RequestHead(Struct, eq=False):
             mask = chosen.target.mask
             if chosen.target.passthrough:
                 mask = joined((mask, mask_of(shown_by(self.headers, CREDENTIALS))))
-            headers = outbound(self.headers, chosen.target)
-            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by, mask)
+            headers, ends_here = outbound(self.headers, chosen.target), named_by_connection(self.headers)
+            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by, mask, ends_here)
             if len(self.routes) < _REMEMBERED_ROUTES:
                 self.routes[model] = route
         return route
@@ -102,6 +142,7 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
             if text:
                 setattr(stated, attribute, mask(text))
     format = detect(path)
+    shown = recorded(headers)
     return RequestHead(
         method,
         path,
@@ -111,12 +152,18 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         ExchangeRecord(exchange=stated).SerializeToString(),
-        Payload(request_headers=recorded(headers)).SerializeToString(),
+        shown,
+        b"".join(sized(_REQUEST_HEADERS, shown)),
         named,
         too_long,
         method.upper() in _BODILESS_METHODS,
         method in _SAFE_TWICE or (method == "POST" and format is not Format.OTHER),
     )
+
+
+def is_heeded(name: bytes) -> bool:
+    """Tells whether more may follow from a header, its name in lower case, than that it crosses and is recorded."""
+    return name in _HEEDED or name.startswith(_HEEDED_BEGINNINGS)
 
 
 def _account(target: Target, headers: Headers) -> Account:
