@@ -113,6 +113,7 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
     _check(latencies, isfinite, first, "exchange.latency_ms", "must be a finite number")
     _check(first_bytes, isfinite, first, "exchange.ttft_ms", "must be a finite number")
     named, usages, prompts, completions, metadata, units, problems = zip(*told, strict=True)
+    totals = [usage.total for usage in usages]
     models = list(map(_names.__getitem__, named))
     bills = [_held(made) for made in map(bill, price_providers, models, usages, moments, units, metadata)]
     names = zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True)
@@ -144,7 +145,7 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         [usage.cache_read for usage in usages],
         [usage.cache_write for usage in usages],
         [usage.reasoning for usage in usages],
-        [usage.total for usage in usages],
+        totals,
         [made.cost for made in bills],
         caches,
         _written(attempts),
@@ -163,8 +164,8 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         [_json.encode(dict(counts)).decode() if counts else "{}" for counts in units],
         [_SOURCES[made.source] for made in bills],
         [
-            stated or (_UNCOUNTED if usage.total is None and not counts else _COUNTED)
-            for stated, usage, counts in zip(usage_sources, usages, units, strict=True)
+            stated or (_UNCOUNTED if total is None and not counts else _COUNTED)
+            for stated, total, counts in zip(usage_sources, totals, units, strict=True)
         ],
         [text and _text(text, MAX_ERROR) for text in problems],
         truncated,

@@ -66,19 +66,25 @@ def read_prompt(format: Format, body: bytes) -> str | None:
     return at_once(reading_prompt(format, body, Pace()))
 
 
+def read_small_prompt(format: Format, body: bytes) -> str | None:
+    """Returns the same of a body of up to `LARGE` bytes, at once."""
+    known = PROMPTS.get(format)
+    return known[0](body) if known is not None and body else None
+
+
 def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST) -> Steps[str | None]:
     """Returns the same in bounded pieces of work, `most` units of it.
 
     A large body that costs more, or that cannot be followed, has no prompt.
     """
-    known = PROMPTS.get(format)
-    if known is None or not body:
-        return None
-    read, shape = known
     if len(body) <= LARGE:
         if pace.spend(len(body) >> 6):
             yield
-        return read(body)
+        return read_small_prompt(format, body)
+    known = PROMPTS.get(format)
+    if known is None:
+        return None
+    read, shape = known
     condenser = Condenser(shape.outline, Budget(pace, most))
     try:
         for start in range(0, len(body), SLICE):
