@@ -22,6 +22,7 @@ from ingate.proxy.wire import sized, tag
 MAX_ATTRIBUTION = 256
 _HEEDED = CREDENTIALS | HOP_BY_HOP | {name.encode() for kind in KINDS.values() for name, _ in kind.headers}
 _HEEDED_BEGINNINGS = (b"anthropic-", b"content-", b"x-goog-", b"x-ingate-")
+_PROVIDER = b"x-ingate-provider"
 _REQUEST_HEADERS = tag(Payload, "request_headers")
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
 _REMEMBERED_ROUTES = 32
@@ -80,6 +81,11 @@ class RequestHead(Struct, eq=False):
 
     def differing(self, own: Headers) -> "RequestHead":
         """Returns this head with more headers, whose names it does not have and that are not heeded."""
+        stated, too_long = self.stated, self.too_long
+        if not _ATTRIBUTES.keys().isdisjoint(name for name, _ in own):
+            attributed = Exchange()
+            too_long = too_long or _attribute(attributed, own)
+            stated += ExchangeRecord(exchange=attributed).SerializeToString()
         shown = b"%b,%b" % (self.shown[:-1], recorded(own, repeats=False)[1:]) if self.headers else recorded(own)
         return RequestHead(
             self.method,
@@ -89,11 +95,11 @@ class RequestHead(Struct, eq=False):
             self.digest,
             self.format,
             self.compressed,
-            self.stated,
+            stated,
             shown,
             b"".join(sized(_REQUEST_HEADERS, shown)),
             self.named,
-            self.too_long,
+            too_long,
             self.bodiless,
             self.repeatable,
             shared=self,
@@ -130,17 +136,8 @@ class RequestHead(Struct, eq=False):
 def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:
     """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
     stated = Exchange(method=method, path=mask(path))
-    named = too_long = None
-    for name, value in headers:
-        if name == b"x-ingate-provider":
-            named = value.decode("latin-1").strip()
-        elif attribute := _ATTRIBUTES.get(name):
-            text = value.decode("utf-8", "replace").strip()
-            if len(text) > MAX_ATTRIBUTION:
-                too_long = name.decode().title()
-                break
-            if text:
-                setattr(stated, attribute, mask(text))
+    too_long = _attribute(stated, headers)
+    named = next((value.decode("latin-1").strip() for name, value in reversed(headers) if name == _PROVIDER), None)
     format = detect(path)
     shown = recorded(headers)
     return RequestHead(
@@ -163,7 +160,19 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
 
 def is_heeded(name: bytes) -> bool:
     """Tells whether more may follow from a header, its name in lower case, than that it crosses and is recorded."""
-    return name in _HEEDED or name.startswith(_HEEDED_BEGINNINGS)
+    return name in _HEEDED or (name.startswith(_HEEDED_BEGINNINGS) and name not in _ATTRIBUTES)
+
+
+def _attribute(stated: Exchange, headers: Headers) -> str | None:
+    """States whom headers attribute an exchange to; returns the name of one that says so in too many characters."""
+    for name, value in headers:
+        if attribute := _ATTRIBUTES.get(name):
+            text = value.decode("utf-8", "replace").strip()
+            if len(text) > MAX_ATTRIBUTION:
+                return name.decode().title()
+            if text:
+                setattr(stated, attribute, mask(text))
+    return None
 
 
 def _account(target: Target, headers: Headers) -> Account:

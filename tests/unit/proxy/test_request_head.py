@@ -4,9 +4,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Payload
+from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.proxy.headers import outbound
-from ingate.proxy.request_head import is_heeded, read_head
+from ingate.proxy.request_head import MAX_ATTRIBUTION, is_heeded, read_head
 from tests.support.targets import target
 
 CHAT = "/v1/chat/completions"
@@ -27,9 +28,9 @@ SHARED = st.lists(
 )
 OWN = st.dictionaries(
     st.sampled_from(
-        [b"traceparent", b"tracestate", b"user-agent", b"x-set", b"x-trace", b"x-token", b"idempotency-key"]
+        [b"traceparent", b"tracestate", b"user-agent", b"x-set", b"x-trace", b"x-token", b"x-ingate-user-id"]
     ),
-    VALUES,
+    VALUES | st.just(b"u" * (MAX_ATTRIBUTION + 1)),
     min_size=1,
 ).map(lambda named: list(named.items()))
 
@@ -37,6 +38,9 @@ OWN = st.dictionaries(
 @given(shared=SHARED, own=OWN, to=st.sampled_from(TARGETS))
 @example(shared=[(b"connection", b"close, tracestate")], own=[(b"tracestate", b"1")], to=TARGETS[0])
 @example(shared=[], own=[(b"traceparent", b"1"), (b"user-agent", b"sk-ingate-0123456789abcdef")], to=TARGETS[2])
+@example(shared=[(b"x-ingate-session-id", b"s")], own=[(b"x-ingate-user-id", b"sk-ingate-0123456789ab")], to=TARGETS[0])
+@example(shared=[(b"x-ingate-user-id", b"u" * 257)], own=[(b"x-ingate-session-id", b"s")], to=TARGETS[0])
+@example(shared=[], own=[(b"x-ingate-session-id", b"s" * 257)], to=TARGETS[0])
 @example(shared=[], own=[(b"x-token", b"1"), (b"x-set", b"1"), (b"x-trace", b"1")], to=TARGETS[3])
 def test_headers_of_its_own_cross_and_are_recorded_as_all_are(shared, own, to):
     """Towards each kind of provider goes what would go if nothing were remembered, and the record shows the same."""
@@ -47,7 +51,8 @@ def test_headers_of_its_own_cross_and_are_recorded_as_all_are(shared, own, to):
     assert sorted(route.headers + made.also(route)) == sorted(outbound(shared + own, to))
     assert route.account == whole.route((to,), "m").account
     assert made.headers == whole.headers
-    assert made.stated == whole.stated
+    assert ExchangeRecord.FromString(made.stated) == ExchangeRecord.FromString(whole.stated)
+    assert made.too_long == whole.too_long
     assert made.recorded == whole.recorded
     assert made.recorded == Payload(request_headers=whole.shown).SerializeToString()
 

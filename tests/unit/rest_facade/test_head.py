@@ -81,7 +81,7 @@ def test_heads_that_differ_in_a_line_share_the_rest():
 
     for line in (
         b"Authorization: Bearer x",
-        b"X-Ingate-User-Id: u",
+        b"X-Ingate-Provider: p",
         b"Connection: traceparent",
         b"anthropic-version: 1",
     ):
