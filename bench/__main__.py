@@ -5,9 +5,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bench import chat, start, stream
+from bench import chat, loads, start, stream
 
-CASES = ("chat", "stream", "start")
+LOADS = {load.name: load for load in (loads.CHAT, loads.VARIED, loads.LARGE)}
+CASES = (*LOADS, "stream", "start")
 MISSING = "The bench needs nginx and wrk: install them with `apt-get install nginx-light wrk` (or your system's own)."
 
 
@@ -17,17 +18,27 @@ def main() -> None:
     parser.add_argument("--only", choices=CASES, help="measure this case alone")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each case (default 3)")
     parser.add_argument("--seconds", type=int, default=6, help="seconds of load in a round (default 6)")
-    parser.add_argument("--profile", action="store_true", help="run the chat case's gateway under cProfile")
+    parser.add_argument("--beside", type=Path, help="the root of another checkout, whose gateway is measured too")
+    parser.add_argument("--profile", action="store_true", help="run the gateway of whole answers under cProfile")
     options = parser.parse_args()
     if not (shutil.which("nginx") and shutil.which("wrk")):
         parser.exit(2, MISSING + "\n")
     cases = (options.only,) if options.only else CASES
     with tempfile.TemporaryDirectory(prefix="ingate-bench-") as made:
         directory = Path(made)
-        if "chat" in cases:
-            chat.run(directory, rounds=options.rounds, seconds=options.seconds, profile=options.profile)
+        directory.chmod(0o711)  # started by root, nginx reads as nobody
+        for name, load in LOADS.items():
+            if name in cases:
+                chat.run(
+                    directory,
+                    load,
+                    rounds=options.rounds,
+                    seconds=options.seconds,
+                    beside=options.beside,
+                    profile=options.profile,
+                )
         if "stream" in cases:
-            stream.run(directory, rounds=options.rounds, seconds=options.seconds)
+            stream.run(directory, rounds=options.rounds, seconds=options.seconds, beside=options.beside)
         if "start" in cases:
             start.run(directory, rounds=options.rounds)
 

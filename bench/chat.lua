@@ -1,14 +1,33 @@
--- One chat completion, over and over. Arguments: the key to send. Prints its findings as one line of JSON.
+-- Chat completions, one after another. Arguments: the key to send, the file with the request's body, what stands in it
+-- for a number of each request's own, and whether heads have a traceparent ("varied"). Prints one line of JSON.
 
-local body = [[{"model":"gpt-4o-mini","messages":[{"role":"system","content":"You are a concise assistant. Answer in one or two sentences and do not repeat the question."},{"role":"user","content":"A train leaves at nine and travels two hundred and forty kilometres at eighty kilometres an hour. When does it arrive?"}],"temperature":0.2,"max_tokens":120,"user":"bench-user"}]]
+local before, after, varied
+local number = 0
 
 function init(args)
+   local file = assert(io.open(args[2], "rb"))
+   local body = file:read("*a")
+   file:close()
+   local first, last = body:find(args[3], 1, true)
    wrk.method = "POST"
    wrk.body = body
    wrk.headers["Content-Type"] = "application/json"
    wrk.headers["Accept"] = "application/json"
    wrk.headers["User-Agent"] = "OpenAI/Python 2.8.0"
    wrk.headers["Authorization"] = "Bearer " .. args[1]
+   if first then
+      before, after = body:sub(1, first - 1), body:sub(last + 1)
+      varied = args[4] == "varied"
+      request = differing
+   end
+end
+
+function differing()
+   number = number + 1
+   if varied then
+      wrk.headers["traceparent"] = string.format("00-%016x%016x-%016x-01", number * 2654435761, number, number * 40503)
+   end
+   return wrk.format(nil, nil, nil, before .. number .. after)
 end
 
 function done(summary, latency, requests)

@@ -1,15 +1,17 @@
-"""`chat`: whole answers to one key over kept-alive connections, and whether each of them was recorded."""
+"""`chat`, `varied`, `large`: whole answers to one key over kept-alive connections, and whether each was recorded."""
 
 import json
 import pstats
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from bench import gateway, nginx
 from bench.figures import line, spread, title
+from bench.loads import MARK, Load
 from tests.support.process import Child
 
 CONNECTIONS = 32
@@ -30,54 +32,88 @@ class Round:
     failed: int
 
 
-def run(directory: Path, *, rounds: int, seconds: int, profile: bool) -> None:
-    """Measures gateway and nginx in turn and prints the figures; with `profile`, where the gateway's time goes."""
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What the load is sent to, and what there is to wait for before the time that it took is read."""
+
+    name: str
+    child: Child
+    url: str
+    key: str
+    settle: Callable[[], None]
+
+
+def run(directory: Path, load: Load, *, rounds: int, seconds: int, beside: Path | None, profile: bool) -> None:
+    """Measures gateway and nginx in turn and prints the figures; with `profile`, where the gateway's time goes.
+
+    `beside` is another checkout, whose gateway takes its turns too.
+    """
     dump = directory / "profile" if profile else None
-    with nginx.provider(directory / "provider") as provider:
-        upstream = provider.url.removeprefix("http://")
-        with (
-            nginx.proxy(directory / "proxy", upstream) as bare,
-            gateway.running(directory / "data", provider.url, profile=dump) as ours,
-        ):
-            title(f"chat: {CONNECTIONS} connections, {rounds} rounds of {seconds} s, gateway and nginx in turn")
-            _load(ours.url, ours.key, _WARM_SECONDS)
-            _load(bare.url, "none", _WARM_SECONDS)
-            gateway_rounds, nginx_rounds = [], []
-            missing = 0
-            for _ in range(rounds):
-                ours.wait_recorded()
-                recorded, seen = ours.recorded(), provider.seen()
-                gateway_rounds.append(_round(ours.child, ours.url, ours.key, seconds, ours.wait_recorded))
-                # The question itself is a request that the provider counts.
-                missing += provider.seen() - 1 - seen - (ours.recorded() - recorded)
-                nginx_rounds.append(_round(bare.child, bare.url, "none", seconds, lambda: None))
-            _print(gateway_rounds, nginx_rounds, missing)
-            line("gateway memory after load", f"{ours.child.rss_bytes() / 2**20:.0f} MiB RSS")
+    body = directory / f"{load.name}.json"
+    body.write_text(load.request)
+    with ExitStack() as stack:
+        provider = stack.enter_context(nginx.provider(directory / f"{load.name}-provider", load.answer))
+        bare = stack.enter_context(nginx.proxy(directory / f"{load.name}-proxy", provider.url.removeprefix("http://")))
+        checkouts = {"gateway": None} if beside is None else {"gateway": None, "beside": beside}
+        gateways = {}
+        for name, checkout in checkouts.items():
+            data = directory / f"{load.name}-{name}"
+            ours = gateway.running(data, provider.url, checkout=checkout, profile=dump if checkout is None else None)
+            gateways[name] = stack.enter_context(ours)
+        ways = [_Way(name, it.child, it.url, it.key, it.wait_recorded) for name, it in gateways.items()]
+        ways.append(_Way("nginx", bare.child, bare.url, "none", _nothing))
+        title(f"{load.name}: {CONNECTIONS} connections, {rounds} rounds of {seconds} s in turn")
+        for way in ways:
+            _send(way, load, body, _WARM_SECONDS)
+            way.settle()
+        missing = 0
+        found: dict[str, list[Round]] = {way.name: [] for way in ways}
+        for _ in range(rounds):
+            for way in ways:
+                ours = gateways.get(way.name)
+                recorded, seen = ours.recorded() if ours else 0, provider.seen()
+                found[way.name].append(_round(way, load, body, seconds))
+                if ours:
+                    # The question itself is a request that the provider counts.
+                    missing += provider.seen() - 1 - seen - (ours.recorded() - recorded)
+        _print(found, missing)
+        for name, ours in gateways.items():
+            line(f"{name} memory after load", f"{ours.child.rss_bytes() / 2**20:.0f} MiB RSS")
     if dump is not None:
         pstats.Stats(str(dump)).sort_stats("tottime").print_stats(_SHOWN_FUNCTIONS)
 
 
-def _round(child: Child, url: str, key: str, seconds: int, settle: Callable[[], None]) -> Round:
-    before = child.cpu_seconds()
-    found = _load(url, key, seconds)
-    settle()
-    cpu = (child.cpu_seconds() - before) / found["requests"] * 1e6
+def _nothing() -> None:
+    """What there is to wait for where nothing is recorded."""
+
+
+def _round(way: _Way, load: Load, body: Path, seconds: int) -> Round:
+    before = way.child.cpu_seconds()
+    found = _send(way, load, body, seconds)
+    way.settle()
+    cpu = (way.child.cpu_seconds() - before) / found["requests"] * 1e6
     rate = found["requests"] / found["seconds"]
     return Round(rate, found["p50_us"], found["p99_us"], cpu, found["requests"], found["failed"])
 
 
-def _load(url: str, key: str, seconds: int) -> dict[str, float]:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT), f"{url}/v1/chat/completions"]
-    done = subprocess.run([*command, "--", key], capture_output=True, text=True, check=True)
+def _send(way: _Way, load: Load, body: Path, seconds: int) -> dict[str, float]:
+    url = f"{way.url}/v1/chat/completions"
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT), url]
+    arguments = [way.key, str(body), MARK, "varied" if load.varied else "equal"]
+    done = subprocess.run([*command, "--", *arguments], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _print(ours: list[Round], bare: list[Round], missing: int) -> None:
-    for name, found in (("gateway", ours), ("nginx", bare)):
-        line(f"{name} CPU", spread([it.cpu for it in found], "µs a request"))
-        line(f"{name} requests", spread([it.rate for it in found], "/s"))
-        line(f"{name} latency p50", spread([it.p50 / 1000 for it in found], "ms", 2))
-        line(f"{name} latency p99", spread([it.p99 / 1000 for it in found], "ms", 2))
-    line("ratio of CPU", f"{median(it.cpu for it in ours) / median(it.cpu for it in bare):.1f}")
-    line("recorded", f"{sum(it.completed for it in ours):,} answered, missing {missing}")
-    line("failed", str(sum(it.failed for it in ours + bare)))
+def _print(found: dict[str, list[Round]], missing: int) -> None:
+    for name, rounds in found.items():
+        line(f"{name} CPU", spread([it.cpu for it in rounds], "µs a request"))
+        line(f"{name} requests", spread([it.rate for it in rounds], "/s"))
+        line(f"{name} latency p50", spread([it.p50 / 1000 for it in rounds], "ms", 2))
+        line(f"{name} latency p99", spread([it.p99 / 1000 for it in rounds], "ms", 2))
+    middle = {name: median(it.cpu for it in rounds) for name, rounds in found.items()}
+    line("ratio of CPU", f"{middle['gateway'] / middle['nginx']:.1f}")
+    if "beside" in middle:
+        line("ratio of CPU to beside", f"{middle['gateway'] / middle['beside']:.2f}")
+    answered = sum(it.completed for name, rounds in found.items() if name != "nginx" for it in rounds)
+    line("recorded", f"{answered:,} answered, missing {missing}")
+    line("failed", str(sum(it.failed for rounds in found.values() for it in rounds)))

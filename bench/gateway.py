@@ -16,6 +16,7 @@ from typing import Any
 from bench import waiting
 from tests.support.process import Child, ingate_argv
 
+_ROOT = Path(__file__).resolve().parents[1]
 _RATE = 10_000_000
 _DRAIN_SECONDS = 120
 
@@ -53,13 +54,19 @@ def argv(data: Path, port: int) -> list[str]:
 
 
 @contextmanager
-def running(data: Path, upstream: str, *, profile: Path | None = None) -> Iterator[Gateway]:
-    """Yields a gateway whose provider is `upstream`. With `profile`, cProfile writes that file when it has ended."""
+def running(
+    data: Path, upstream: str, *, checkout: Path | None = None, profile: Path | None = None
+) -> Iterator[Gateway]:
+    """Yields a gateway whose provider is `upstream`, of another `checkout` if one is given.
+
+    With `profile`, cProfile writes that file when it has ended.
+    """
     command = argv(data, 0)
     if profile is not None:
         arguments = command[command.index("serve") :]
         command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "ingate.cli", *arguments]
-    with Child(command) as child:
+    root = checkout or _ROOT
+    with Child(command, env={"PYTHONPATH": str(root)}, cwd=root) as child:
         url = child.expect(r"is ready: (http://\S+)", timeout=60)[1]
         yield _set_up(child, url, data, upstream)
         child.signal()

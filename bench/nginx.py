@@ -1,6 +1,7 @@
 """Two nginx: one is the provider with a fixed answer, the other the bare reverse proxy to compare with.
 
-Knows nothing of the gateway. Each has one worker, keeps connections alive and logs nothing.
+Knows nothing of the gateway. Each has one worker, keeps connections alive, logs nothing, and
+holds bodies of the size that the cases have in memory.
 """
 
 import re
@@ -12,17 +13,6 @@ from pathlib import Path
 
 from bench import waiting
 from tests.support.process import Child
-
-ANSWER = (
-    '{"id":"chatcmpl-Bn8mWq5Xy0aT3kRzLd7uVh2cJfE1s","object":"chat.completion","created":1770000000,'
-    '"model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"message":{"role":"assistant","content":'
-    '"Travelling 240 kilometres at 80 kilometres an hour takes three hours. The train that leaves at nine '
-    'therefore arrives at twelve.","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],'
-    '"usage":{"prompt_tokens":58,"completion_tokens":31,"total_tokens":89,"prompt_tokens_details":'
-    '{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,'
-    '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},"service_tier":"default",'
-    '"system_fingerprint":"fp_560af6e559"}'
-)
 
 _FRAME = """
 daemon off;
@@ -41,6 +31,8 @@ http {{
   scgi_temp_path {directory}/scgi;
   keepalive_requests 1000000000;
   tcp_nodelay on;
+  client_body_buffer_size 256k;
+  proxy_buffers 8 32k;
   {body}
 }}
 """
@@ -52,11 +44,19 @@ _PROVIDER = """
       add_header openai-version 2020-10-01;
       add_header openai-processing-ms 412;
       add_header x-request-id req_8f0c6a52d1b94e37a0c1f2d3e4b5a697;
-      return 200 '{answer}';
+      {answering}
     }}
     location /seen {{ stub_status; }}
   }}
 """
+_FILE = """
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    default_type application/json;
+    location / {{ root {directory}; try_files /answer =404; }}
+  }}
+"""
+_LONGEST_PARAMETER = 4000
 _PROXY = """
   upstream provider {{
     server {upstream};
@@ -90,11 +90,26 @@ class Nginx:
 
 
 @contextmanager
-def provider(directory: Path) -> Iterator[Nginx]:
-    """Yields the provider: every path below /v1/ gets the same chat completion."""
-    port = waiting.free_port()
-    with _run(directory, port, _PROVIDER.format(port=port, answer=ANSWER)) as nginx:
-        yield nginx
+def provider(directory: Path, answer: str) -> Iterator[Nginx]:
+    """Yields the provider: every path below /v1/ gets the same answer."""
+    with _answering(directory, answer) as answering:
+        port = waiting.free_port()
+        with _run(directory / "provider", port, _PROVIDER.format(port=port, answering=answering)) as nginx:
+            yield nginx
+
+
+@contextmanager
+def _answering(directory: Path, answer: str) -> Iterator[str]:
+    """Yields the directives that answer. A long answer comes from a file of a third nginx, once the request is read."""
+    if len(answer) <= _LONGEST_PARAMETER:
+        yield f"return 200 '{answer}';"
+        return
+    port, files = waiting.free_port(), directory / "files"
+    files.mkdir(parents=True)
+    (files / "answer").write_text(answer)
+    with _run(directory / "origin", port, _FILE.format(port=port, directory=files)) as nginx:
+        unread = "proxy_method GET; proxy_pass_request_body off; proxy_set_header Content-Length '';"
+        yield f"{unread} proxy_pass {nginx.url};"
 
 
 @contextmanager
@@ -108,7 +123,7 @@ def proxy(directory: Path, upstream: str, *, buffering: bool = True) -> Iterator
 
 @contextmanager
 def _run(directory: Path, port: int, body: str) -> Iterator[Nginx]:
-    directory.mkdir()
+    directory.mkdir(parents=True)
     config = directory / "nginx.conf"
     config.write_text(_FRAME.format(directory=directory, body=body))
     with Child(["nginx", "-c", str(config), "-e", str(directory / "error.log"), "-p", str(directory)]) as child:

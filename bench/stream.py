@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,22 +28,25 @@ class Round:
     wrong: int
 
 
-def run(directory: Path, *, rounds: int, seconds: int) -> None:
-    """Measures the provider alone, the gateway and nginx in turn, and prints the figures."""
+def run(directory: Path, *, rounds: int, seconds: int, beside: Path | None) -> None:
+    """Measures the provider alone, the gateway and nginx in turn, and that of another checkout if `beside` is one."""
     port = waiting.free_port()
     with Child([sys.executable, "-m", "bench.stream_provider", str(port)]) as provider:
         waiting.for_port(port, provider)
         upstream = f"127.0.0.1:{port}"
-        with (
-            nginx.proxy(directory / "stream-proxy", upstream, buffering=False) as bare,
-            gateway.running(directory / "stream-data", f"http://{upstream}") as ours,
-        ):
+        with ExitStack() as stack:
+            bare = stack.enter_context(nginx.proxy(directory / "stream-proxy", upstream, buffering=False))
+            ours = stack.enter_context(gateway.running(directory / "stream-data", f"http://{upstream}"))
             title(f"stream: {STREAMS} streams of {events.COUNT} events {events.INTERVAL * 1000:.0f} ms apart")
             ways: dict[str, tuple[Child, str, str, Callable[[], None]]] = {
                 "direct": (provider, upstream, "none", _nothing),
                 "gateway": (ours.child, ours.url.removeprefix("http://"), ours.key, ours.wait_recorded),
                 "nginx": (bare.child, bare.url.removeprefix("http://"), "none", _nothing),
             }
+            if beside is not None:
+                data = directory / "stream-beside"
+                other = stack.enter_context(gateway.running(data, f"http://{upstream}", checkout=beside))
+                ways["beside"] = (other.child, other.url.removeprefix("http://"), other.key, other.wait_recorded)
             found: dict[str, list[Round]] = {name: [] for name in ways}
             for _, address, key, settle in ways.values():
                 _call(address, key, _WARM_SECONDS)
@@ -77,7 +81,7 @@ def _print(found: dict[str, list[Round]]) -> None:
     for name, rounds in found.items():
         line(f"{name} first byte p50", spread([it.p50 for it in rounds], "ms", 2))
         line(f"{name} first byte p99", spread([it.p99 for it in rounds], "ms", 2))
-    for name in ("gateway", "nginx"):
+    for name in [name for name in found if name != "direct"]:
         for quantile in ("p50", "p99"):
             added = [
                 getattr(way, quantile) - getattr(direct, quantile)

@@ -27,19 +27,20 @@ def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHan
     """Returns the handler. Bodies are read up to `max_body` bytes, waiting `patience` seconds for more."""
 
     def handle(request_id: str, head: Head, body: Body, sink: HttpSink) -> Awaitable[None]:
-        asked = head.asked
-        if asked is None:
-            asked = head.asked = _asked(head)
+        asked = head.asked or _asked(head)
         return engine.forward(Inbound(request_id, asked, partial(body.read, max_body, patience)), sink)
 
     return handle
 
 
 def _asked(head: Head) -> RequestHead:
+    if head.shared is not None:
+        return (head.shared.asked or _asked(head.shared)).differing(head.own)
     if any(name == b"upgrade" and _WEBSOCKET in value.lower() for name, value in head.headers):
         raise NotOffered("WebSockets are not carried yet: use the HTTP API of the same model")
     request_target.check(head.method, head.path, head.query)
-    return read_head(head.method, head.path, head.query, head.headers, _credential(head.headers))
+    head.asked = read_head(head.method, head.path, head.query, head.headers, _credential(head.headers))
+    return head.asked
 
 
 def _credential(headers: Headers) -> str:

@@ -17,6 +17,8 @@ from rest_facade.http1 import Connection, Head
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
 _LAST_CHUNK = b"0\r\n\r\n"
+_JOINED = 16 * 1024
+"""Bytes of a body that is written in one piece with its head: a larger one takes longer to copy."""
 
 
 class HttpSink:
@@ -80,7 +82,10 @@ class HttpSink:
     def respond(self, status: int, headers: Headers, body: bytes) -> Coroutine[Any, Any, None]:
         """Writes head and body at once."""
         framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
-        return self.send(self._lines(status, headers, framing) + (b"" if self._bodiless else body))
+        lines = self._lines(status, headers, framing)
+        if self._bodiless:
+            return self.send(lines)
+        return self.send(lines + body) if len(body) <= _JOINED else self.send(lines, body)
 
     def abort(self) -> None:
         """Drops the connection, so that the caller sees the body is incomplete."""
@@ -89,10 +94,10 @@ class HttpSink:
         transport.flush()
         transport.abort()
 
-    def send(self, data: bytes) -> Coroutine[Any, Any, None]:
+    def send(self, *pieces: bytes) -> Coroutine[Any, Any, None]:
         """Writes bytes as they are."""
         self.started = True
-        return self._connection.send(data)
+        return self._connection.send(*pieces)
 
     def _lines(self, status: int, headers: Headers, framing: bytes) -> bytes:
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._common]

@@ -12,6 +12,7 @@ from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
 from ingate.formats import (
+    LARGE,
     Format,
     Pace,
     Pairs,
@@ -19,6 +20,8 @@ from ingate.formats import (
     Steps,
     Usage,
     estimating,
+    read_small,
+    read_small_prompt,
     reading_prompt,
     reading_response,
 )
@@ -57,13 +60,21 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
             read.append(_UNREAD)
             continue
         bodies = record.payload
-        answer = bodies.response_body
+        asked, answered, media_type = bodies.request_body, bodies.response_body, record.media_type
         if record.hidden_event:
-            answer = record.hidden_event + answer
-        facts = yield from reading_response(format, record.media_type, "", answer, pace)
-        prompt = yield from reading_prompt(format, bodies.request_body, pace)
+            answered = record.hidden_event + answered
+        # Most bodies are small and plain: a generator for each would cost a sixth more.
+        facts = read_small(format, media_type, "", answered)
+        if facts is None:
+            facts = yield from reading_response(format, media_type, "", answered, pace)
+        if len(asked) > LARGE:
+            prompt = yield from reading_prompt(format, asked, pace)
+        else:
+            prompt = read_small_prompt(format, asked)
+            if pace.spend(len(asked) + len(answered) >> 6):
+                yield
         if record.exchange.stream:
-            facts = yield from estimating(format, bodies.request_body, facts, pace)
+            facts = yield from estimating(format, asked, facts, pace)
         read.append((facts, prompt))
     return read
 

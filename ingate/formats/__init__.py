@@ -11,8 +11,8 @@ from ingate.formats.malformed import MalformedBody
 from ingate.formats.model_list import read_model_list, write_model_list
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
 from ingate.formats.paths import Format, detect
-from ingate.formats.reader import ResponseReader, read_response, reading_response
-from ingate.formats.request import Call, read_call, read_prompt, reading_prompt
+from ingate.formats.reader import ResponseReader, read_response, read_small, reading_response
+from ingate.formats.request import Call, read_call, read_prompt, read_small_prompt, reading_prompt
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
 from ingate.formats.stream_usage import ASKED, asking, names_the_option
@@ -50,6 +50,8 @@ __all__ = [
     "read_model_list",
     "read_prompt",
     "read_response",
+    "read_small",
+    "read_small_prompt",
     "reading_call",
     "reading_prompt",
     "reading_response",

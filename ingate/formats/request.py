@@ -80,11 +80,21 @@ def read_prompt(format: Format, body: bytes) -> str | None:
     return at_once(reading_prompt(format, body, Pace()))
 
 
+def read_small_prompt(format: Format, body: bytes) -> str | None:
+    """Returns the same of a body of up to `LARGE` bytes, at once."""
+    known = PROMPTS.get(format)
+    return known[0](body) if known is not None and body else None
+
+
 def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST) -> Steps[str | None]:
     """Returns the same in bounded pieces of work, `most` units of it.
 
     A large body that costs more, or that cannot be followed, has no prompt.
     """
+    if len(body) <= LARGE:
+        if pace.spend(len(body) >> 6):
+            yield
+        return read_small_prompt(format, body)
     known = PROMPTS.get(format)
     return None if known is None else (yield from _reading(*known, body, pace, most))
 
@@ -96,18 +106,19 @@ def reading_size(format: Format, body: bytes, pace: Pace) -> Steps[int | None]:
     all of them together up to 768 KiB.
     """
     known = _SIZES.get(format)
-    return None if known is None else (yield from _reading(*known, body, pace, MOST))
+    if known is None or not body:
+        return None
+    if len(body) <= LARGE:
+        if pace.spend(len(body) >> 6):
+            yield
+        return known[0](body)
+    return (yield from _reading(*known, body, pace, MOST))
 
 
 def _reading(
     read: Callable[[bytes], T | None], shape: Shape[Any], body: bytes, pace: Pace, most: int
 ) -> Steps[T | None]:
-    if not body:
-        return None
-    if len(body) <= LARGE:
-        if pace.spend(len(body) >> 6):
-            yield
-        return read(body)
+    """Returns what is read of a large body, made small first."""
     condenser = Condenser(shape.outline, Budget(pace, most))
     try:
         for start in range(0, len(body), SLICE):

@@ -7,6 +7,10 @@ done: others give back by themselves.
 import ctypes
 import sys
 
+_M_TRIM_THRESHOLD = -1
+_KEPT = 16 * 1024 * 1024
+"""As much as is free at the end of a heap stays there: a body of 100 KB comes with each request, and to give its pages
+back and fault them in again takes as long as writing it to the disk."""
 _M_MMAP_THRESHOLD = -3
 _LARGE = 1024 * 1024
 """Larger blocks are mapped one by one and unmapped when they are freed; smaller ones come quicker from the heap."""
@@ -23,8 +27,9 @@ _libc = _glibc()
 
 
 def settle() -> None:
-    """Has large blocks given back when they are freed. To be called at start."""
+    """Has large blocks given back when they are freed, and smaller ones kept. To be called at start."""
     if _libc is not None:
+        _libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
         _libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 

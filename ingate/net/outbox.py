@@ -68,8 +68,14 @@ class Corked:
     def flush(self) -> None:
         """Sends now what was written."""
         unsent, self.unsent = self.unsent, []
-        if unsent and not self.is_closing():
-            self.transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+        if not unsent or self.is_closing():
+            return
+        if len(unsent) == 1:
+            self.transport.write(unsent[0])
+        elif len(unsent[-1]) > _KEPT:
+            self.transport.writelines(unsent)
+        else:
+            self.transport.write(b"".join(unsent))
 
     @property
     def sent(self) -> bool:

@@ -45,7 +45,6 @@ from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 from ingate.proxy.stream_usage import StreamUsage
-from ingate.proxy.target import Target
 
 STATUS = {
     "BAD_REQUEST": 400,
@@ -195,30 +194,25 @@ class Engine:
         await relay(exchange, response, sink, self._terms, route.served_by)
 
     async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: bytes) -> UpstreamResponse:
+        """Sends a request and notes each try. Raises the DomainError to answer."""
         target = route.plan.target
-        outgoing = OutboundRequest(exchange.head.method, route.account, route.asks, headers, body, target.timeouts)
-        try:
-            return await self._try(exchange, target, outgoing)
-        except StaleConnection as error:
-            if not exchange.head.repeatable:
-                raise failure(error, target) from error
-        except UpstreamError as error:
-            raise failure(error, target) from error
-        try:
-            return await self._try(exchange, target, outgoing)
-        except UpstreamError as error:
-            raise failure(error, target) from error
-
-    async def _try(self, exchange: Exchange, target: Target, outgoing: OutboundRequest) -> UpstreamResponse:
-        """Sends a request once and notes what came of it. Raises UpstreamError."""
-        sent = time.perf_counter()
-        try:
-            response = await self._transports[target.demo].send(outgoing)
-        except UpstreamError as error:
-            exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, error=error.code))
-            raise
-        exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, status=response.status))
-        return response
+        head = exchange.head
+        outgoing = OutboundRequest(
+            head.method, route.account, route.asks, headers, body, target.timeouts, head.also(route)
+        )
+        again = head.repeatable
+        while True:
+            sent = time.perf_counter()
+            try:
+                response = await self._transports[target.demo].send(outgoing)
+            except UpstreamError as error:
+                exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, error=error.code))
+                if not (again and isinstance(error, StaleConnection)):
+                    raise failure(error, target) from error
+                again = False  # nothing of it was read: once more, on another connection
+            else:
+                exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, status=response.status))
+                return response
 
 
 def rate_limited(decision: Decision) -> RateLimited:

@@ -102,19 +102,24 @@ _SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature
 
 def outbound(headers: Headers, target: "Target") -> Headers:
     """Returns what the provider gets of a caller's headers (names lower-case), and what the gateway adds."""
-    ends_here = _named_by_connection(headers)
+    sent = also_outbound(headers, target, named_by_connection(headers))
+    if target.defaults:
+        names = {name for name, _ in sent}
+        sent += [pair for pair in target.defaults if pair[0] not in names]
+    return sent + target.extra
+
+
+def also_outbound(headers: Headers, target: "Target", ends_here: frozenset[bytes]) -> Headers:
+    """Returns what the provider gets of some of a caller's headers, but for those that end here."""
     sent = [
         pair
         for pair in headers
         if _crosses(pair[0], target) and pair[0] not in ends_here and not carries_gateway_secret(pair[1])
     ]
-    set_here = {name for name, _ in target.extra}
-    if set_here:
+    if sent and target.extra:
+        set_here = {name for name, _ in target.extra}
         sent = [pair for pair in sent if pair[0] not in set_here]
-    if target.defaults:
-        names = {name for name, _ in sent}
-        sent += [pair for pair in target.defaults if pair[0] not in names]
-    return sent + target.extra
+    return sent
 
 
 def _crosses(name: bytes, target: "Target") -> bool:
@@ -135,11 +140,11 @@ def inbound(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:
     connection = named.get(b"connection")
     if connection is None or (connection in _ORDINARY and len(named) == len(headers)):
         return [pair for pair in headers if _returns[pair[0]]]
-    ends_here = _named_by_connection(headers)
+    ends_here = named_by_connection(headers)
     return [pair for pair in headers if _returns[pair[0]] and pair[0] not in ends_here]
 
 
-def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+def named_by_connection(headers: Headers) -> frozenset[bytes]:
     """Returns the names, in lower case, that `Connection` headers say are for this connection alone."""
     values = [value for name, value in headers if name == b"connection"]
     return frozenset(token.strip(b" \t").lower() for value in values for token in value.split(b","))
@@ -159,11 +164,14 @@ def _hints(text: str) -> bool:
     return "sk-" in text or "ing" in text or "AIza" in text or "earer" in text
 
 
-def recorded(headers: Headers) -> bytes:
+def recorded(headers: Headers, *, repeats: bool = True) -> bytes:
     """Returns headers for the record, an object of strings in JSON.
 
-    What may be a credential is masked, repeated names are joined by a comma.
+    What may be a credential is masked, repeated names are joined by a comma. Unless it `repeats`, a header is not
+    remembered.
     """
+    if not repeats:
+        return b"{" + b",".join(map(_member, headers)) + b"}"
     if len(dict(headers)) < len(headers):
         record: dict[str, str] = {}
         for header in headers:

@@ -63,8 +63,8 @@ class Account(Struct, frozen=True):
 class OutboundRequest(Struct, frozen=True):
     """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
 
-    The transport adds `host`, `content-length` and `connection`; it never changes `body`. Neither may anybody change
-    `headers` once they were sent: what is made of a list is remembered.
+    `also` are headers of this request alone. What is made of the others is remembered: nobody may change them once they
+    were sent. The transport adds `host`, `content-length` and `connection`; it never changes `body`.
     """
 
     method: str
@@ -73,6 +73,7 @@ class OutboundRequest(Struct, frozen=True):
     headers: Headers
     body: bytes
     timeouts: Timeouts = Timeouts()
+    also: Headers = []
 
 
 class UpstreamResponse(Protocol):

@@ -11,13 +11,24 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.formats import Format, detect
 from ingate.logs import mask
-from ingate.proxy.headers import CREDENTIALS, outbound, recorded
+from ingate.providers.catalogue import KINDS
+from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP, also_outbound, named_by_connection, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import Account, Headers
 from ingate.proxy.target import Target
+from ingate.proxy.wire import sized, tag
 
 MAX_ATTRIBUTION = 256
+_HEEDED = (
+    CREDENTIALS
+    | HOP_BY_HOP
+    | {b"accept-encoding"}
+    | {name.encode() for kind in KINDS.values() for name, _ in kind.headers}
+)
+_HEEDED_BEGINNINGS = (b"anthropic-", b"content-", b"x-goog-", b"x-ingate-")
+_PROVIDER = b"x-ingate-provider"
+_REQUEST_HEADERS = tag(Payload, "request_headers")
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
 _REMEMBERED_ROUTES = 32
 _SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -29,6 +40,7 @@ class Route(Struct, eq=False):
     """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
 
     `account` is who asks. `served_by` is what the caller is told. `mask` finds the credentials that the provider gets.
+    `ends_here` are the names of headers that are for the caller's connection alone.
     `uncompressed` are the headers for an answer that is to be read, once they were needed.
     """
 
@@ -38,6 +50,7 @@ class Route(Struct, eq=False):
     headers: Headers
     served_by: Headers
     mask: Mask | None
+    ends_here: frozenset[bytes]
     uncompressed: Headers | None = None
 
 
@@ -48,8 +61,10 @@ class RequestHead(Struct, eq=False):
     whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
+    One with headers of its `own`, none of which is heeded, has the rest of its headers and its routes from `shared`.
+
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
-    and `recorded` the same of a Payload. Secrets are masked in both.
+    and `recorded` the same of a Payload, of which `shown` is the document. Secrets are masked in all.
     """
 
     method: str
@@ -60,6 +75,7 @@ class RequestHead(Struct, eq=False):
     format: Format
     compressed: bool
     stated: bytes
+    shown: bytes
     recorded: bytes
     named: str | None
     too_long: str | None
@@ -67,9 +83,44 @@ class RequestHead(Struct, eq=False):
     repeatable: bool
     targets: tuple[Target, ...] = ()
     routes: dict[str | None, Route] = {}
+    shared: "RequestHead | None" = None
+    own: Headers = []
+
+    def differing(self, own: Headers) -> "RequestHead":
+        """Returns this head with more headers, whose names it does not have and that are not heeded."""
+        stated, too_long = self.stated, self.too_long
+        if not _ATTRIBUTES.keys().isdisjoint(name for name, _ in own):
+            attributed = Exchange()
+            too_long = too_long or _attribute(attributed, own)
+            stated += ExchangeRecord(exchange=attributed).SerializeToString()
+        shown = b"%b,%b" % (self.shown[:-1], recorded(own, repeats=False)[1:]) if self.headers else recorded(own)
+        return RequestHead(
+            self.method,
+            self.path,
+            self.query,
+            self.headers + own,
+            self.digest,
+            self.format,
+            self.compressed,
+            stated,
+            shown,
+            b"".join(sized(_REQUEST_HEADERS, shown)),
+            self.named,
+            too_long,
+            self.bodiless,
+            self.repeatable,
+            shared=self,
+            own=own,
+        )
+
+    def also(self, route: Route) -> Headers:
+        """Returns what the provider gets of this head's own headers."""
+        return also_outbound(self.own, route.plan.target, route.ends_here) if self.own else self.own
 
     def route(self, targets: tuple[Target, ...], model: str | None) -> Route:
         """Returns the route to one of the targets of a grant. Raises BadRequest when there is none."""
+        if self.shared is not None:
+            return self.shared.route(targets, model)
         if targets is not self.targets:
             # The grant was renewed.
             self.targets = targets
@@ -82,8 +133,8 @@ class RequestHead(Struct, eq=False):
             mask = chosen.target.mask
             if chosen.target.passthrough:
                 mask = joined((mask, mask_of(shown_by(self.headers, CREDENTIALS))))
-            headers = outbound(self.headers, chosen.target)
-            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by, mask)
+            headers, ends_here = outbound(self.headers, chosen.target), named_by_connection(self.headers)
+            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by, mask, ends_here)
             if len(self.routes) < _REMEMBERED_ROUTES:
                 self.routes[model] = route
         return route
@@ -92,18 +143,10 @@ class RequestHead(Struct, eq=False):
 def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:
     """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
     stated = Exchange(method=method, path=mask(path))
-    named = too_long = None
-    for name, value in headers:
-        if name == b"x-ingate-provider":
-            named = value.decode("latin-1").strip()
-        elif attribute := _ATTRIBUTES.get(name):
-            text = value.decode("utf-8", "replace").strip()
-            if len(text) > MAX_ATTRIBUTION:
-                too_long = name.decode().title()
-                break
-            if text:
-                setattr(stated, attribute, mask(text))
+    too_long = _attribute(stated, headers)
+    named = next((value.decode("latin-1").strip() for name, value in reversed(headers) if name == _PROVIDER), None)
     format = detect(path)
+    shown = recorded(headers)
     return RequestHead(
         method,
         path,
@@ -113,12 +156,30 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         ExchangeRecord(exchange=stated).SerializeToString(),
-        Payload(request_headers=recorded(headers)).SerializeToString(),
+        shown,
+        b"".join(sized(_REQUEST_HEADERS, shown)),
         named,
         too_long,
         method.upper() in _BODILESS_METHODS,
         method in _SAFE_TWICE or (method == "POST" and format is not Format.OTHER),
     )
+
+
+def is_heeded(name: bytes) -> bool:
+    """Tells whether more may follow from a header, its name in lower case, than that it crosses and is recorded."""
+    return name in _HEEDED or (name.startswith(_HEEDED_BEGINNINGS) and name not in _ATTRIBUTES)
+
+
+def _attribute(stated: Exchange, headers: Headers) -> str | None:
+    """States whom headers attribute an exchange to; returns the name of one that says so in too many characters."""
+    for name, value in headers:
+        if attribute := _ATTRIBUTES.get(name):
+            text = value.decode("utf-8", "replace").strip()
+            if len(text) > MAX_ATTRIBUTION:
+                return name.decode().title()
+            if text:
+                setattr(stated, attribute, mask(text))
+    return None
 
 
 def _account(target: Target, headers: Headers) -> Account:

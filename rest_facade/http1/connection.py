@@ -348,11 +348,12 @@ class Connection(asyncio.Protocol):
             self._address = str(peer[0]) if isinstance(peer, tuple) else ""
         return self._address
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, *pieces: bytes) -> None:
         """Writes bytes, and returns when more may come. Raises `ClientGone`."""
         if self.transport.is_closing():
             raise ClientGone
-        self.transport.write(data)
+        for piece in pieces:
+            self.transport.write(piece)
         if self.writing_paused:
             await self.drained()
 

@@ -1,4 +1,4 @@
-"""Request heads: read strictly, and remembered, for clients send the same head over and over.
+"""Request heads: read strictly, and remembered, for clients send the same head over and over, but for a line or two.
 
 What is refused here would otherwise be read one way by this gateway and another way by whoever stands before it. Knows
 no connection and no routes.
@@ -6,22 +6,24 @@ no connection and no routes.
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.proxy.ports import Headers
-from ingate.proxy.request_head import RequestHead
+from ingate.proxy.request_head import RequestHead, is_heeded
 from rest_facade import failures
 from rest_facade.failures import Refused
 
 REMEMBERED = 1024
 REMEMBERED_BYTES = 4096
+MOST_OWN = 4
+"""Lines that a head may have of its own beside those that it shares with others."""
 MAX_HEADERS = 128
 MAX_ESCAPES = 1024
 """Escaped bytes of a path."""
 _MAX_TOKENS = 64
+_HEEDED = frozenset({b"host", b"connection", b"expect", b"transfer-encoding", b"upgrade"})
 _METHODS = (
     "ACL|BIND|CHECKOUT|COPY|DELETE|GET|HEAD|LINK|LOCK|M-SEARCH|MERGE|MKACTIVITY|MKCALENDAR|MKCOL|MOVE|NOTIFY|"
     "OPTIONS|PATCH|POST|PROPFIND|PROPPATCH|PURGE|PUT|QUERY|REBIND|REPORT|SEARCH|SOURCE|SUBSCRIBE|TRACE|UNBIND|UNLINK|"
@@ -43,6 +45,7 @@ class Head(Struct, eq=False):
     `target` is raw, `path` and `query` are its parts. Header names are in lower case; `content-length` is not among the
     headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `claimed` tells whether a
     dialect answers. `asked` is what the proxy makes of the head when it first sees it, `named` is kept by `fields`.
+    One with headers of its `own` has the rest, and what follows from it, from `shared`.
     """
 
     method: str
@@ -57,6 +60,25 @@ class Head(Struct, eq=False):
     claimed: bool
     asked: RequestHead | None = None
     named: CIMultiDictProxy[str] | None = None
+    shared: "Head | None" = None
+    own: Headers = []
+
+    def differing(self, own: Headers) -> "Head":
+        """Returns this head with more headers, such that nothing else follows from them."""
+        return Head(
+            self.method,
+            self.target,
+            self.path,
+            self.query,
+            self.version,
+            self.headers + own,
+            self.chunked,
+            self.keep_alive,
+            self.expects,
+            self.claimed,
+            shared=self,
+            own=own,
+        )
 
     def fields(self) -> CIMultiDictProxy[str]:
         """Returns the headers by name, whatever its case."""
@@ -72,25 +94,57 @@ class Heads:
     def __init__(self, claims: Callable[[str], bool], *, max_target: int) -> None:
         self._claims = claims
         self._max_target = max_target
-        # The length differs between requests that are alike otherwise, so it is taken out before looking.
-        self._remembered = lru_cache(REMEMBERED)(self._parse)
+        self._known: dict[bytes, Head] = {}
+        self._lines: set[bytes] = set()
+        """Lines of heads that were read before. One that was not is mostly no other's either, such as a trace id."""
 
     def read(self, raw: bytes) -> tuple[Head, int]:
         """Returns a head, given without its final blank line, and the length of the body, 0 where none is stated.
 
         Raises `Refused` for what is not HTTP/1.1, contradicts itself or is too large.
         """
+        # The length differs between requests that are alike otherwise, so it is taken out before looking.
         found = _LENGTH.search(raw)
         if found is None:
-            return self._known(raw), 0
+            return self._known.get(raw) or self._met(raw), 0
         start, end = found.span()
-        head = self._known(raw[:start] + raw[end:])
+        text = raw[:start] + raw[end:]
+        head = self._known.get(text) or self._met(text)
         if head.chunked:
             raise not_http()
         return head, int(found[1])
 
-    def _known(self, text: bytes) -> Head:
-        return self._remembered(text) if len(text) <= REMEMBERED_BYTES else self._parse(text)
+    def _met(self, text: bytes) -> Head:
+        """Returns a head that is not known as it is: made of one that is and what differs, or read as a whole."""
+        if len(text) > REMEMBERED_BYTES:
+            return self._parse(text)
+        lines = text.split(b"\r\n")
+        known = self._lines
+        new = [line for line in lines if line not in known]
+        if len(new) <= MOST_OWN and lines[0] in known and len(lines) <= MAX_HEADERS:
+            own = [_header(line) for line in new]
+            names = {name for name, _ in own}
+            if len(names) == len(own) and not any(name in _HEEDED or is_heeded(name) for name in names):
+                stable = b"\r\n".join([line for line in lines if line in known])
+                shared = self._known.get(stable) or self._keep(stable)
+                if names.isdisjoint(name for name, _ in shared.headers):
+                    self._learn(new)
+                    return shared.differing(own) if own else shared
+        head = self._keep(text)
+        self._learn(lines)
+        return head
+
+    def _keep(self, text: bytes) -> Head:
+        head = self._parse(text)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()  # what repeats is back at once
+        self._known[text] = head
+        return head
+
+    def _learn(self, lines: list[bytes]) -> None:
+        if len(self._lines) >= REMEMBERED:
+            self._lines.clear()
+        self._lines.update(lines)
 
     def _parse(self, text: bytes) -> Head:
         first, *lines = text.split(b"\r\n")

@@ -1,6 +1,7 @@
 import asyncio
 
 from tests.support.gateway import gateway
+from tests.support.upstream import JSON, ScriptedUpstream, respond
 
 
 async def test_a_connection_takes_one_proxied_request_after_another():
@@ -21,3 +22,21 @@ async def test_a_connection_takes_one_proxied_request_after_another():
         finally:
             writer.close()
             await writer.wait_closed()
+
+
+async def test_each_request_has_the_headers_of_its_own():
+    """Heads are remembered; what differs between them goes on and on record with its own request and no other."""
+    async with ScriptedUpstream() as up, gateway(grpc=False) as gw:
+        org = await gw.signup()
+        await org.provider("p", "openai", up.url)
+        up.script(lambda _: True, respond(200, JSON, b"{}"))
+        for number in range(4):
+            headers = {"traceparent": f"00-{number}"} if number < 3 else {"x-user-tag": "a"}
+            await org.http.post("/v1/chat/completions", headers=headers, json={"model": "m", "messages": []})
+
+        traces = [request.header("traceparent") for request in up.requests]
+        assert traces == [b"00-0", b"00-1", b"00-2", None]
+        assert up.requests[-1].header("x-user-tag") is None
+        shown = [(await org.log(it["request_id"]))["request_headers"] for it in await org.logs()]
+        assert [it.get("traceparent") for it in reversed(shown)] == ["00-0", "00-1", "00-2", None]
+        assert shown[0]["x-user-tag"] == "a"

@@ -1,4 +1,4 @@
-"""Memory: a large block that is freed is the system's again."""
+"""Memory: a large block that is freed is the system's again, a smaller one stays."""
 
 import subprocess
 import sys
@@ -26,8 +26,29 @@ memory.give_back()
 assert resident() - before < 15, resident() - before
 """
 
+KEPT = """
+import resource
+from ingate.net import memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+memory.settle()
+before = faults()
+for _ in range(200):
+    several = [bytes([1]) * 200_000 for _ in range(4)]
+    del several
+assert faults() - before < 2000, faults() - before
+"""
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="figures of a process come from /proc")
 def test_what_is_freed_is_given_back():
     """Large blocks at once, the others when it is asked for."""
     subprocess.run([sys.executable, "-c", GIVEN_BACK], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the C library of Linux is told")
+def test_bodies_find_the_memory_of_those_before_them():
+    """Blocks of the size of bodies are used again without asking the system for their pages each time."""
+    subprocess.run([sys.executable, "-c", KEPT], check=True)

@@ -17,6 +17,9 @@ class Wire:
     def write(self, data):
         self.told.append(self.name + bytes(data).decode())
 
+    def writelines(self, pieces):
+        self.write(b"".join(pieces))
+
     def write_eof(self):
         self.told.append("<eof>")
 

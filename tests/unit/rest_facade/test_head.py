@@ -1,11 +1,11 @@
 """Request heads: what is read, what is refused, what is remembered."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rest_facade.failures import Refused
-from rest_facade.http1.head import REMEMBERED_BYTES, Heads, may_begin
+from rest_facade.http1.head import MOST_OWN, REMEMBERED, REMEMBERED_BYTES, Heads, may_begin
 
 LINE = b"POST /v1/chat/completions?a=b HTTP/1.1"
 HOST = b"Host: x"
@@ -66,6 +66,72 @@ def test_a_head_is_read_once():
 
     large = head(LINE, HOST, b"A: " + b"x" * REMEMBERED_BYTES)
     assert known.read(large)[0] is not known.read(large)[0]
+
+
+def test_heads_that_differ_in_a_line_share_the_rest():
+    """What no head before had is its own, as long as nothing else follows from it."""
+    known = heads()
+    lines = [LINE, HOST, b"User-Agent: sdk", b"Accept: */*"]
+    for number in range(2 * REMEMBERED):
+        found, _ = known.read(head(*lines, b"traceparent: 00-%d" % number))
+        assert found.headers[-1] == (b"traceparent", b"00-%d" % number)
+        assert len(found.headers) == 4
+    assert found.own == [(b"traceparent", b"00-%d" % number)]
+    assert found.shared is known.read(head(*lines))[0]
+
+    for line in (
+        b"Authorization: Bearer x",
+        b"X-Ingate-Provider: p",
+        b"Connection: traceparent",
+        b"anthropic-version: 1",
+    ):
+        assert known.read(head(*lines, line))[0].shared is None
+    assert known.read(head(*lines, *[b"X-%d: a" % number for number in range(MOST_OWN + 1)]))[0].shared is None
+
+
+_LINES = st.sampled_from(
+    [
+        *[b"X-A: %d" % number for number in range(3)],
+        *[b"traceparent: %d" % number for number in range(3)],
+        b"x-a:  1",
+        b"Accept: */*",
+        b"Connection: close",
+        b"Connection: keep-alive, x-a",
+        b"Content-Length: 1",
+        b"Expect: 100-continue",
+        b"Host: y",
+        b"no header",
+        b"Transfer-Encoding: chunked",
+        b"Upgrade: h2c",
+        b"X-Ingate-Provider: p",
+    ]
+)
+
+
+def told(known, raw):
+    """Returns what is read of a head, or why it is refused; of headers the order by name alone."""
+    try:
+        found, length = known.read(raw)
+    except Refused as refused:
+        return refused.failure.reason
+    values = {name: [text for other, text in found.headers if other == name] for name, _ in found.headers}
+    stated = found.method, found.target, found.version, found.chunked, found.keep_alive, found.expects, found.claimed
+    return stated, values, length
+
+
+@given(st.lists(st.lists(_LINES, max_size=3), max_size=8))
+@example([[b"X-A: 1"], [b"X-A: 2", b"X-A: 1"]])
+@example([[b"Expect: 100-continue"]])
+@example([[b"X-A: 1"], [b"X-A: 1", b"Connection: close"]])
+@example([[b"Transfer-Encoding: chunked"]])
+@example([[b"Host: y"]])
+def test_what_was_read_before_changes_nothing(requests):
+    """Whatever heads came first, one says what it would say alone."""
+    known = heads()
+    known.read(head(LINE, HOST))
+    for lines in requests:
+        raw = head(LINE, HOST, *lines)
+        assert told(known, raw) == told(heads(), raw)
 
 
 @pytest.mark.parametrize(

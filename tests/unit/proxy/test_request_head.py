@@ -1,0 +1,64 @@
+"""Heads that have headers of their own: the rest is remembered, and all is as if it were not."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gen.ingate.exchanges.v1.exchange_pb2 import Payload
+from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
+from ingate.proxy.headers import outbound
+from ingate.proxy.request_head import MAX_ATTRIBUTION, is_heeded, read_head
+from tests.support.targets import target
+
+CHAT = "/v1/chat/completions"
+TARGETS = [
+    target("openai"),
+    target("anthropic"),
+    target("openai", headers={"x-set": "by the gateway", "traceparent": "of the gateway"}),
+    target("own", "http", headers={"x-set": "by the gateway"}),
+    target("openai", auth_mode=AUTH_MODE_PASSTHROUGH),
+]
+VALUES = st.sampled_from([b"1", b"caf\xc3\xa9", b'"', b"sk-ingate-0123456789abcdef", b"Bearer abcdefghij", b""])
+SHARED = st.lists(
+    st.tuples(
+        st.sampled_from([b"accept", b"authorization", b"anthropic-version", b"connection", b"host", b"x-custom"]),
+        VALUES | st.sampled_from([b"keep-alive, x-trace", b"tracestate", b"close"]),
+    ),
+    max_size=4,
+)
+OWN = st.dictionaries(
+    st.sampled_from(
+        [b"traceparent", b"tracestate", b"user-agent", b"x-set", b"x-trace", b"x-token", b"x-ingate-user-id"]
+    ),
+    VALUES | st.just(b"u" * (MAX_ATTRIBUTION + 1)),
+    min_size=1,
+).map(lambda named: list(named.items()))
+
+
+@given(shared=SHARED, own=OWN, to=st.sampled_from(TARGETS))
+@example(shared=[(b"connection", b"close, tracestate")], own=[(b"tracestate", b"1")], to=TARGETS[0])
+@example(shared=[], own=[(b"traceparent", b"1"), (b"user-agent", b"sk-ingate-0123456789abcdef")], to=TARGETS[2])
+@example(shared=[(b"x-ingate-session-id", b"s")], own=[(b"x-ingate-user-id", b"sk-ingate-0123456789ab")], to=TARGETS[0])
+@example(shared=[(b"x-ingate-user-id", b"u" * 257)], own=[(b"x-ingate-session-id", b"s")], to=TARGETS[0])
+@example(shared=[], own=[(b"x-ingate-session-id", b"s" * 257)], to=TARGETS[0])
+@example(shared=[], own=[(b"x-token", b"1"), (b"x-set", b"1"), (b"x-trace", b"1")], to=TARGETS[3])
+def test_headers_of_its_own_cross_and_are_recorded_as_all_are(shared, own, to):
+    """Towards each kind of provider goes what would go if nothing were remembered, and the record shows the same."""
+    whole = read_head("POST", CHAT, "", shared + own, "sk-ingate-x")
+    made = read_head("POST", CHAT, "", shared, "sk-ingate-x").differing(own)
+    route = made.route((to,), "m")
+
+    assert sorted(route.headers + made.also(route)) == sorted(outbound(shared + own, to))
+    assert route.account == whole.route((to,), "m").account
+    assert made.headers == whole.headers
+    assert ExchangeRecord.FromString(made.stated) == ExchangeRecord.FromString(whole.stated)
+    assert made.too_long == whole.too_long
+    assert made.recorded == whole.recorded
+    assert made.recorded == Payload(request_headers=whole.shown).SerializeToString()
+
+
+def test_what_more_follows_from_is_heeded():
+    """Credentials, what belongs to a connection, what a default gives way to, and what is for the gateway."""
+    names = b"authorization cookie connection te upgrade anthropic-version x-goog-api-key content-encoding"
+    assert all(map(is_heeded, [*names.split(), b"x-ingate-provider"]))
+    assert not any(map(is_heeded, b"traceparent user-agent x-request-id idempotency-key".split()))
