@@ -8,6 +8,7 @@ from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
 from ingate.formats.large_request import naming, renaming
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.model_list import read_model_list, write_model_list
+from ingate.formats.multipart import boundary_of
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
 from ingate.formats.paths import Format, detect
 from ingate.formats.reader import ResponseReader, read_response, reading_response
@@ -30,6 +31,7 @@ __all__ = [
     "Steps",
     "Usage",
     "at_once",
+    "boundary_of",
     "detect",
     "naming",
     "read_model",

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
-from ingate.formats import Format, detect
+from ingate.formats import Format, boundary_of, detect
 from ingate.logs import mask
 from ingate.proxy.headers import CREDENTIALS, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
@@ -42,8 +42,9 @@ class Route(Struct, eq=False):
 class RequestHead(Struct, eq=False):
     """What a request says before its body. Made by `read_head`.
 
-    `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `too_long` the header
-    whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
+    `digest` is the hash of the caller's key. `boundary` is that of a form, empty of any other body. `named` is the
+    provider that the caller asks for, `too_long` the header whose value attributes the exchange in more than
+    `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
@@ -57,6 +58,7 @@ class RequestHead(Struct, eq=False):
     digest: bytes
     format: Format
     compressed: bool
+    boundary: bytes
     stated: bytes
     recorded: bytes
     named: str | None
@@ -91,9 +93,12 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
     """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
     stated = Exchange(method=method, path=mask(path))
     named = too_long = None
+    boundary = b""
     for name, value in headers:
         if name == b"x-ingate-provider":
             named = value.decode("latin-1").strip()
+        elif name == b"content-type":
+            boundary = boundary_of(value)
         elif attribute := _ATTRIBUTES.get(name):
             text = value.decode("utf-8", "replace").strip()
             if len(text) > MAX_ATTRIBUTION:
@@ -110,6 +115,7 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         ids.secret_hash(secret),
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
+        boundary,
         ExchangeRecord(exchange=stated).SerializeToString(),
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,
