@@ -4,13 +4,27 @@ Pure. Knows no table.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Literal, get_args
+
+import msgspec
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
-from ingate.formats import Format, Pace, Pairs, ResponseFacts, Steps, Usage, reading_prompt, reading_response
+from ingate.formats import (
+    LEAVES,
+    Format,
+    Pace,
+    Pairs,
+    ResponseFacts,
+    Steps,
+    Usage,
+    completed,
+    reading_prompt,
+    reading_response,
+)
 from ingate.pricing import Units
 
 MAX_COUNT = 2**60
@@ -46,8 +60,29 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
         bodies = record.payload
         facts = yield from reading_response(format, record.media_type, "", bodies.response_body, pace)
         prompt = yield from reading_prompt(format, bodies.request_body, pace)
+        if format in LEAVES:
+            facts = _completed(format, facts, record, prompt)
         read.append((facts, prompt))
     return read
+
+
+def _completed(format: Format, facts: ResponseFacts, record: ExchangeRecord, prompt: str | None) -> ResponseFacts:
+    return completed(
+        format,
+        facts,
+        succeeded=record.exchange.status_code < 400,
+        asked=record.exchange.model,
+        prompt=prompt,
+        headers=partial(_headers, record.payload.response_headers),
+    )
+
+
+def _headers(stated: bytes) -> dict[str, str]:
+    """Returns the headers of an answer as they were recorded; none where they cannot be read."""
+    try:
+        return msgspec.json.decode(stated, type=dict[str, str])
+    except msgspec.MsgspecError:
+        return {}
 
 
 def said(its: Sequence[Exchange], read: Sequence[Read], *, first: int) -> list[Said]:

@@ -9,18 +9,25 @@ from ingate.formats.large_request import naming, renaming
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.model_list import read_model_list, write_model_list
 from ingate.formats.multipart import boundary_of
+from ingate.formats.other_request import naming_other
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
-from ingate.formats.paths import Format, detect
+from ingate.formats.paths import CLOUDS, KEPT, SHARED, Format, detect, path_model
 from ingate.formats.reader import ResponseReader, read_response, reading_response
-from ingate.formats.request import read_model, read_prompt, reading_prompt
+from ingate.formats.request import JUDGED, read_model, read_prompt, reading_prompt
+from ingate.formats.request_side import LEAVES, completed
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
 from ingate.pricing.usage import Usage
 
 __all__ = [
+    "CLOUDS",
+    "JUDGED",
+    "KEPT",
     "LARGE",
+    "LEAVES",
     "MAX_TEXT",
     "MOST",
+    "SHARED",
     "Format",
     "MalformedBody",
     "Pace",
@@ -32,8 +39,11 @@ __all__ = [
     "Usage",
     "at_once",
     "boundary_of",
+    "completed",
     "detect",
     "naming",
+    "naming_other",
+    "path_model",
     "read_model",
     "read_model_list",
     "read_prompt",

@@ -14,7 +14,9 @@ class _Turn(Struct, gc=False):
     content: Content = Raw()
 
 
-class _Request(Struct, gc=False):
+class Request(Struct, gc=False):
+    """Messages, the last of the user last."""
+
     messages: list[_Turn] | None = None
 
 
@@ -81,7 +83,7 @@ class _Event(Struct, gc=False):
 _HOUR = "cache_write_1h_tokens"
 _MAX_PASSES = 100
 
-REQUEST = Shape(_Request)
+REQUEST = Shape(Request)
 MESSAGE = Shape(_Message)
 EVENT = Shape(_Event)
 

@@ -16,7 +16,7 @@ from ingate.formats.malformed import MalformedBody, TooLarge
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import SLICE, Budget, Pace, Steps
 from ingate.formats.paths import Format, gemini_model
-from ingate.formats.request import PROMPTS
+from ingate.formats.request import JUDGED
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.shape import Shape
 
@@ -48,7 +48,7 @@ class _Found(Struct):
 
 def naming(format: Format, path: str, body: bytes) -> Steps[str | None]:
     """Returns the model that a large request names, `None` as `read_model` does. Raises `MalformedBody`."""
-    if format not in PROMPTS:
+    if format not in JUDGED:
         return None
     found = yield from _find(body)
     return gemini_model(path) if format is Format.GEMINI else found.model

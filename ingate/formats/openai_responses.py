@@ -1,4 +1,8 @@
-"""OpenAI Responses: typed events, of which the terminal one repeats the whole response with its usage."""
+"""OpenAI Responses: typed events, of which the terminal one repeats the whole response with its usage.
+
+A response that is kept can be asked for any number of times, and each time states the usage again. One that was made in
+the background first states it there: it has to be counted once, and is known by its id.
+"""
 
 from collections.abc import Sequence
 
@@ -9,6 +13,7 @@ from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
+from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
 
 _SEARCHES = frozenset({None, "search"})
 _WORDS = frozenset({"response.output_text.delta", "response.refusal.delta", "response.output_audio_transcript.delta"})
@@ -30,7 +35,9 @@ class _InputItem(Struct, gc=False):
     content: Content = Raw()
 
 
-class _Request(Struct, gc=False):
+class Request(Struct, gc=False):
+    """A text, or items of a conversation."""
+
     input: str | list[_InputItem] | None = None
 
 
@@ -79,6 +86,8 @@ class _Why(Struct, gc=False):
 
 
 class _Response(Struct, gc=False):
+    id: str | None = None
+    background: bool | None = None
     model: str | None = None
     status: str | None = None
     output: list[_Item] | None = None
@@ -96,7 +105,7 @@ class _Event(Struct, gc=False):
     response: _Response | None = None
 
 
-REQUEST = Shape(_Request)
+REQUEST = Shape(Request)
 RESPONSE = Shape(_Response)
 EVENT = Shape(_Event)
 
@@ -143,6 +152,29 @@ def whole(tally: Tally, data: bytes) -> bool:
     return True
 
 
+def stored_event(tally: Tally, data: bytes) -> bool:
+    """Takes one event of a stream of a response that is kept; tells whether it could be read."""
+    known = event(tally, data)
+    if tally.complete:
+        _disown(tally)
+    return known
+
+
+def stored_whole(tally: Tally, data: bytes) -> bool:
+    """Takes a response that is kept, or what became of it; tells whether it could be read."""
+    known = whole(tally, data)
+    _disown(tally)
+    return known
+
+
+def _disown(tally: Tally) -> None:
+    """Leaves the usage to the call that made the response, where that could state it."""
+    if tally.counts is not None and ANSWER_ID not in tally.terms:
+        tally.counts = None
+        tally.units = {}
+        tally.term(COUNTED_BY, "the call that made it")
+
+
 def _take(tally: Tally, response: _Response) -> None:
     """Takes a response object. What a stream has shown of the output already is not taken again."""
     tally.fails(response.error)
@@ -161,6 +193,8 @@ def _take(tally: Tally, response: _Response) -> None:
     tally.term("service_tier", response.service_tier)
     usage = response.usage
     if usage is not None:
+        if response.background:
+            tally.term(ANSWER_ID, response.id)
         details = usage.input_tokens_details
         tally.count(
             Counts(

@@ -10,9 +10,23 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from ingate.formats import anthropic_messages, gemini, ollama, openai_chat, openai_responses
+from ingate.formats import (
+    anthropic_messages,
+    bedrock_converse,
+    bedrock_invoke,
+    gemini,
+    ollama,
+    openai_audio,
+    openai_chat,
+    openai_images,
+    openai_responses,
+    ranking,
+    token_count,
+)
 from ingate.formats.condenser import Condenser
+from ingate.formats.facts import MAX_TEXT
 from ingate.formats.malformed import MalformedBody, TooLarge
+from ingate.formats.multipart import finding, opening_boundary
 from ingate.formats.nesting import deeper_than
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import LARGE, MOST, SLICE, Budget, Pace, Steps, at_once
@@ -30,8 +44,32 @@ PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
     Format.ANTHROPIC_MESSAGES: (anthropic_messages.prompt, anthropic_messages.REQUEST),
     Format.GEMINI: (gemini.prompt, gemini.REQUEST),
     Format.OLLAMA: (ollama.prompt, ollama.REQUEST),
+    Format.OPENAI_TRANSCRIPTIONS: (openai_images.prompt, openai_images.REQUEST),
+    Format.OPENAI_SPEECH: (openai_audio.speech_prompt, openai_audio.SPEECH_REQUEST),
+    Format.OPENAI_IMAGES: (openai_images.prompt, openai_images.REQUEST),
+    Format.OPENAI_MODERATIONS: (ranking.moderation_prompt, ranking.MODERATION_REQUEST),
+    Format.RERANK: (ranking.rank_prompt, ranking.RANK_REQUEST),
+    Format.VERTEX_ANTHROPIC: (anthropic_messages.prompt, anthropic_messages.REQUEST),
+    Format.VERTEX_CHAT: (openai_chat.chat_prompt, openai_chat.CHAT_REQUEST),
+    Format.BEDROCK_CONVERSE: (bedrock_converse.prompt, bedrock_converse.REQUEST),
+    Format.BEDROCK_INVOKE: (bedrock_invoke.prompt, bedrock_invoke.REQUEST),
+    Format.TOKEN_COUNT: (token_count.prompt, token_count.REQUEST),
 }
 """How the prompt of a request is read, and what of it that takes."""
+JUDGED = frozenset(
+    {
+        Format.OPENAI_CHAT,
+        Format.OPENAI_COMPLETIONS,
+        Format.OPENAI_EMBEDDINGS,
+        Format.OPENAI_RESPONSES,
+        Format.ANTHROPIC_MESSAGES,
+        Format.GEMINI,
+        Format.OLLAMA,
+    }
+)
+"""Formats of which every body is a JSON object. Others may be forms, or what else their provider takes."""
+FORMS = frozenset({Format.OPENAI_TRANSCRIPTIONS, Format.OPENAI_IMAGES})
+"""Formats of which the prompt may be a field of a form."""
 
 
 class _Named(Struct, gc=False):
@@ -42,12 +80,12 @@ _NAMED = Shape(_Named)
 
 
 def read_model(format: Format, path: str, body: bytes) -> str | None:
-    """Returns the model a request names, `None` when it names none or its format is not read.
+    """Returns the model a request names, `None` when it names none or its format is not judged.
 
     `path` comes without its query. Raises `MalformedBody` when the body is not a JSON object in
     UTF-8, or nests deeper than 64 levels. Fields of the wrong type are the provider's to judge.
     """
-    if format not in PROMPTS:
+    if format not in JUDGED:
         return None
     named = _NAMED.read(body)
     if named is None:
@@ -75,6 +113,8 @@ def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST)
     if known is None or not body:
         return None
     read, shape = known
+    if format in FORMS and (boundary := opening_boundary(body)):
+        return (yield from _field(body, boundary, Budget(pace, most)))
     if len(body) <= LARGE:
         if pace.spend(len(body) >> 6):
             yield
@@ -87,6 +127,15 @@ def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST)
     except TooLarge:
         return None
     return read(condenser.close()) if condenser.ended and not condenser.broken else None
+
+
+def _field(body: bytes, boundary: bytes, budget: Budget) -> Steps[str | None]:
+    """Returns the prompt of a form."""
+    spans = yield from finding(body, boundary, b"prompt", budget)
+    if not spans:
+        return None
+    start, end = spans[-1]
+    return body[start : min(end, start + 4 * MAX_TEXT)].decode("utf-8", "replace")[:MAX_TEXT] or None
 
 
 def _fault(body: bytes) -> str | None:

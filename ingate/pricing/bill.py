@@ -5,10 +5,10 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from ingate.pricing.card import Card, inclusive
+from ingate.pricing.card import TOKENS, Card, inclusive
 from ingate.pricing.money import to_pico
 from ingate.pricing.price_list import SLOT, Terms, card_of
-from ingate.pricing.usage import COMPACTION, NO_UNITS, Units, Usage, passes
+from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, Units, Usage, passes
 
 FREE_PROVIDER = "demo"
 TERMS = ("service_tier", "processing", "speed", "search_type")
@@ -58,7 +58,7 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     """
     terms, stated = _said(metadata)
     if usage == _UNSTATED and not units:
-        return UNPRICED if stated is None else Bill(stated, Source.PROVIDER)
+        return _unused(metadata) if stated is None else Bill(stated, Source.PROVIDER)
     if provider == FREE_PROVIDER:
         return _FREE
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
@@ -69,6 +69,11 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     if stated is not None:
         return Bill(stated, Source.PROVIDER)
     return Bill(None, Source.UNKNOWN, problem)
+
+
+def _unused(metadata: Pairs) -> Bill:
+    """Returns what an answer costs that states no use: nothing, where it states that it counted instead."""
+    return _FREE if any(name == COUNTED_TOKENS for name, _ in metadata) else UNPRICED
 
 
 @lru_cache(1024)
@@ -132,11 +137,11 @@ def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int |
         ), None
     counts = inclusive(usage)
     counts.update(units)
+    if "audio_seconds" in counts:
+        _heard(card, tariff.provider, counts)
     missing = _missing(card, counts)
     if missing is not None:
         return None, f"no price is known for {missing} of {model}"
-    if "audio_seconds" in counts:
-        _heard(card, tariff.provider, counts)
     cost = card.cost(counts)
     return cost, None if cost is not None else "the answer's counts contradict one another"
 
@@ -147,7 +152,13 @@ def _missing(card: Card, counts: dict[str, int]) -> str | None:
 
 
 def _heard(card: Card, provider: str, counts: dict[str, int]) -> None:
-    """Completes the seconds of a recording: some models price them as audio, some as input audio."""
+    """Completes the seconds of a recording: some models price them as audio, some as input audio.
+
+    A model that is paid by the second gives its tokens away.
+    """
+    if "audio_seconds" in card.priced and "input_tokens" not in card.priced:
+        for name in TOKENS:
+            counts.pop(name, None)
     if provider == "groq" and counts["audio_seconds"]:
         counts["audio_seconds"] = max(counts["audio_seconds"], SHORTEST_SECONDS)
     if any(line.unit == "input_audio_seconds" for line in card.lines):

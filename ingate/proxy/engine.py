@@ -13,7 +13,18 @@ from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import LARGE, MalformedBody, naming, read_model, renaming, rewrite_model
+from ingate.formats import (
+    JUDGED,
+    LARGE,
+    Format,
+    MalformedBody,
+    naming,
+    naming_other,
+    path_model,
+    read_model,
+    renaming,
+    rewrite_model,
+)
 from ingate.limits.window import Decision, FixedWindows
 from ingate.pacing import paced
 from ingate.proxy import listing
@@ -160,7 +171,11 @@ class Engine:
             response, served_by = await self._listings.answer(grant, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
-        exchange.model = model = _model(head, body) if len(body) <= LARGE else await _scanned(head, body)
+        if head.format not in JUDGED:
+            model = await _looked_for(head, body)
+        else:
+            model = _model(head, body) if len(body) <= LARGE else await _scanned(head, body)
+        exchange.model = model
         route = head.route(grant.targets, model)
         exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
         if route.plan.renamed is not None:
@@ -213,6 +228,13 @@ def _model(head: RequestHead, body: bytes) -> str | None:
         return read_model(head.format, head.path, body)
     except MalformedBody as error:
         raise _unreadable(error) from None
+
+
+async def _looked_for(head: RequestHead, body: bytes) -> str | None:
+    """Returns the model of a request whose body is not judged, where its path or its body names one."""
+    if head.method != "POST" or head.compressed or head.format is Format.OTHER:
+        return None
+    return path_model(head.format, head.path) or await paced(naming_other(head.path, body, head.boundary))
 
 
 async def _scanned(head: RequestHead, body: bytes) -> str | None:

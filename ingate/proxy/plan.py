@@ -15,7 +15,7 @@ from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_UNSPECIFIED,
 )
 from ingate.errors import BadRequest
-from ingate.formats import Format
+from ingate.formats import SHARED, Format
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
 
@@ -86,9 +86,7 @@ def plan(
             else:
                 renamed = rest
     if target is None:
-        by_path = (
-            by_vendor(targets, vendor(path, headers)) if format is Format.OTHER else by_format(targets, format, model)
-        )
+        by_path = by_vendor(targets, vendor(path, headers)) if format in SHARED else by_format(targets, format, model)
         target = by_path or default(targets, format)
     if target is None:
         raise BadRequest(MISSING)

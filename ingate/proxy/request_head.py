@@ -9,7 +9,7 @@ from msgspec import Struct
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
-from ingate.formats import Format, boundary_of, detect
+from ingate.formats import CLOUDS, KEPT, Format, boundary_of, detect
 from ingate.logs import mask
 from ingate.proxy.headers import CREDENTIALS, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
@@ -48,7 +48,8 @@ class RequestHead(Struct, eq=False):
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
-    and `recorded` the same of a Payload. Secrets are masked in both.
+    and `recorded` the same of a Payload. Secrets are masked in both. A path that one cloud alone has says whose prices
+    apply, whatever the target's address is.
     """
 
     method: str
@@ -116,12 +117,12 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         boundary,
-        ExchangeRecord(exchange=stated).SerializeToString(),
+        ExchangeRecord(exchange=stated, price_provider=CLOUDS.get(format, "")).SerializeToString(),
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,
         too_long,
         method.upper() in _BODILESS_METHODS,
-        method in _SAFE_TWICE or (method == "POST" and format is not Format.OTHER),
+        method in _SAFE_TWICE or (method == "POST" and format not in KEPT),
     )
 
 

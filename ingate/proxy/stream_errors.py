@@ -6,7 +6,8 @@ import msgspec
 
 from ingate.formats import Format
 
-_OPENAI = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS})
+_OPENAI = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS, Format.VERTEX_CHAT})
+_CLAUDE = frozenset({Format.ANTHROPIC_MESSAGES, Format.VERTEX_ANTHROPIC})
 _encode = msgspec.json.encode
 
 
@@ -17,12 +18,12 @@ def error_event(format: Format, timeout: bool) -> bytes | None:
     body: dict[str, Any]
     if format in _OPENAI:
         return b"data: " + _encode({"error": {"message": message, "type": "api_error", "code": code}}) + b"\n\n"
-    if format is Format.OPENAI_RESPONSES:
+    if format is Format.OPENAI_RESPONSES or format is Format.OPENAI_STORED_RESPONSES:
         # Documented flat; the official SDK raises only for a nested one.
         detail = {"code": code, "message": message, "param": None}
         body = {"type": "error", **detail, "sequence_number": 0, "error": {"type": "api_error", **detail}}
         return b"event: error\ndata: " + _encode(body) + b"\n\n"
-    if format is Format.ANTHROPIC_MESSAGES:
+    if format in _CLAUDE:
         body = {"type": "error", "error": {"type": "api_error", "message": message}}
         return b"event: error\ndata: " + _encode(body) + b"\n\n"
     if format is Format.GEMINI:

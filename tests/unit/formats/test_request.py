@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
 from ingate.formats import (
+    JUDGED,
     LARGE,
     MAX_TEXT,
     Format,
@@ -22,7 +23,7 @@ from tests.support.targets import target
 
 GENERATE = "/v1beta/models/gemini-2.0:generateContent"
 PROVIDER, OTHER = target("p", "openai-compatible"), target("openai", "openai", is_default=True)
-KNOWN = [one for one in Format if one is not Format.OTHER]
+KNOWN = sorted(JUDGED)
 
 
 def read(wire, path, body):

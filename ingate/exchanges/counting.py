@@ -1,0 +1,105 @@
+"""Answers whose usage is stated whenever they are asked for, counted once.
+
+The first exchange that is stored with such an answer counts it. The transaction that stores the exchange says so, in a
+row that no other can have: it does not matter how often, or at how many gateways at once, the answer is asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gen.ingate.exchanges.v1 import exchange_pb2 as pb
+from ingate import clock
+from ingate.exchanges.rows import COLUMNS, COST_REASON, Row
+from ingate.exchanges.tables import CountedAnswer
+from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
+
+KEPT = 90 * clock.DAY
+"""How long it is known that an answer was counted. Providers keep answers for 30 days."""
+_PLACES = {name: place for place, name in enumerate(COLUMNS)}
+_ID, _META, _UNITS = _PLACES["id"], _PLACES["meta"], _PLACES["units"]
+_TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "total_tokens",
+)
+_UNCOUNTED = {
+    **{_PLACES[name]: None for name in (*_TOKENS, "cost_pico")},
+    _UNITS: "{}",
+    _PLACES["cost_source"]: pb.COST_SOURCE_UNKNOWN,
+    _PLACES["usage_source"]: pb.USAGE_SOURCE_UNSPECIFIED,
+}
+_MARK = f'"{ANSWER_ID}"'
+_KEY = (CountedAnswer.org_id, CountedAnswer.provider, CountedAnswer.answer_id)
+
+Key = tuple[str, str, str]
+"""Organisation, provider, and the provider's id of the answer."""
+
+
+async def counted_once(connection: AsyncConnection, made: Sequence[Row]) -> list[Row]:
+    """Returns the rows, without tokens and cost those whose answer another exchange has counted.
+
+    Waits for other transactions that count one of the same answers. Exchanges that are stored already count what they
+    counted before.
+    """
+    keys = {place: key for place, row in enumerate(made) if (key := _key(row)) is not None}
+    if not keys:
+        return list(made)
+    # In one order, so that two batches that overlap wait for each other instead of deadlocking.
+    claims = sorted((key, made[place][_ID]) for place, key in keys.items())
+    now = clock.now()
+    await connection.execute(
+        _claiming(connection),
+        [
+            {
+                "org_id": org_id,
+                "provider": provider,
+                "answer_id": answer_id,
+                "exchange_id": exchange_id,
+                "stored_at": now,
+            }
+            for (org_id, provider, answer_id), exchange_id in claims
+        ],
+    )
+    await connection.execute(delete(CountedAnswer).where(CountedAnswer.stored_at < now - KEPT))
+    query = select(*_KEY, CountedAnswer.exchange_id).where(tuple_(*_KEY).in_(set(keys.values())))
+    counted_by = {(row[0], row[1], row[2]): row[3] for row in await connection.execute(query)}
+    return [
+        row if (key := keys.get(place)) is None or counted_by[key] == row[_ID] else _without(row, counted_by[key])
+        for place, row in enumerate(made)
+    ]
+
+
+def _claiming(connection: AsyncConnection) -> Any:
+    """Returns the statement that says who counts an answer, unless somebody does. The dialects spell it alike."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert  # noqa: PLC0415 -- only one dialect is loaded
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # noqa: PLC0415 -- see above
+    return insert(CountedAnswer).on_conflict_do_nothing(index_elements=_KEY)
+
+
+def _key(row: Row) -> Key | None:
+    """Returns what tells the answer of a row from others, None where it is counted without asking."""
+    if _MARK not in row[_META] or (row[_PLACES["total_tokens"]] is None and row[_UNITS] == "{}"):
+        return None
+    answer_id = msgspec.json.decode(row[_META]).get(ANSWER_ID)
+    return (
+        (row[_PLACES["org_id"]], row[_PLACES["served_by"]] or row[_PLACES["provider"]], answer_id)
+        if answer_id
+        else None
+    )
+
+
+def _without(row: Row, counted_by: str) -> Row:
+    metadata = msgspec.json.decode(row[_META])
+    metadata.pop(COST_REASON, None)
+    metadata[COUNTED_BY] = counted_by
+    blank = {**_UNCOUNTED, _META: msgspec.json.encode(metadata).decode()}
+    return tuple(blank.get(place, value) for place, value in enumerate(row))
