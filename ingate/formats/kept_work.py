@@ -57,9 +57,10 @@ def whole(tally: Tally, data: bytes) -> bool:
         return False
     progress = work.metadata if work.name else None
     if work.id is None and progress is None:
-        # An error, a list, or something that was deleted.
+        # An error, or a list.
         tally.error = describe_body(data)
         return True
+    tally.complete = True
     tally.name(work.model or (progress.model.removeprefix("models/") if progress and progress.model else None))
     status = work.status or work.processing_status or (progress.state if progress else None)
     tally.finish = status[:256] if status else None

@@ -57,20 +57,24 @@ _NO_INPUT, _NO_OUTPUT, _NO_KINDS = _Input(), _Output(), _Kinds()
 
 
 def take_usage(tally: Tally, usage: MediaUsage) -> None:
-    """Takes a usage report. A total alone is of what was sent, for nothing was generated."""
+    """Takes a usage report.
+
+    A total alone is of what was sent, for nothing was generated; so is what a total holds beyond the rest, where a
+    recording was sent: its tokens have no name of their own.
+    """
     before = usage.input_token_details or usage.input_tokens_details or usage.prompt_tokens_details or _NO_INPUT
     after = usage.output_token_details or usage.output_tokens_details or usage.completion_tokens_details or _NO_OUTPUT
     prompt = usage.prompt_tokens if usage.input_tokens is None else usage.input_tokens
     output = usage.completion_tokens if usage.output_tokens is None else usage.output_tokens
-    if prompt is None and output is None:
-        prompt = usage.total_tokens
+    total = usage.total_tokens
+    if total is not None and (prompt is None or usage.prompt_audio_seconds is not None):
+        prompt = max(prompt or 0, total - (output or 0))
     tally.count(
         Counts(
             prompt=prompt,
             cached=usage.num_cached_tokens if before.cached_tokens is None else before.cached_tokens,
             output=output,
             reasoning=after.reasoning_tokens,
-            total=usage.total_tokens,
         )
     )
     cached = before.cached_tokens_details or _NO_KINDS

@@ -69,6 +69,7 @@ class _Words(Part, gc=False):
 
 class _Item(Struct, gc=False):
     type: str | None = None
+    role: str | None = None
     content: list[_Words] | None = None
     action: _Action | None = None
 
@@ -186,7 +187,8 @@ def _take(tally: Tally, response: _Response) -> None:
     tally.tool_calls = max(tally.tool_calls, sum(map(_calls, output)))
     if not tally.texts:
         for item in output:
-            for part in item.content or () if item.type == "message" else ():
+            # A conversation that was made shorter holds the words of the user too.
+            for part in item.content or () if item.type == "message" and item.role != "user" else ():
                 if words := part.text or part.refusal or part.transcript:
                     tally.say(words)
     _searched(tally, response, output)

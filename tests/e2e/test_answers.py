@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from ingate import clock
+from ingate.formats import CLOUDS
 from ingate.pricing import bill
 from tests.support.answers import ANSWERS
 from tests.support.entries import dollars
@@ -38,9 +39,11 @@ async def org(up):
 @pytest.mark.parametrize("answer", SAMPLE, ids=lambda one: one.name)
 async def test_an_entry_says_what_the_answer_says(org, up, answer):
     """And the caller gets the bytes that were sent."""
-    headers = [("content-type", answer.media)]
+    headers = [("content-type", answer.media), *answer.headers.items()]
     up.enqueue(respond(200, headers, answer.body, framing="chunked", cut=random_cuts(answer.name, longest=400)))
-    came = await org.http.post(answer.path, content=answer.request, headers={"X-Ingate-Provider": answer.type})
+    asking = {"X-Ingate-Provider": answer.type, "Content-Type": answer.content_type}
+    sent = answer.request if answer.method == "POST" else None
+    came = await org.http.request(answer.method, answer.path, content=sent, headers=asking)
     assert (came.status_code, came.content) == (200, answer.body)
 
     entry, facts = await org.last(), answer.facts
@@ -61,7 +64,9 @@ async def test_an_entry_says_what_the_answer_says(org, up, answer):
 
     # At the prices of now, and of a provider whose type has them: the scripted one's address has none.
     moment = int(datetime.fromisoformat(entry["created_at"]).timestamp() * clock.SECOND)
-    made = bill(answer.listed_provider or up.url, model, usage, moment, facts.units, facts.metadata)
+    made = bill(
+        CLOUDS.get(answer.format) or answer.listed_provider or up.url, model, usage, moment, facts.units, facts.metadata
+    )
     cost = None if made.cost is None else Decimal(made.cost).scaleb(-12)
     assert (dollars(entry), entry["cost_source"]) == (cost, made.source)
     reason = {"cost_reason": made.reason} if made.reason else {}
