@@ -5,6 +5,7 @@ row that no other can have: it does not matter how often, or at how many gateway
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -13,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from ingate import clock
-from ingate.exchanges.rows import COLUMNS, COST_REASON, Row
+from ingate.exchanges.rows import COLUMNS, COST_REASON, MAX_NAME, Row
 from ingate.exchanges.tables import CountedAnswer
 from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
 
 KEPT = 90 * clock.DAY
 """How long it is known that an answer was counted. Providers keep answers for 30 days."""
 _PLACES = {name: place for place, name in enumerate(COLUMNS)}
-_ID, _META, _UNITS = _PLACES["id"], _PLACES["meta"], _PLACES["units"]
+_ID, _ORG, _META, _UNITS = (_PLACES[name] for name in ("id", "org_id", "meta", "units"))
 _TOKENS = (
     "input_tokens",
     "output_tokens",
@@ -54,6 +55,7 @@ async def counted_once(connection: AsyncConnection, made: Sequence[Row]) -> list
     # In one order, so that two batches that overlap wait for each other instead of deadlocking.
     claims = sorted((key, made[place][_ID]) for place, key in keys.items())
     now = clock.now()
+    await connection.execute(delete(CountedAnswer).where(CountedAnswer.stored_at < now - KEPT))
     await connection.execute(
         _claiming(connection),
         [
@@ -67,13 +69,15 @@ async def counted_once(connection: AsyncConnection, made: Sequence[Row]) -> list
             for (org_id, provider, answer_id), exchange_id in claims
         ],
     )
-    await connection.execute(delete(CountedAnswer).where(CountedAnswer.stored_at < now - KEPT))
     query = select(*_KEY, CountedAnswer.exchange_id).where(tuple_(*_KEY).in_(set(keys.values())))
     counted_by = {(row[0], row[1], row[2]): row[3] for row in await connection.execute(query)}
-    return [
-        row if (key := keys.get(place)) is None or counted_by[key] == row[_ID] else _without(row, counted_by[key])
-        for place, row in enumerate(made)
-    ]
+    settled = list(made)
+    for place, key in keys.items():
+        row = made[place]
+        # One that is forgotten in this moment is not known to be counted.
+        if (counting := counted_by.get(key, row[_ID])) != row[_ID]:
+            settled[place] = _without(row, counting)
+    return settled
 
 
 def _claiming(connection: AsyncConnection) -> Any:
@@ -90,11 +94,10 @@ def _key(row: Row) -> Key | None:
     if _MARK not in row[_META] or (row[_PLACES["total_tokens"]] is None and row[_UNITS] == "{}"):
         return None
     answer_id = msgspec.json.decode(row[_META]).get(ANSWER_ID)
-    return (
-        (row[_PLACES["org_id"]], row[_PLACES["served_by"]] or row[_PLACES["provider"]], answer_id)
-        if answer_id
-        else None
-    )
+    if answer_id and (len(answer_id) > MAX_NAME or "\0" in answer_id):
+        # No column holds it as it is.
+        answer_id = sha256(answer_id.encode()).hexdigest()
+    return (row[_ORG], row[_PLACES["served_by"]] or row[_PLACES["provider"]], answer_id) if answer_id else None
 
 
 def _without(row: Row, counted_by: str) -> Row:

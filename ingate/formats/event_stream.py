@@ -10,7 +10,7 @@ import msgspec
 
 from ingate.formats.malformed import Unreadable
 
-LONGEST = 1024 * 1024
+LONGEST = 256 * 1024
 """Bytes of the longest message that is read; a longer one is passed over."""
 _PRELUDE = struct.Struct(">III")
 _CHECKSUM = struct.Struct(">I")
@@ -20,55 +20,69 @@ _TEXTS = frozenset({6, 7})
 """Types of a header's value that state their length: bytes and text."""
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a header's value by its type."""
-_BROKEN = Unreadable("the event stream is broken")
+_BROKEN = "the event stream is broken"
 
 Event = tuple[bytes, bytes]
 """The event's type, and its payload. Exceptions and errors have the type `error`, and say in JSON what they are."""
 
 
 class EventStreamParser:
-    """Turns pieces of a stream into events. Holds at most one unfinished message, of up to `LONGEST` bytes."""
+    """Turns pieces of a stream into events. Holds at most one unfinished message, of up to `LONGEST` bytes.
 
-    __slots__ = ("_held", "_skip")
+    `problem` is why the stream cannot be followed any further; events that came before it are returned all the same.
+    """
+
+    __slots__ = ("_held", "_skip", "problem")
 
     def __init__(self) -> None:
+        self.problem: str | None = None
         self._held = bytearray()
         self._skip = 0  # what is still to come of a message that is passed over
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Returns the events that the chunk completes. Raises `Unreadable` where the stream is none."""
+        """Returns the events that the chunk completes; none once there is a problem."""
+        events: list[Event] = []
+        if self.problem is not None:
+            return events
         skipped = min(self._skip, len(chunk))
         self._skip -= skipped
         held = self._held
         held += chunk[skipped:] if skipped else chunk
-        events: list[Event] = []
         at = 0
-        while len(held) - at >= _PRELUDE.size:
-            length, headers, checksum = _PRELUDE.unpack_from(held, at)
-            # Before the lengths are believed.
-            if length < _LEAST + headers or checksum != crc32(held[at : at + 8]):
-                raise _BROKEN
-            if length > LONGEST:
-                self._skip = max(0, length - (len(held) - at))
-                at = min(len(held), at + length)
-                continue
-            if len(held) - at < length:
-                break
-            events.append(_event(bytes(held[at : at + length]), headers))
-            at += length
+        try:
+            while len(held) - at >= _PRELUDE.size:
+                length, headers = _lengths(held, at)
+                if length > LONGEST:
+                    self._skip = max(0, length - (len(held) - at))
+                elif len(held) - at < length:
+                    break
+                else:
+                    events.append(_event(bytes(held[at : at + length]), headers))
+                at += length
+        except Unreadable as problem:
+            self.problem = str(problem)
+            at = len(held)
         del held[:at]
         return events
 
     def close(self) -> None:
-        """Ends the stream. Raises `Unreadable` where it ends within a message."""
-        if self._held or self._skip:
-            raise Unreadable("the event stream is broken off")
+        """Ends the stream, which within a message is a problem."""
+        if self.problem is None and (self._held or self._skip):
+            self.problem = "the event stream is broken off"
+
+
+def _lengths(held: bytearray, at: int) -> tuple[int, int]:
+    """Returns the bytes of the message that begins at a place, and of its headers. Raises `Unreadable`."""
+    length, headers, checksum = _PRELUDE.unpack_from(held, at)
+    if length < _LEAST + headers or checksum != crc32(held[at : at + 8]):
+        raise Unreadable(_BROKEN)
+    return length, headers
 
 
 def _event(message: bytes, headers: int) -> Event:
     end = len(message) - _CHECKSUM.size
     if _CHECKSUM.unpack_from(message, end)[0] != crc32(message[:end]):
-        raise _BROKEN
+        raise Unreadable(_BROKEN)
     start = _PRELUDE.size + headers
     named = _headers(message[_PRELUDE.size : start])
     payload = message[start:end]
@@ -98,9 +112,9 @@ def _headers(block: bytes) -> dict[bytes, bytes]:
                 size = _SIZES[kind]
             at += size
     except (IndexError, KeyError, struct.error):
-        raise _BROKEN from None
+        raise Unreadable(_BROKEN) from None
     if at != len(block):
-        raise _BROKEN
+        raise Unreadable(_BROKEN)
     return found
 
 

@@ -28,6 +28,7 @@ _SSE_STARTS = (b"data:", b"event:", b":")
 _TELLING = len(BOM) + max(map(len, _SSE_STARTS))
 _EVENTS = 128  # that are taken in one piece of work
 _EVENT_COST = 3
+_FRAMES = 4096  # bytes of messages that are taken apart in one piece of work
 _TEXT_BYTES = 4 * MAX_TEXT
 
 
@@ -172,7 +173,7 @@ class ResponseReader:
             elif self._lines is not None:
                 yield from self._read_lines(self._lines, self._lines.feed(some))
             elif self._frames is not None:
-                yield from self._take_events(self._frames.feed(some))
+                yield from self._read_frames(self._frames, some)
             elif self._wire.framing == "text":
                 self._held = (self._held + some)[:_TEXT_BYTES]
             else:
@@ -185,6 +186,7 @@ class ResponseReader:
             yield from self._read_lines(self._lines, self._lines.close())
         elif self._frames is not None:
             self._frames.close()
+            yield from self._read_frames(self._frames, b"")
         elif self._condenser is not None:
             yield from self._take_condensed(self._condenser)
         elif self._wire.framing == "text":
@@ -213,6 +215,13 @@ class ResponseReader:
         yield from self._take_events([(b"", block.removeprefix(BOM)) for block in blocks if block])
         if lines.long:
             yield from self._condense(lines.beginning)
+
+    def _read_frames(self, frames: EventStreamParser, data: bytes) -> Iterator[None]:
+        # A message may have 16 bytes, and taking it apart costs as much as an event does.
+        for start in range(0, len(data), _FRAMES):
+            yield from self._take_events(frames.feed(data[start : start + _FRAMES]))
+        if frames.problem is not None:
+            raise Unreadable(frames.problem)
 
     def _read_whole(self, data: bytes) -> Iterator[None]:
         """Reads a body that is no stream, or is not known to be one before its first bytes tell."""
