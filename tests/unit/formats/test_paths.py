@@ -1,7 +1,7 @@
 import pytest
 
 from ingate.formats import Format, detect
-from ingate.formats.paths import gemini_method, gemini_model
+from ingate.formats.paths import gemini_method, gemini_model, is_alias, path_model
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,45 @@ from ingate.formats.paths import gemini_method, gemini_model
         ("/responses", Format.OPENAI_RESPONSES),
         ("/v1/responses/resp_1", Format.OPENAI_STORED_RESPONSES),
         ("/v1/responses/input_tokens", Format.TOKEN_COUNT),
+        ("/v1/responses/resp_1/cancel", Format.OPENAI_STORED_RESPONSES),
+        ("/openai/v1/responses/resp_1", Format.OPENAI_STORED_RESPONSES),
+        ("/v1/responses/resp_1/input_items", Format.OTHER),
+        ("/v1/responses/compact", Format.OPENAI_RESPONSES),
+        ("/v1/responses/", Format.OTHER),
+        ("/v1/audio/transcriptions", Format.OPENAI_TRANSCRIPTIONS),
+        ("/openai/deployments/whisper/audio/translations", Format.OPENAI_TRANSCRIPTIONS),
+        ("/audio/speech", Format.OPENAI_SPEECH),
+        ("/v1/images/generations", Format.OPENAI_IMAGES),
+        ("/v1/images/edits", Format.OPENAI_IMAGES),
+        ("/v1/images/variations", Format.OPENAI_IMAGES),
+        ("/v1/generations", Format.OTHER),
+        ("/v1/moderations", Format.OPENAI_MODERATIONS),
+        ("/v2/rerank", Format.RERANK),
+        ("/v1/batches", Format.BATCHES),
+        ("/v1/batches/b/cancel", Format.BATCHES),
+        ("/v1/messages/batches/m", Format.BATCHES),
+        ("/v1/messages/batches/m/results", Format.OTHER),
+        ("/v1beta/batches/1", Format.BATCHES),
+        ("/v1beta/models/g:batchGenerateContent", Format.BATCHES),
+        ("/v1/batch/jobs/j", Format.BATCHES),
+        ("/v1/fine_tuning/jobs/j", Format.OTHER),
+        ("/v1/fine_tuning/jobs/j/cancel", Format.OTHER),
+        ("/v1/files", Format.FILES),
+        ("/v1/files/f", Format.FILES),
+        ("/v1/files/f/content", Format.OTHER),
+        ("/cancel", Format.OTHER),
+        ("/model/m/converse", Format.BEDROCK_CONVERSE),
+        ("/model/m/converse-stream", Format.BEDROCK_CONVERSE),
+        ("/aws/model/a%3Ab%2Fm/invoke", Format.BEDROCK_INVOKE),
+        ("/model/m/invoke-with-response-stream", Format.BEDROCK_INVOKE),
+        ("/model/m/count-tokens", Format.TOKEN_COUNT),
+        ("/converse", Format.OTHER),
+        ("/functions/f/invoke", Format.OTHER),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/c@1:rawPredict", Format.VERTEX_ANTHROPIC),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/c%401:streamRawPredict", Format.VERTEX_ANTHROPIC),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict", Format.TOKEN_COUNT),
+        ("/v1/projects/p/locations/l/publishers/mistralai/models/m@1:rawPredict", Format.VERTEX_CHAT),
+        ("/v1/projects/p/locations/l/publishers/google/models/g:countTokens", Format.TOKEN_COUNT),
         ("/v1/embeddings", Format.OPENAI_EMBEDDINGS),
         ("/api/v1/embeddings", Format.OPENAI_EMBEDDINGS),
         ("/v1/messages", Format.ANTHROPIC_MESSAGES),
@@ -70,3 +109,43 @@ def test_detects_the_format_of_a_path(path, expected):
 def test_gemini_paths_name_model_and_method(path, model, method):
     """The model lies between `models/` and the last colon, the method behind it."""
     assert (gemini_model(path), gemini_method(path)) == (model, method)
+
+
+BEDROCK = "/model/{}/converse"
+PUBLISHERS = "/v1/projects/p/locations/l/publishers"
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        (BEDROCK.format("us.anthropic.claude-v1:0"), "us.anthropic.claude-v1:0"),
+        (BEDROCK.format("us.anthropic.claude-v1%3A0"), "us.anthropic.claude-v1:0"),
+        (
+            BEDROCK.format("arn%3Aaws%3Abedrock%3A%3A1%3Ainference-profile%2Fm"),
+            "arn:aws:bedrock::1:inference-profile/m",
+        ),
+        (BEDROCK.format("arn:aws:bedrock::1:inference-profile/m"), "arn:aws:bedrock::1:inference-profile/m"),
+        (BEDROCK.format(""), None),
+        ("/model/m/count-tokens", "m"),
+        (f"{PUBLISHERS}/anthropic/models/c@1:rawPredict", "c@1"),
+        (f"{PUBLISHERS}/anthropic/models/c%401:streamRawPredict", "c@1"),
+        (f"{PUBLISHERS}/anthropic/models/count-tokens:rawPredict", None),
+        (f"{PUBLISHERS}/mistralai/models/m@1:rawPredict", "m@1"),
+        ("/v1beta/models/g:countTokens", "g"),
+        ("/v1beta/models/g:batchGenerateContent", "g"),
+        ("/v1beta/models/g:generateContent", "g"),
+        ("/v1beta/batches/1", None),
+        ("/v1/messages/count_tokens", None),
+        ("/v1/chat/completions", None),
+        ("/v1/models/m", None),
+    ],
+)
+def test_clouds_name_the_model_in_the_path(path, model):
+    """Encoded or plain; a path of another format names none."""
+    assert path_model(detect(path), path) == model
+
+
+def test_a_profile_of_a_customers_own_may_be_any_model():
+    """One of Amazon's is named after its model."""
+    assert is_alias("arn:aws:bedrock:us-east-1:1:application-inference-profile/x")
+    assert not is_alias("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude")
