@@ -22,6 +22,7 @@ KEPT = 90 * clock.DAY
 """How long it is known that an answer was counted. Providers keep answers for 30 days."""
 _PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _ID, _ORG, _META, _UNITS = (_PLACES[name] for name in ("id", "org_id", "meta", "units"))
+_TOTAL, _COST = _PLACES["total_tokens"], _PLACES["cost_pico"]
 _TOKENS = (
     "input_tokens",
     "output_tokens",
@@ -70,12 +71,13 @@ async def counted_once(connection: AsyncConnection, made: Sequence[Row]) -> list
         ],
     )
     query = select(*_KEY, CountedAnswer.exchange_id).where(tuple_(*_KEY).in_(set(keys.values())))
-    counted_by = {(row[0], row[1], row[2]): row[3] for row in await connection.execute(query)}
+    counted_by: dict[Key, str] = {(row[0], row[1], row[2]): row[3] for row in await connection.execute(query)}
     settled = list(made)
     for place, key in keys.items():
         row = made[place]
         # One that is forgotten in this moment is not known to be counted.
-        if (counting := counted_by.get(key, row[_ID])) != row[_ID]:
+        counting = counted_by.get(key)
+        if counting is not None and counting != row[_ID]:
             settled[place] = _without(row, counting)
     return settled
 
@@ -91,7 +93,7 @@ def _claiming(connection: AsyncConnection) -> Any:
 
 def _key(row: Row) -> Key | None:
     """Returns what tells the answer of a row from others, None where it is counted without asking."""
-    if _MARK not in row[_META] or (row[_PLACES["total_tokens"]] is None and row[_UNITS] == "{}"):
+    if _MARK not in row[_META] or (row[_TOTAL] is None and row[_COST] is None and row[_UNITS] == "{}"):
         return None
     answer_id = msgspec.json.decode(row[_META]).get(ANSWER_ID)
     if answer_id and (len(answer_id) > MAX_NAME or "\0" in answer_id):

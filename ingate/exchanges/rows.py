@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from msgspec import UNSET, Struct, UnsetType
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
@@ -33,6 +34,8 @@ COST_REASON = "cost_reason"
 PROVIDER_ERROR = "provider_error"
 COLUMNS = tuple(column.name for column in Exchange.__table__.columns)
 """The columns in the order of a row."""
+
+log = structlog.get_logger(__name__)
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -69,16 +72,23 @@ def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | N
     """Returns the values of COLUMNS for each record, priced. There is at least one; it is number `first` of its batch.
 
     `read` is what their bodies say, where it has been read before.
-    Text that a column cannot hold is cut or cleaned. What cannot be mended is BadRequest, naming the first such record.
+    Text that a column cannot hold is cut or cleaned. What cannot be mended is BadRequest, naming the first such record;
+    so is what fails by a fault of ours, or one record would be sent again for ever, and all others wait behind it.
     """
     if read is None:
         read = at_once(reading(records, Pace()))
     try:
         return _rows(records, read, first)
-    except BadRequest:
+    except Exception:
         # Column by column, a fault that is found first need not be of the first record that has one.
         for index, (record, its) in enumerate(zip(records, read, strict=True), first):
-            _rows([record], [its], index)
+            try:
+                _rows([record], [its], index)
+            except BadRequest:
+                raise
+            except Exception as fault:
+                log.exception("record_not_converted", request_id=record.exchange.request_id)
+                raise BadRequest.field(f"records[{index}]", f"cannot be converted: {type(fault).__name__}") from fault
         raise
 
 

@@ -4,6 +4,7 @@ from msgspec import Raw, Struct
 
 from ingate.formats.content import Content, text_of
 from ingate.formats.shape import Shape
+from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts, anthropic_usage
 from ingate.pricing.usage import COMPACTION, NO_UNITS, Units, passed
@@ -33,7 +34,7 @@ class _Tools(Struct, gc=False):
     web_search_requests: Count | None = None
 
 
-class _Pass(Struct, gc=False):
+class _Pass(Charge, gc=False):
     """Tokens of one pass: of the answer, or of another that took part in its turn."""
 
     type: str | None = None
@@ -158,6 +159,7 @@ def _usage(tally: Tally, usage: _Usage) -> None:
     else:
         tally.term("service_tier", usage.service_tier)
     tally.term("speed", usage.speed)
+    take_charge(tally, usage)
     if usage.iterations is not None:
         tally.others = _others(usage.iterations)
 

@@ -16,7 +16,17 @@ Pairs = tuple[tuple[str, str], ...]
 
 UNREADABLE = "unreadable: "
 """What begins an error that is ours: the answer may have been good, and could not be read."""
-_FAILED_REASONS = frozenset({"error", "failed", "MALFORMED_RESPONSE"})
+_FAILED_REASONS = frozenset(
+    {
+        "error",
+        "failed",
+        "abort",  # vLLM
+        "insufficient_system_resource",  # DeepSeek
+        "network_error",  # Zhipu
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_RESPONSE",
+    }
+)
 
 _Ended = tuple[str | None, str | None, int, Pairs]
 

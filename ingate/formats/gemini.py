@@ -134,7 +134,8 @@ def _candidate(tally: Tally, candidate: _Candidate) -> None:
             tally.tool_calls += 1
         elif piece.text and not piece.thought and not candidate.index:
             tally.say(piece.text)
-    tally.end(candidate.finish_reason)
+    if not candidate.index or tally.finish is None:  # of several candidates the first is the completion
+        tally.end(candidate.finish_reason)
     grounding = candidate.grounding_metadata
     queries = sum(map(bool, (grounding and grounding.web_search_queries) or ()))
     if queries:

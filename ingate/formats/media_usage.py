@@ -6,9 +6,9 @@ Knows no endpoint.
 from math import ceil
 from typing import Annotated
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
-from ingate.formats.stated_cost import stated_cost
+from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
@@ -32,7 +32,7 @@ class _Output(_Kinds, gc=False):
     reasoning_tokens: Count | None = None
 
 
-class MediaUsage(Struct, gc=False):
+class MediaUsage(Charge, gc=False):
     """A usage report. OpenAI names the details of transcriptions in the singular, those of pictures in the plural."""
 
     seconds: Seconds | None = None
@@ -49,8 +49,6 @@ class MediaUsage(Struct, gc=False):
     output_token_details: _Output | None = None
     output_tokens_details: _Output | None = None
     completion_tokens_details: _Output | None = None
-    cost: Raw = Raw()
-    cost_in_usd_ticks: Count | None = None
 
 
 _NO_INPUT, _NO_OUTPUT, _NO_KINDS = _Input(), _Output(), _Kinds()
@@ -85,8 +83,7 @@ def take_usage(tally: Tally, usage: MediaUsage) -> None:
     tally.unit("output_audio_tokens", after.audio_tokens)
     tally.unit("output_image_tokens", after.image_tokens)
     take_seconds(tally, usage.prompt_audio_seconds if usage.seconds is None else usage.seconds)
-    if usage.cost or usage.cost_in_usd_ticks is not None:
-        tally.term("provider_cost_usd", stated_cost(usage.cost, usage.cost_in_usd_ticks))
+    take_charge(tally, usage)
 
 
 def take_seconds(tally: Tally, seconds: float | None) -> None:

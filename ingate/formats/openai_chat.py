@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from ingate.formats.content import Content, Part, Strings, strings_of, text_of
 from ingate.formats.shape import Shape
-from ingate.formats.stated_cost import stated_cost
+from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
@@ -50,12 +50,14 @@ class _Choice(Struct, gc=False):
     text: str | None = None
     finish_reason: str | None = None
     usage: "_Usage | None" = None  # Moonshot
+    error: Raw = Raw()  # OpenRouter
 
 
 class _PromptDetails(Struct, gc=False):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
     cache_creation_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None  # Alibaba
     audio_tokens: Count | None = None
     image_tokens: Count | None = None
     video_tokens: Count | None = None
@@ -67,7 +69,11 @@ class _OutputDetails(Struct, gc=False):
     image_tokens: Count | None = None
 
 
-class _Usage(Struct, gc=False):
+class _ServerTools(Struct, gc=False):
+    web_search_requests: Count | None = None
+
+
+class _Usage(Charge, gc=False):
     """Usage as OpenAI states it, and what compatible providers put beside."""
 
     prompt_tokens: Count | None = None
@@ -84,12 +90,18 @@ class _Usage(Struct, gc=False):
     reasoning_tokens: Count | None = None  # Databricks, Perplexity, xAI
     citation_tokens: Count | None = None  # Perplexity
     num_search_queries: Count | None = None
-    cost: Raw = Raw()
-    cost_in_usd_ticks: Count | None = None
+    num_sources_used: Count | None = None  # xAI
+    prompt_audio_seconds: Count | None = None  # Mistral
+    server_tool_use: _ServerTools | None = None  # OpenRouter
 
 
 class _Groq(Struct, gc=False):
     usage: _Usage | None = None
+
+
+class _Outcome(Struct, gc=False):
+    status_code: int | None = None
+    status_msg: str | None = None
 
 
 class _Response(Struct, gc=False):
@@ -99,6 +111,7 @@ class _Response(Struct, gc=False):
     error: Raw = Raw()
     x_groq: _Groq | None = None
     service_tier: str | None = None
+    base_resp: _Outcome | None = None  # MiniMax
 
 
 CHAT_REQUEST = Shape(_ChatRequest)
@@ -142,20 +155,48 @@ def whole(tally: Tally, data: bytes) -> bool:
     failed = bool(response.error) and tally.fails(response.error)
     usage = response.usage or (response.x_groq and response.x_groq.usage)
     for choice in () if failed else response.choices or ():
-        said = choice.delta or choice.message
-        content = choice.text if said is None else _words(said)
-        if content and choice.index == 0:
-            tally.say(content if isinstance(content, str) else "".join(part.text or "" for part in content))
-        if said is not None and said.tool_calls:
-            _calls(tally, choice.index, said.tool_calls)
-        if choice.finish_reason:
-            tally.end(choice.finish_reason)
+        _take(tally, choice)
         usage = usage or choice.usage
     if usage:
         _usage(tally, usage)
     if response.service_tier:
         tally.term("service_tier", response.service_tier)
+    if response.base_resp is not None:
+        _outcome(tally, response.base_resp)
     return True
+
+
+def _take(tally: Tally, choice: _Choice) -> None:
+    delta, message = choice.delta, choice.message
+    calls = None
+    if delta is not None:
+        content, calls = _words(delta), delta.tool_calls
+    else:
+        content = choice.text
+    if message is not None:
+        # It holds the whole text, which some streams repeat: Perplexity's in each event, MiniMax's in the last.
+        content, calls = content or (None if tally.texts else _words(message)), calls or message.tool_calls
+    if content and choice.index == 0:
+        tally.say(content if isinstance(content, str) else "".join(part.text or "" for part in content))
+    if calls:
+        _calls(tally, choice.index, calls)
+    if choice.finish_reason:
+        _end(tally, choice)
+
+
+def _end(tally: Tally, choice: _Choice) -> None:
+    """Takes why a choice ended. Of several, the first is the completion."""
+    if choice.index == 0 or tally.finish is None:
+        tally.end(choice.finish_reason)
+    if choice.finish_reason == "function_call":
+        tally.call((choice.index, 0), None)
+    if choice.error:
+        tally.fails(choice.error)
+
+
+def _outcome(tally: Tally, outcome: _Outcome) -> None:
+    if outcome.status_code:
+        tally.error = tally.error or f"{outcome.status_code}: {outcome.status_msg or 'error'}"
 
 
 def _words(said: _Said) -> str | list[Part] | None:
@@ -170,6 +211,8 @@ def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:
 
 def _usage(tally: Tally, usage: _Usage) -> None:
     before, after = usage.prompt_tokens_details or _NO_PROMPT_DETAILS, usage.completion_tokens_details
+    # What is paid by the second is not paid by the token, and Mistral has those tokens in the total alone.
+    heard = usage.prompt_audio_seconds
     tally.count(
         Counts(
             prompt=usage.prompt_tokens,
@@ -181,25 +224,34 @@ def _usage(tally: Tally, usage: _Usage) -> None:
                 usage.cached_prompt_text_tokens,
                 usage.cache_read_input_tokens,
             ),
-            written=_first(before.cache_write_tokens, before.cache_creation_tokens, usage.cache_creation_input_tokens),
+            written=_first(
+                before.cache_write_tokens,
+                before.cache_creation_tokens,
+                before.cache_creation_input_tokens,
+                usage.cache_creation_input_tokens,
+            ),
             output=usage.completion_tokens,
             reasoning=usage.reasoning_tokens
             if after is None
             else _first(after.reasoning_tokens, usage.reasoning_tokens),
             cited=usage.citation_tokens,
-            total=usage.total_tokens,
+            total=None if heard else usage.total_tokens,
         )
     )
-    tally.unit("input_audio_tokens", before.audio_tokens)
+    if heard:
+        tally.unit("audio_seconds", heard)
+    else:
+        tally.unit("input_audio_tokens", before.audio_tokens)
     tally.unit("input_image_tokens", before.image_tokens)
     tally.unit("input_video_tokens", before.video_tokens)
     if after is not None:
         tally.unit("output_audio_tokens", after.audio_tokens)
         tally.unit("output_image_tokens", after.image_tokens)
     tally.unit("output_citation_tokens", usage.citation_tokens)
-    tally.unit("web_searches", usage.num_search_queries)
-    if usage.cost or usage.cost_in_usd_ticks is not None:
-        tally.term("provider_cost_usd", stated_cost(usage.cost, usage.cost_in_usd_ticks))
+    searched = usage.server_tool_use
+    tally.unit("web_searches", usage.num_search_queries if searched is None else searched.web_search_requests)
+    tally.unit("search_sources", usage.num_sources_used)
+    take_charge(tally, usage)
 
 
 def _first(*counts: int | None) -> int | None:

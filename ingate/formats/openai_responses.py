@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from ingate.formats.content import Content, Part, cap, text_of
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
+from ingate.formats.stated_cost import STATED_COST, Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
@@ -29,6 +30,9 @@ _CALLER_RUNS = frozenset(
     }
 )
 
+_XAI_RUNS = frozenset({"x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch"})
+"""Custom tools by their names that the server runs itself."""
+
 
 class _InputItem(Struct, gc=False):
     role: str | None = None
@@ -44,18 +48,42 @@ class Request(Struct, gc=False):
 class _InputDetails(Struct, gc=False):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None  # Perplexity
 
 
 class _OutputDetails(Struct, gc=False):
     reasoning_tokens: Count | None = None
 
 
-class _Usage(Struct, gc=False):
+class _Invocations(Struct, gc=False):
+    invocation: Count | None = None
+
+
+class _Invoked(Struct, gc=False):
+    """Tools that Perplexity ran."""
+
+    search_web: _Invocations | None = None
+    fetch_url: _Invocations | None = None
+
+
+class _Ran(Struct, gc=False):
+    """Tools that xAI ran."""
+
+    web_search_calls: Count | None = None
+    x_search_calls: Count | None = None
+    code_interpreter_calls: Count | None = None
+    file_search_calls: Count | None = None
+    document_search_calls: Count | None = None
+
+
+class _Usage(Charge, gc=False):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     total_tokens: Count | None = None
     input_tokens_details: _InputDetails | None = None
     output_tokens_details: _OutputDetails | None = None
+    tool_calls_details: _Invoked | None = None
+    server_side_tool_usage_details: _Ran | None = None
 
 
 class _Action(Struct, gc=False):
@@ -72,6 +100,7 @@ class _Item(Struct, gc=False):
     role: str | None = None
     content: list[_Words] | None = None
     action: _Action | None = None
+    name: str | None = None
 
 
 class _Searches(Struct, gc=False):
@@ -170,7 +199,10 @@ def stored_whole(tally: Tally, data: bytes) -> bool:
 
 def _disown(tally: Tally) -> None:
     """Leaves the usage to the call that made the response, where that could state it."""
-    if tally.counts is not None and ANSWER_ID not in tally.terms:
+    if ANSWER_ID in tally.terms:
+        return
+    charged = tally.terms.pop(STATED_COST, None)
+    if tally.counts is not None or tally.units or charged is not None:
         tally.counts = None
         tally.units = {}
         tally.term(COUNTED_BY, "the call that made it")
@@ -202,12 +234,35 @@ def _take(tally: Tally, response: _Response) -> None:
             Counts(
                 prompt=usage.input_tokens,
                 cached=details.cached_tokens if details else None,
-                written=details.cache_write_tokens if details else None,
+                written=_written(details) if details else None,
                 output=usage.output_tokens,
                 reasoning=usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else None,
                 total=usage.total_tokens,
             )
         )
+        _ran(tally, usage)
+        take_charge(tally, usage)
+
+
+def _written(details: _InputDetails) -> int | None:
+    written = details.cache_write_tokens
+    return details.cache_creation_input_tokens if written is None else written
+
+
+def _ran(tally: Tally, usage: _Usage) -> None:
+    """Takes what the provider counts of the tools that it ran, which goes before what the output shows."""
+    if usage.tool_calls_details is not None:
+        for unit, tool in (
+            ("web_searches", usage.tool_calls_details.search_web),
+            ("fetch_url", usage.tool_calls_details.fetch_url),
+        ):
+            tally.unit(unit, tool.invocation if tool is not None else None)
+    ran = usage.server_side_tool_usage_details
+    if ran is not None:
+        tally.unit("web_searches", ran.web_search_calls)
+        tally.unit("social_searches", ran.x_search_calls)
+        tally.unit("code_executions", ran.code_interpreter_calls)
+        tally.unit("storage_searches", (ran.file_search_calls or 0) + (ran.document_search_calls or 0))
 
 
 def _searched(tally: Tally, response: _Response, output: Sequence[_Item]) -> None:
@@ -223,4 +278,4 @@ def _searched(tally: Tally, response: _Response, output: Sequence[_Item]) -> Non
 
 
 def _calls(item: _Item | None) -> int:
-    return int(item is not None and item.type in _CALLER_RUNS)
+    return int(item is not None and item.type in _CALLER_RUNS and item.name not in _XAI_RUNS)

@@ -30,6 +30,7 @@ _EVENTS = 128  # that are taken in one piece of work
 _EVENT_COST = 3
 _FRAMES = 4096  # bytes of messages that are taken apart in one piece of work
 _TEXT_BYTES = 4 * MAX_TEXT
+_FAULT = "a fault of the gateway, {}"
 
 
 def read_response(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts:
@@ -304,17 +305,24 @@ class ResponseReader:
 def _take(wire: Wire, tally: Tally, events: list[Event]) -> int:
     """Takes events; returns the units of work that they cost."""
     take = wire.event
-    for name, data in events:
-        if name == b"error":
-            tally.error = tally.error or describe_body(data) or "error"
-        else:
-            take(tally, data)
+    try:
+        for name, data in events:
+            if name == b"error":
+                tally.error = tally.error or describe_body(data) or "error"
+            else:
+                take(tally, data)
+    except Exception as fault:  # noqa: BLE001 -- it costs what one answer says, not the answer or the records of others
+        tally.unreadable(_FAULT.format(type(fault).__name__))
     return _EVENT_COST * len(events)
 
 
 def _take_object(wire: Wire, tally: Tally, body: bytes) -> bool:
-    if not wire.whole(tally, body):
-        return False
+    try:
+        if not wire.whole(tally, body):
+            return False
+    except Exception as fault:  # noqa: BLE001 -- see above
+        tally.unreadable(_FAULT.format(type(fault).__name__))
+        return True
     if tally.model is None and tally.is_blank():
         tally.error = describe_body(body)
     tally.complete = True

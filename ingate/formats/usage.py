@@ -39,6 +39,7 @@ def openai_usage(counts: Counts) -> Usage:
 
     Providers that are compatible with OpenAI differ here; a total that is the sum of the parts tells which it is. What
     a total holds beyond prompt and output is reasoning, where none is stated (Google's compatible API reports so).
+    Who counts citations (Perplexity) counts reasoning beside the output too, and neither in the total.
     """
     prompt, cached, written = counts.prompt, counts.cached, counts.written
     output, reasoning, total = counts.output, counts.reasoning, counts.total
@@ -57,7 +58,7 @@ def openai_usage(counts: Counts) -> Usage:
     if reasoning is None:
         if total is not None and output is not None and total > both + aside:
             reasoning = total - both
-    elif output and total not in {both + reasoning, both + aside + reasoning}:
+    elif output and counts.cited is None and total not in {both + reasoning, both + aside + reasoning}:
         if total == both:
             reasoning = min(reasoning, output)
         output = max(0, output - reasoning)

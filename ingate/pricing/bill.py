@@ -6,7 +6,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from ingate.pricing.card import TOKENS, Card, inclusive
-from ingate.pricing.money import to_pico
+from ingate.pricing.money import PICO_PER_USD, to_pico, to_usd
 from ingate.pricing.price_list import SLOT, Terms, card_of
 from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, Units, Usage, passes
 
@@ -54,7 +54,7 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     """Returns what an exchange costs.
 
     `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
-    A price of the list goes before the cost that the provider states; where the two differ, the reason says so.
+    A price of the list goes before the cost that the provider states; where the two differ, the reason says why.
     """
     terms, stated = _said(metadata)
     if usage == _UNSTATED and not units:
@@ -63,9 +63,7 @@ def bill(  # noqa: PLR0917 -- mapped over columns
         return _FREE
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
     if cost is not None:
-        if stated is None or stated == cost:
-            return Bill(cost, Source.LIST)
-        return Bill(cost, Source.LIST, "the provider states another cost")
+        return Bill(cost, Source.LIST, None if stated is None or stated == cost else _differs(cost, stated))
     if stated is not None:
         return Bill(stated, Source.PROVIDER)
     return Bill(None, Source.UNKNOWN, problem)
@@ -81,6 +79,16 @@ def _said(metadata: Pairs) -> tuple[Terms, int | None]:
     """Returns the terms that metadata state and the provider's own cost. Cached: most answers end alike."""
     terms = tuple((name, value.lower()) for name, value in metadata if name in TERMS and value.lower() not in _NO_TERMS)
     return terms, next((to_pico(value) for name, value in metadata if name == STATED_COST), None)
+
+
+def _differs(cost: int, stated: int) -> str:
+    """Returns why a cost is not the stated one, both in picodollars."""
+    dollars = to_usd(stated) or ""
+    digits = len(dollars.partition(".")[2])
+    rounded = stated and abs(cost - stated) * 2 <= PICO_PER_USD // 10**digits
+    return f"the provider states {dollars} USD" + (
+        ", rounded" if rounded else ": it charges by other rates than the price list"
+    )
 
 
 class _Tariff(Struct, frozen=True, gc=False):

@@ -5,10 +5,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from ingate import clock, ids
 from ingate.errors import BadRequest
+from ingate.exchanges import rows as rows_module
 from ingate.exchanges.rows import COLUMNS, rows
 from tests.support.records import MOMENT, record
 
@@ -140,6 +142,20 @@ def test_the_first_record_with_a_fault_is_named():
     with pytest.raises(BadRequest) as refused:
         rows([record(ORG), early, late], 50)
     assert list(refused.value.fields) == ["records[51].exchange.ttft_ms"]
+
+
+def test_a_fault_of_ours_is_of_one_record(monkeypatch):
+    """The others of its batch are taken when they come without it, which a failure that might pass would prevent."""
+    honest = rows_module.bill
+
+    def bill(provider, model, *rest):
+        return honest(provider, model, *rest) if model != "odd" else 1 / 0
+
+    monkeypatch.setattr(rows_module, "bill", bill)
+    with pytest.raises(BadRequest) as refused, capture_logs() as logs:
+        rows([record(ORG), record(ORG, model="odd"), record(ORG)], 3)
+    assert refused.value.fields == {"records[4]": "cannot be converted: ZeroDivisionError"}
+    assert [entry["event"] for entry in logs] == ["record_not_converted"]
 
 
 def test_what_an_attempt_states_is_kept_however_empty():

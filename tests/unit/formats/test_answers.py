@@ -1,6 +1,8 @@
 """What vendors answer is read for what it says and priced as they price it, however its bytes arrive."""
 
+import json
 import random
+import re
 
 import pytest
 
@@ -8,9 +10,15 @@ from ingate.formats import ResponseReader, read_prompt, read_response
 from ingate.formats import reader as reading
 from ingate.pricing import bill, to_pico
 from tests.support.answers import ANSWERS, DIRECTORY
+from tests.support.recordings import JSON, NDJSON, SSE
 
 SMALL = 4096
-DIVISIONS = 20
+SMALLEST = 1024
+DIVISIONS = 10
+ODDITIES = 60
+DEPTH = 0.9
+TEXTS = (JSON, SSE, NDJSON)
+NONSENSE = [None, True, -1, 0.5, 1e300, 2**60, "", "x", "NaN", [], [5], [[]], [{}], {}, {"a": 1}]
 
 every_answer = pytest.mark.parametrize("answer", ANSWERS, ids=lambda one: one.name)
 
@@ -22,8 +30,8 @@ def read(answer, pieces):
     return answer.learned(reader.finish())
 
 
-def priced(answer):
-    facts = answer.facts
+def priced(answer, facts=None):
+    facts = facts or answer.facts
     model = facts.model or answer.asked
     return bill(answer.price_provider, model, facts.usage, answer.at, facts.units, facts.metadata)
 
@@ -49,7 +57,7 @@ def test_an_answer_is_priced(answer):
 
 @every_answer
 def test_an_answer_may_arrive_in_any_pieces(answer, monkeypatch):
-    """Each piece is read as it comes; small answers are divided at every byte too."""
+    """Each piece is read as it comes. Small answers come byte by byte too, and the smallest cut in two at each byte."""
     monkeypatch.setattr(reading, "_BATCH", 1)
     body = answer.body
     chance = random.Random(answer.name)
@@ -58,8 +66,33 @@ def test_an_answer_may_arrive_in_any_pieces(answer, monkeypatch):
         assert read(answer, divided(body, cuts)) == answer.facts
     if len(body) <= SMALL:
         assert read(answer, [body[at : at + 1] for at in range(len(body))]) == answer.facts
+    if len(body) <= SMALLEST:
         for cut in range(len(body)):
             assert read(answer, [body[:cut], body[cut:]]) == answer.facts
+
+
+def spoiled(text, chance):
+    """Returns a JSON text with one of its values exchanged for nonsense."""
+    whole = [json.loads(text)]
+    at, key = whole, 0
+    while chance.random() < DEPTH and isinstance(at[key], dict | list) and at[key]:
+        at = at[key]
+        key = chance.choice(list(at) if isinstance(at, dict) else range(len(at)))
+    at[key] = chance.choice(NONSENSE)
+    return json.dumps(whole[0])
+
+
+@pytest.mark.parametrize("answer", [one for one in ANSWERS if one.media in TEXTS], ids=lambda one: one.name)
+def test_nonsense_anywhere_spoils_no_answer(answer):
+    """What a value is exchanged for may be lost; nothing raises, in reading or in pricing."""
+    chance = random.Random(answer.name)
+    body = answer.body.decode()
+    objects = re.findall(r"^(?:data: )?({.*})\r?$", body, re.MULTILINE) if answer.stream else [body]
+    for text in (chance.choice(objects) for _ in range(ODDITIES)):
+        facts = read_response(answer.format, answer.media, "", body.replace(text, spoiled(text, chance)).encode())
+        assert "fault of the gateway" not in (facts.error or "")
+        facts.failure(stream=answer.stream)
+        priced(answer, facts)
 
 
 @pytest.mark.parametrize("answer", [one for one in ANSWERS if one.stated is not None], ids=lambda one: one.name)

@@ -1,9 +1,12 @@
 import json
 import tracemalloc
 
+import msgspec
 import pytest
 
 from ingate.formats import MAX_TEXT, Format, ResponseReader, Usage, read_response
+from ingate.formats import reader as reading
+from ingate.formats.wires import wire_of
 from tests.support.recordings import JSON, NDJSON, RECORDINGS, SSE, data_events, facts, named_events
 
 
@@ -151,6 +154,19 @@ def test_every_field_may_have_the_wrong_type(recording):
         for key in objects:
             learned = read(recording.format, JSON, json.dumps({**objects, key: wrong}).encode())
             assert learned.complete
+
+
+@pytest.mark.parametrize(("media", "body"), [(JSON, b'{"model":"m"}'), (SSE, b'data: {"model":"m"}\n\n')])
+def test_a_fault_in_reading_spoils_no_answer(media, body, monkeypatch):
+    """It is told of the one answer, as what could not be read: neither a stream nor a batch of records ends by it."""
+
+    def broken(tally, data):
+        raise ZeroDivisionError
+
+    wire = msgspec.structs.replace(wire_of(Format.OPENAI_CHAT, media), event=broken, whole=broken)
+    monkeypatch.setattr(reading, "wire_of", lambda *_: wire)
+    for learned in (read(Format.OPENAI_CHAT, media, body), read_response(Format.OPENAI_CHAT, media, "", body)):
+        assert learned == facts(complete=False, error="unreadable: a fault of the gateway, ZeroDivisionError")
 
 
 def test_finishing_twice_tells_the_same():
