@@ -11,7 +11,7 @@ from ingate.formats.model_list import read_model_list, write_model_list
 from ingate.formats.multipart import boundary_of
 from ingate.formats.other_request import naming_other
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
-from ingate.formats.paths import CLOUDS, KEPT, SHARED, Format, detect, path_model
+from ingate.formats.paths import KEPT, SHARED, Format, cloud_of, detect, path_model
 from ingate.formats.reader import ResponseReader, read_response, reading_response
 from ingate.formats.request import JUDGED, read_model, read_prompt, reading_prompt
 from ingate.formats.request_side import LEAVES, completed
@@ -20,7 +20,6 @@ from ingate.formats.sse import SSEParser
 from ingate.pricing.usage import Usage
 
 __all__ = [
-    "CLOUDS",
     "JUDGED",
     "KEPT",
     "LARGE",
@@ -39,6 +38,7 @@ __all__ = [
     "Usage",
     "at_once",
     "boundary_of",
+    "cloud_of",
     "completed",
     "detect",
     "naming",

@@ -3,6 +3,7 @@
 Knows the paths of the providers' public APIs; knows nothing of hosts, methods or bodies.
 """
 
+import re
 from enum import StrEnum
 from urllib.parse import unquote
 
@@ -55,7 +56,7 @@ CLOUDS = {
     Format.VERTEX_ANTHROPIC: "google",
     Format.VERTEX_CHAT: "google",
 }
-"""Clouds, as price lists name them, that alone have a format, and whose prices it has whatever the address is."""
+"""Clouds, as price lists name them, that alone have a format."""
 
 _BY_LAST_TWO = {
     "chat/completions": Format.OPENAI_CHAT,
@@ -112,6 +113,9 @@ _VERBS = {
 _MAY_NAME = frozenset({Format.GEMINI, Format.TOKEN_COUNT, Format.BATCHES, *CLOUDS})
 _RAW_PREDICT = frozenset({"rawPredict", "streamRawPredict"})
 _VERB_ENDINGS = ("Content", "Contents", "countTokens", "awPredict")
+_DEPLOYED = frozenset({Format.OPENAI_TRANSCRIPTIONS, Format.OPENAI_SPEECH, Format.OPENAI_IMAGES})
+"""Formats whose answers name no model: at Azure, the deployment is the only name that there is."""
+_DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 _PROFILE = ":application-inference-profile/"
 
 
@@ -162,6 +166,9 @@ def gemini_model(path: str) -> str | None:
 
 def path_model(format: Format, path: str) -> str | None:
     """Returns the model that a path names, as its format has it there; `None` where the body names it."""
+    if format in _DEPLOYED:
+        deployed = _DEPLOYMENT.search(path)
+        return unquote(deployed[1]) if deployed else None
     if format not in _MAY_NAME:
         return None
     rest, _, last = path.rpartition("/")
@@ -169,6 +176,14 @@ def path_model(format: Format, path: str) -> str | None:
         return unquote(rest.partition("/model/")[2]) or None
     verb = gemini_method(path)
     return gemini_model(path) if verb in _VERBS or (verb and format is not Format.TOKEN_COUNT) else None
+
+
+def cloud_of(format: Format, path: str) -> str:
+    """Returns the cloud that alone has a path, as price lists name it, and whose prices apply whatever the address is.
+
+    Empty where any provider may have the path.
+    """
+    return CLOUDS.get(format) or ("google" if format is Format.GEMINI and "/publishers/google/" in path else "")
 
 
 def is_alias(model: str) -> bool:

@@ -28,7 +28,6 @@ from ingate.formats.tally import Tally
 from ingate.formats.usage import Counts, anthropic_usage, gemini_usage, ollama_usage, openai_usage
 from ingate.pricing.usage import Usage
 
-_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"})
 _MEDIA = ("audio/", "image/", "video/")
 _TEXTS = frozenset({"text/plain", "text/vtt", "text/srt", "application/x-subrip", "application/srt"})
 """How a transcription may be written: as text, or as subtitles."""
@@ -42,6 +41,14 @@ Rule = Callable[[Counts], Usage]
 
 Framing = Literal["events", "lines", "frames", "whole", "text", "unknown", "unread"]
 """How a body is divided; `unread` is one of a format that is not read at all, or sound or pictures."""
+_FRAMINGS: dict[str, Framing] = {
+    "text/event-stream": "events",
+    EVENT_STREAM: "frames",
+    "application/x-ndjson": "lines",
+    "application/ndjson": "lines",
+    "application/jsonl": "lines",
+    "application/json-seq": "lines",
+}
 
 
 class Wire(Struct, frozen=True):
@@ -146,14 +153,13 @@ def wire_of(format: Format, content_type: str) -> Wire:
 
 def _framing(format: Format, content_type: str) -> Framing:
     media = content_type.partition(";")[0].strip().lower()
-    if media == "text/event-stream":
-        return "events"
-    if media == EVENT_STREAM:
-        return "frames"
+    known = _FRAMINGS.get(media)
+    if known is not None:
+        return known
+    if media.endswith("json"):
+        return "whole"
     if format is Format.OPENAI_TRANSCRIPTIONS and media in _TEXTS:
         return "text"
-    if media.startswith(_MEDIA):
+    if media.startswith(_MEDIA) or (format is Format.OPENAI_SPEECH and media):  # sound has many names
         return "unread"
-    if media in _LINES or (format is Format.OLLAMA and not media):
-        return "lines"
-    return "whole" if media.endswith("json") else "unknown"
+    return "lines" if format is Format.OLLAMA and not media else "unknown"

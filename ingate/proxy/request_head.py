@@ -9,7 +9,7 @@ from msgspec import Struct
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
-from ingate.formats import CLOUDS, KEPT, Format, boundary_of, detect
+from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
 from ingate.logs import mask
 from ingate.proxy.headers import CREDENTIALS, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
@@ -117,7 +117,7 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         boundary,
-        ExchangeRecord(exchange=stated, price_provider=CLOUDS.get(format, "")).SerializeToString(),
+        ExchangeRecord(exchange=stated, price_provider=cloud_of(format, path)).SerializeToString(),
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,
         too_long,

@@ -7,7 +7,6 @@ import pytest
 import pytest_asyncio
 
 from ingate import clock
-from ingate.formats import CLOUDS
 from ingate.pricing import bill
 from tests.support.answers import ANSWERS
 from tests.support.entries import dollars
@@ -64,9 +63,7 @@ async def test_an_entry_says_what_the_answer_says(org, up, answer):
 
     # At the prices of now, and of a provider whose type has them: the scripted one's address has none.
     moment = int(datetime.fromisoformat(entry["created_at"]).timestamp() * clock.SECOND)
-    made = bill(
-        CLOUDS.get(answer.format) or answer.listed_provider or up.url, model, usage, moment, facts.units, facts.metadata
-    )
+    made = bill(answer.listed_provider or up.url, model, usage, moment, facts.units, facts.metadata)
     cost = None if made.cost is None else Decimal(made.cost).scaleb(-12)
     assert (dollars(entry), entry["cost_source"]) == (cost, made.source)
     reason = {"cost_reason": made.reason} if made.reason else {}

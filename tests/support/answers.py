@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gen.ingate.providers.v1.provider_pb2 import ProviderType
 from ingate import clock
-from ingate.formats import CLOUDS, LEAVES, ResponseFacts, Usage, completed, detect, path_model
+from ingate.formats import LEAVES, ResponseFacts, Usage, cloud_of, completed, detect, path_model
 from ingate.pricing import Bill, Source
 from ingate.pricing.bill import STATED_COST
 from ingate.providers.catalogue import KINDS
@@ -84,13 +84,16 @@ class Answer:
 
     @property
     def listed_provider(self):
-        """The provider of the price list that the type stands for; empty where the address decides."""
-        return KINDS[ProviderType.Value(f"PROVIDER_TYPE_{self.type.replace('-', '_').upper()}")].price_provider
+        """The provider of the price list that the path or the type stands for; empty where the address decides."""
+        return (
+            cloud_of(self.format, self.path)
+            or KINDS[ProviderType.Value(f"PROVIDER_TYPE_{self.type.replace('-', '_').upper()}")].price_provider
+        )
 
     @property
     def price_provider(self):
         """Whose prices apply: a provider of the list, or the base URL to find it by."""
-        return CLOUDS.get(self.format) or self.listed_provider or self.base_url
+        return self.listed_provider or self.base_url
 
 
 def load(expectation):

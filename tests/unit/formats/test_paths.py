@@ -138,9 +138,12 @@ PUBLISHERS = "/v1/projects/p/locations/l/publishers"
         ("/v1/messages/count_tokens", None),
         ("/v1/chat/completions", None),
         ("/v1/models/m", None),
+        ("/openai/deployments/my%20whisper/audio/transcriptions", "my whisper"),
+        ("/openai/deployments/d/chat/completions", None),
+        ("/v1/images/edits", None),
     ],
 )
-def test_clouds_name_the_model_in_the_path(path, model):
+def test_some_paths_name_the_model(path, model):
     """Encoded or plain; a path of another format names none."""
     assert path_model(detect(path), path) == model
 

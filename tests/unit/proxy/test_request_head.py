@@ -44,6 +44,8 @@ def test_a_form_states_its_boundary():
     [
         ("/model/m/invoke", "aws"),
         ("/v1/projects/p/locations/l/publishers/anthropic/models/c:rawPredict", "google"),
+        ("/v1/projects/p/locations/l/publishers/google/models/g:generateContent", "google"),
+        ("/v1beta/models/g:generateContent", ""),
         ("/v1/chat/completions", ""),
     ],
 )
