@@ -17,6 +17,7 @@ from ingate.formats.request import JUDGED, read_model, read_prompt, reading_prom
 from ingate.formats.request_side import LEAVES, completed
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.sse import SSEParser
+from ingate.formats.vendor_errors import Fault, Vendor, error_members
 from ingate.pricing.usage import Usage
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_TEXT",
     "MOST",
     "SHARED",
+    "Fault",
     "Format",
     "MalformedBody",
     "Pace",
@@ -36,11 +38,13 @@ __all__ = [
     "SSEParser",
     "Steps",
     "Usage",
+    "Vendor",
     "at_once",
     "boundary_of",
     "cloud_of",
     "completed",
     "detect",
+    "error_members",
     "naming",
     "naming_other",
     "path_model",

@@ -193,13 +193,13 @@ class Engine:
             return await self._try(exchange, target, outgoing)
         except StaleConnection as error:
             if not exchange.head.repeatable:
-                raise failure(error) from error
+                raise failure(error, target) from error
         except UpstreamError as error:
-            raise failure(error) from error
+            raise failure(error, target) from error
         try:
             return await self._try(exchange, target, outgoing)
         except UpstreamError as error:
-            raise failure(error) from error
+            raise failure(error, target) from error
 
     async def _try(self, exchange: Exchange, target: Target, outgoing: OutboundRequest) -> UpstreamResponse:
         """Sends a request once and notes what came of it. Raises UpstreamError."""

@@ -45,6 +45,10 @@ OPENAI_ROOTS = (
 MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
+NONE_YET = (
+    "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers, or start the gateway"
+    " with --demo to try it"
+)
 
 _OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})
 _VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
@@ -89,7 +93,7 @@ def plan(
         by_path = by_vendor(targets, vendor(path, headers)) if format in SHARED else by_format(targets, format, model)
         target = by_path or default(targets, format)
     if target is None:
-        raise BadRequest(MISSING)
+        raise BadRequest(MISSING if targets else NONE_YET)
     return Plan(target, asked_of(target, path, format), model, renamed)
 
 
