@@ -1,0 +1,150 @@
+"""Requests for models that the gateway answers itself, from the listing of all that a key can reach.
+
+They are those that no single provider could answer: for the models of several, and for one by a name that only the
+gateway knows.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from gen.ingate.providers.v1.provider_pb2 import (
+    PROVIDER_TYPE_ANTHROPIC,
+    PROVIDER_TYPE_AZURE_OPENAI,
+    PROVIDER_TYPE_GEMINI,
+    PROVIDER_TYPE_OLLAMA,
+    PROVIDER_TYPE_OPENAI,
+    PROVIDER_TYPE_OPENAI_COMPATIBLE,
+)
+from ingate.errors import BadRequest, ProviderFailed
+from ingate.formats import Words, write_no_model
+from ingate.proxy.exchange import Attempt
+from ingate.proxy.grants import Grant
+from ingate.proxy.listing import SPOKEN, Listing, Listings
+from ingate.proxy.plan import plan, vendor
+from ingate.proxy.ports import Headers, Transport, UpstreamResponse
+from ingate.proxy.request_head import RequestHead
+from ingate.proxy.target import Target
+from ingate.proxy.upstream.response import Response
+
+PATHS = frozenset({"/api/tags", "/models", "/v1/models", "/v1beta/models"})
+OWNERS_BYTES = 4000
+"""Of the header that names the providers: clients take 8 KiB and less."""
+
+_ONE = re.compile(r"(?:/v1|/v1beta)?/models/(.+)")
+_WORDS: dict[int, Words] = {
+    PROVIDER_TYPE_OPENAI: Words.OPENAI,
+    PROVIDER_TYPE_ANTHROPIC: Words.ANTHROPIC,
+    PROVIDER_TYPE_GEMINI: Words.GEMINI,
+    PROVIDER_TYPE_OLLAMA: Words.OLLAMA,
+}
+_OPENAIS = frozenset(
+    {PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI, PROVIDER_TYPE_OLLAMA}
+)
+"""Types that describe a model as OpenAI does."""
+
+
+class Asked(Struct, frozen=True):
+    """What is asked for: all models, or the one of this name; and whose words the answer is to be in."""
+
+    words: Words
+    model: str | None = None
+
+
+class Answer(Struct, frozen=True):
+    """An answer, the provider that it is about if it is one, and the header that names whose models are in it."""
+
+    response: UpstreamResponse
+    target: Target | None
+    served_by: Headers
+
+
+def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
+    """Returns what a request asks for if it is for models, and no provider is known to be the one to answer it.
+
+    A vendor's own words, but for OpenAI's, mean the vendor's provider where there is exactly one.
+    """
+    if head.method != "GET" or head.named is not None or len(targets) < 2:
+        return None
+    found = None
+    if head.path not in PATHS and (found := _ONE.fullmatch(head.path)) is None:
+        return None
+    type = vendor(head.path, head.headers)
+    words = _WORDS[type]
+    own = [target for target in targets if target.type == type]
+    single = own[0] if len(own) == 1 and words is not Words.OPENAI else None
+    if found is None:
+        return Asked(words) if single is None else None
+    model = unquote(found[1])
+    target, prefixed = _reached(targets, words, model)
+    if target is not None and (target is single if prefixed else target.type == type and not target.models):
+        return None
+    return Asked(words, model)
+
+
+class Models:
+    """Answers from listings."""
+
+    def __init__(self, transports: Mapping[bool, Transport]) -> None:
+        self._listings = Listings(transports)
+
+    async def answer(self, asked: Asked, grant: Grant, attempts: list[Attempt]) -> Answer | None:
+        """Returns the answer, None where a provider may know of a model that is not listed; notes what was tried.
+
+        Raises ProviderFailed when no provider lists anything.
+        """
+        listing = await self._listings.listing(grant, asked.words, attempts)
+        if asked.model is None:
+            if not listing.owners:
+                raise ProviderFailed("no provider lists its models")
+            return Answer(_response(HTTPStatus.OK, listing.body), None, _served_by(_joined(listing.owners)))
+        shown = listing.models.get(asked.model)
+        if shown is not None:
+            owner = next(target for target in grant.targets if target.name == shown.owner)
+            return Answer(_response(HTTPStatus.OK, shown.entry), owner, _served_by(shown.owner.encode()))
+        if _may_be_known(asked.model, asked.words, listing, grant.targets):
+            return None
+        return Answer(_response(HTTPStatus.NOT_FOUND, write_no_model(asked.model, asked.words)), None, [])
+
+
+def _reached(targets: Sequence[Target], words: Words, model: str) -> tuple[Target | None, bool]:
+    """Returns the provider that a call for a model goes to, and whether the model's name begins with the provider's."""
+    try:
+        chosen = plan(targets, SPOKEN[words], "/", model, headers=[], named=None)
+    except BadRequest:
+        return None, False
+    return chosen.target, chosen.prefixed
+
+
+def _may_be_known(model: str, words: Words, listing: Listing, targets: Sequence[Target]) -> bool:
+    """Tells whether a provider may know of a model that is not listed, or of something that belongs to one that is."""
+    target, prefixed = _reached(targets, words, model)
+    if target is None:
+        return False
+    if target.name not in listing.whole or (not prefixed and words is Words.OPENAI and target.type in _OPENAIS):
+        return True
+    above = model.rpartition("/")[0]
+    while above and above not in listing.models:
+        above = above.rpartition("/")[0]
+    return bool(above)
+
+
+def _response(status: int, body: bytes) -> UpstreamResponse:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    return Response(None, 0.0, status=status, headers=headers, named=dict(headers), pieces=[body])
+
+
+def _served_by(names: bytes) -> Headers:
+    return [(b"x-ingate-served-by", names)]
+
+
+def _joined(names: Sequence[str]) -> bytes:
+    """Returns names as a header's value, and how many more there are than fit."""
+    value = ", ".join(names).encode()
+    if len(value) <= OWNERS_BYTES:
+        return value
+    value = value[:OWNERS_BYTES].rpartition(b", ")[0]
+    return value + b", and %d more" % (len(names) - value.count(b", ") - 1)
