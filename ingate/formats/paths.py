@@ -168,8 +168,8 @@ def gemini_method(path: str) -> str:
 
 def gemini_model(path: str) -> str | None:
     """Returns the model a Gemini path names: what lies between `models/` and the verb, or else the last segment."""
-    _, found, name = path.partition("/models/")
-    return _last_colon(name if found else path.rpartition("/")[2])[0] or None
+    found = _MODEL.search(path)
+    return _last_colon(found[1] if found else path.rpartition("/")[2])[0] or None
 
 
 def path_model(format: Format, path: str) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import unquote
 
+import msgspec
 from msgspec import Struct
 
 from gen.ingate.providers.v1.provider_pb2 import (
@@ -23,8 +24,8 @@ from ingate.errors import BadRequest, ProviderFailed
 from ingate.formats import Words, write_no_model
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
-from ingate.proxy.listing import SPOKEN, Listing, Listings
-from ingate.proxy.plan import plan, vendor
+from ingate.proxy.listing import SPOKEN, Listing, Listings, Shown
+from ingate.proxy.plan import Plan, plan, vendor
 from ingate.proxy.ports import Headers, Transport, UpstreamResponse
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -79,9 +80,11 @@ def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
     if found is None:
         return Asked(words) if single is None else None
     model = unquote(found[1])
-    target, prefixed = _reached(targets, words, model)
-    if target is not None and (target is single if prefixed else target.type == type and not target.models):
-        return None
+    reached = _reached(targets, words, model)
+    if reached is not None:
+        target = reached.target
+        if target is single if reached.prefixed else target.type == type and not target.models:
+            return None
     return Asked(words, model)
 
 
@@ -101,33 +104,42 @@ class Models:
             if not listing.owners:
                 raise ProviderFailed("no provider lists its models")
             return Answer(_response(HTTPStatus.OK, listing.body), None, _served_by(_joined(listing.owners)))
-        shown = listing.models.get(asked.model)
+        reached = _reached(grant.targets, asked.words, asked.model)
+        shown = _shown(listing, asked.model, reached)
         if shown is not None:
             owner = next(target for target in grant.targets if target.name == shown.owner)
             return Answer(_response(HTTPStatus.OK, shown.entry), owner, _served_by(shown.owner.encode()))
-        if _may_be_known(asked.model, asked.words, listing, grant.targets):
+        if reached is not None and _may_be_known(asked, reached, listing):
             return None
         return Answer(_response(HTTPStatus.NOT_FOUND, write_no_model(asked.model, asked.words)), None, [])
 
 
-def _reached(targets: Sequence[Target], words: Words, model: str) -> tuple[Target | None, bool]:
-    """Returns the provider that a call for a model goes to, and whether the model's name begins with the provider's."""
+def _reached(targets: Sequence[Target], words: Words, model: str) -> Plan | None:
+    """Returns where a call for a model goes, None where it goes nowhere."""
     try:
-        chosen = plan(targets, SPOKEN[words], "/", model, headers=[], named=None)
+        return plan(targets, SPOKEN[words], "/", model, headers=[], named=None)
     except BadRequest:
-        return None, False
-    return chosen.target, chosen.prefixed
+        return None
 
 
-def _may_be_known(model: str, words: Words, listing: Listing, targets: Sequence[Target]) -> bool:
+def _shown(listing: Listing, model: str, reached: Plan | None) -> Shown | None:
+    """Returns what a listing shows of a model, by the name that it has there or behind that of its provider."""
+    shown = listing.models.get(model)
+    if shown is None and reached is not None and reached.prefixed:
+        shown = listing.models.get(reached.model or "")
+        return shown if shown is not None and shown.owner == reached.target.name else None
+    return shown
+
+
+def _may_be_known(asked: Asked, reached: Plan, listing: Listing) -> bool:
     """Tells whether a provider may know of a model that is not listed, or of something that belongs to one that is."""
-    target, prefixed = _reached(targets, words, model)
-    if target is None:
-        return False
-    if target.name not in listing.whole or (not prefixed and words is Words.OPENAI and target.type in _OPENAIS):
+    target = reached.target
+    if target.name not in listing.whole:
         return True
-    above = model.rpartition("/")[0]
-    while above and above not in listing.models:
+    if not reached.prefixed and asked.words is Words.OPENAI and target.type in _OPENAIS:
+        return True
+    above = (asked.model or "").rpartition("/")[0]
+    while above and _shown(listing, above, msgspec.structs.replace(reached, model=above.partition("/")[2])) is None:
         above = above.rpartition("/")[0]
     return bool(above)
 
