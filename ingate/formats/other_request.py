@@ -14,7 +14,6 @@ from ingate.formats.malformed import MalformedBody
 from ingate.formats.multipart import finding, last_value
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import LARGE, Budget, Pace, Steps
-from ingate.formats.paths import named_model
 from ingate.formats.scan import BLANK
 from ingate.formats.shape import Shape
 from ingate.formats.spliced import Body, Span, splicing
@@ -44,14 +43,11 @@ _PLACES = Shape(_Places)
 _encode = msgspec.json.Encoder().encode
 
 
-def naming_other(path: str, body: bytes, boundary: bytes) -> Steps[str | None]:
-    """Returns the model that a request names in its path, its form or its JSON body, in this order.
+def naming_other(body: bytes, boundary: bytes) -> Steps[str | None]:
+    """Returns the model that a form or a JSON body names; of a batch, the first model counts.
 
-    `boundary` is that of a form, empty where the body is none. Of a batch, the first model counts.
+    `boundary` is that of a form, empty where the body is none.
     """
-    model = named_model(path)
-    if model is not None:
-        return model
     if boundary:
         return last_value(body, (yield from finding(body, boundary, _FIELD, Budget(Pace()))))
     if not _may_be_object(body):

@@ -32,7 +32,8 @@ async def asked_model(head: RequestHead, body: bytes) -> str | None:
     if head.method != "POST" or head.compressed:
         return path_model(head.format, head.path) or named_model(head.path)
     if head.format not in JUDGED:
-        return path_model(head.format, head.path) or await paced(naming_other(head.path, body, head.boundary))
+        in_path = named_model(head.path) if head.format is Format.OTHER else path_model(head.format, head.path)
+        return in_path or await paced(naming_other(body, head.boundary))
     try:
         if len(body) <= LARGE:
             return read_model(head.format, head.path, body)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.formats import LARGE, at_once, naming_other, taking_out
+from ingate.formats import LARGE, at_once, naming_other, taking_out, views
 
 BOUNDARY = b"b-0"
 
@@ -23,8 +23,8 @@ def form(*fields, end=b"--", boundary=BOUNDARY):
     return b"\r\n".join([*parts, b"--" + boundary + end + b"\r\n"])
 
 
-def named(body, path="/v1/x", boundary=b""):
-    return at_once(naming_other(path, body, boundary))
+def named(body, boundary=b""):
+    return at_once(naming_other(body, boundary))
 
 
 def taken(body, prefix="p", boundary=b""):
@@ -103,11 +103,6 @@ def test_another_prefix_stays():
         assert taken(body) == body
 
 
-def test_a_path_wins_over_a_body():
-    """It says which model is called."""
-    assert named(b'{"model":"models/b"}', "/v1beta/models/a:embedText") == "a"
-
-
 @pytest.mark.parametrize("size", [0, 3 * LARGE])
 @pytest.mark.parametrize(
     ("fields", "model", "after"),
@@ -140,6 +135,32 @@ def test_a_form_without_its_last_line():
     cut = form(("file", b"F"), ("model", "p/m"))[: -len(b"\r\n--b-0--\r\n")]
     assert named(cut, boundary=BOUNDARY) is None
     assert taken(cut, boundary=BOUNDARY) == cut
+
+
+LARGE_BODIES = {
+    "file": (form(("file", b"\r\n--b-1" * 2_000_000), ("model", "p/m")), BOUNDARY),
+    "json": (b'{"image":"%b","model":"p/m"}' % (b"A" * 16_000_000), b""),
+    "batch": (b'{"requests":[%b]}' % b",".join([b'{"params":{"model":"p/m","messages":[]}}'] * 100_000), b""),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE_BODIES)
+def test_work_on_large_bodies_is_done_in_pieces(kind):
+    """Of about a millisecond, so that nobody waits for it, and what is large is not copied."""
+    body, boundary = LARGE_BODIES[kind]
+    for steps in (naming_other(body, boundary), taking_out(body, "p", boundary)):
+        turns = 0
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                result = ended.value
+                break
+            turns += 1
+        assert turns >= len(body) >> 20
+    assert bytes(result) == body.replace(b"p/m", b"m")
+    largest = max(views(result), key=len)
+    assert kind == "batch" or largest.obj is body
 
 
 @given(
