@@ -74,6 +74,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _setting("Hosts, addresses and networks that providers may have whatever they are, separated by commas."),
     ] = ""
+    cors_origins: Annotated[
+        str,
+        _setting(
+            "Origins whose pages may call the API and the proxy and read the answers: `https://app.example`, separated"
+            " by commas, or `*` for all; empty for none."
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        _setting(
+            "Addresses and networks of proxies before the gateway, separated by commas: what they say of a caller's"
+            " address in `Forwarded` or `X-Forwarded-For` is believed."
+        ),
+    ] = ""
     max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024
     max_management_bytes: Annotated[int, _setting("Largest body of a management call.", ge=1024)] = 256 * 1024
     max_inflight_bytes: Annotated[

@@ -34,7 +34,7 @@ from ingate.identity.memberships import Memberships
 from ingate.identity.operator import owner_session
 from ingate.keys.servicer import KeyServicer
 from ingate.limits.window import FixedWindows
-from ingate.net import addresses
+from ingate.net import addresses, forwarded
 from ingate.net.budget import BodyBudget
 from ingate.orgs.app_servicer import AppServicer
 from ingate.orgs.member_servicer import MemberServicer
@@ -132,6 +132,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     passwords = Passwords()
     stack.callback(passwords.close)
     policy = addresses.policy(settings.allow_private_upstreams, settings.ssrf_allowed_hosts, embedded=database.embedded)
+    proxies = forwarded.trusted_proxies(settings.trusted_proxies)
     authenticator, memberships = Authenticator(database, last_used, rate_limits), Memberships(database)
     refused, supervisor = Refusals(), Supervisor()
 
@@ -143,6 +144,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
             windows=windows,
             door=door,
             refused=refusals(FORWARD, refused.note),
+            proxies=proxies,
         )
         return (chain(judged, rpcs(), gateway_token=token, limits=limits, door=door),)
 

@@ -1,4 +1,4 @@
-"""Answers as bytes of HTTP/1.1: what a dialect says plus what every answer carries. Knows no rpcs."""
+"""Answers of HTTP/1.1: what a dialect says plus what every answer carries. Knows no rpcs."""
 
 import time
 import traceback
@@ -7,33 +7,32 @@ from functools import lru_cache
 from http import HTTPStatus
 
 import structlog
+from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.rpc.status import Failure
 from rest_facade import failures
+from rest_facade.cors import cors_headers
 from rest_facade.dialects.base import Answer, Dialect
-from rest_facade.middleware import Pairs, answer_headers, cors_headers
+from rest_facade.middleware import Pairs, answer_headers
+from rest_facade.request import Request
 
 _log = structlog.get_logger(__name__)
 
 
-def written(
-    dialect: Dialect,
-    method: str,
-    asked: CIMultiDictProxy[str],
-    request_id: str,
-    answer: Answer,
-    *,
-    more: Pairs = (),
-    lines: bytes = b"",
-) -> bytes:
-    """Returns an answer of a dialect to a request with the headers `asked`.
-
-    `more` are headers that the dialect's own win over. `lines` are for the head as they are.
-    """
-    headers = _headers(dialect, method, asked, request_id, answer)
+def response(dialect: Dialect, request: Request, answer: Answer, more: Pairs) -> web.Response:
+    """Returns the answer of a dialect to a request. `more` are headers that the dialect's own win over."""
+    headers = _headers(dialect, request.method, request.headers, request.id, answer)
     for name, value in more:
         headers.setdefault(name, value)
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+def written(
+    dialect: Dialect, method: str, asked: CIMultiDictProxy[str], request_id: str, answer: Answer, *, lines: bytes
+) -> bytes:
+    """Returns an answer of a dialect to what it does not claim, as bytes. `lines` are for the head as they are."""
+    headers = _headers(dialect, method, asked, request_id, answer)
     if answer.status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(answer.body))
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])

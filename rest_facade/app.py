@@ -8,22 +8,25 @@ import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from urllib.parse import unquote
 
 import grpc
 import structlog
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ingate.errors import DomainError
+from ingate.errors import DomainError, Unauthenticated
 from ingate.ids import uuid7
 from ingate.net.budget import BodyBudget
+from ingate.net.forwarded import TrustedProxies
 from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from ingate.proxy.ports import ClientGone, Headers
 from ingate.rpc.status import Failure
-from rest_facade import failures
-from rest_facade.answers import failure_of, written
-from rest_facade.dialects.base import Dialect
+from rest_facade import failures, welcome
+from rest_facade.answers import failure_of, response, written
+from rest_facade.cors import cors_headers, is_preflight
+from rest_facade.dialects.base import Answer, Dialect
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head, Heads, Limits
 from rest_facade.middleware import REQUEST_ID, common_lines
@@ -42,11 +45,14 @@ _CUT_SECONDS = 0.5
 _COMMON = common_lines() + REQUEST_ID.encode() + b": "
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _CLOSE = b"Connection: close\r\n"
-_KEPT = b"Connection: keep-alive\r\n"
 _LINGERING = 2, 0.005
 """How many connections are read, and how often, of those that send on after they were refused."""
 _CROWDED_SECONDS = 60.0
 """Between two log lines that say so."""
+
+
+class NoCredential(Unauthenticated):
+    """A proxied request shows no key at all."""
 
 
 class Facade:
@@ -66,6 +72,7 @@ class Facade:
         limits: Limits | None = None,
         refused: RefusalNote | None = None,
         budget: BodyBudget | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._refused = refused
         self.servings = tuple(Serving(dialect, channel, calls or Calls()) for dialect in dialects)
@@ -74,6 +81,7 @@ class Facade:
         self._proxy = proxy or _nowhere
         self.limits = limits or Limits()
         self.budget = budget or BodyBudget()
+        self.proxies = proxies
         self.heads = Heads(lambda path: self._serving(path) is not None, max_target=self.limits.target)
         self.outbox = Outbox()
         self.lingering = Turns(*_LINGERING)
@@ -135,7 +143,9 @@ class Facade:
 
     def refusal(self, failure: Failure) -> bytes:
         """Returns the answer to what is no request."""
-        return self._written("GET", _NO_HEADERS, uuid7(), failure, _CLOSE)
+        request_id = uuid7()
+        answer = self._default.error(failure, None, request_id)
+        return written(self._default, "GET", _NO_HEADERS, request_id, answer, lines=_CLOSE)
 
     def answer(self, connection: Connection, head: Head, body: Body) -> Awaitable[bool]:
         """Answers a request; tells whether the connection may take another one."""
@@ -143,16 +153,18 @@ class Facade:
 
     async def _claimed(self, connection: Connection, head: Head, body: Body) -> bool:
         started = time.perf_counter()
-        request = Request(uuid7(), head.method, head.path, head.query, head.fields(), connection.address, body)
+        request = Request(connection, head, body, uuid7())
         serving = self._serving(head.path)
         assert serving is not None
-        with contextlib.suppress(ClientGone):
-            answer, more = await serving.answer(request)
-            keep_alive = head.keep_alive and body.complete and not self.draining
-            lines = _CLOSE if not keep_alive else b"" if head.version else _KEPT
-            await connection.send(
-                written(serving.dialect, head.method, request.headers, request.id, answer, more=more, lines=lines)
-            )
+        keep_alive = False
+        with contextlib.suppress(ClientGone, ConnectionError):
+            said, more = await serving.answer(request)
+            answer = response(serving.dialect, request, said, more)
+            if not body.complete or self.draining:
+                answer.force_close()
+            await answer.prepare(request)
+            await answer.write_eof()
+            keep_alive = bool(answer.keep_alive)
             _log.debug(
                 "answered",
                 request_id=request.id,
@@ -161,43 +173,59 @@ class Facade:
                 status=answer.status,
                 ms=round((time.perf_counter() - started) * 1000, 3),
             )
-            return keep_alive
-        return False
+        return keep_alive
 
     async def _proxied(self, connection: Connection, head: Head, body: Body) -> bool:
         request_id = uuid7()
-        sink = HttpSink(connection, head, b"%b%b\r\n" % (_COMMON, request_id.encode()))
-        failure: Failure | None = None
-        try:
-            await self._proxy(request_id, head, body, sink)
-        except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
-            failure = failure_of(error, request_id, "proxy")
-            if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
-                self._refused(failure.reason, head.headers, connection.address)
+        common = b"%b%b\r\n" % (_COMMON, request_id.encode())
+        own: Answer | None = None
+        cors = self._default.cors
+        if cors is not None:
+            if is_preflight(head.method, head.fields()):
+                own = Answer(HTTPStatus.NO_CONTENT, b"")
+            common += b"".join(map(_line, cors_headers(cors, head.fields(), preflight=False)))
+        sink = HttpSink(connection, head, common)
+        if own is None:
+            try:
+                await self._proxy(request_id, head, body, sink)
+            except Exception as error:  # noqa: BLE001 -- every failure is answered, and logged where it is ours
+                own = self._told(error, connection, head, request_id)
         # Out here nothing holds on to the frames of what failed, and to the body in them, while the answer is taken.
-        if failure is not None:
+        if own is not None:
             if sink.started:
                 sink.abort()
             else:
-                await self._refuse_proxied(sink, head, body, request_id, failure)
+                await self._say(own, sink, head, body, request_id)
         return sink.keep_alive
 
-    async def _refuse_proxied(self, sink: HttpSink, head: Head, body: Body, request_id: str, failure: Failure) -> None:
+    def _told(self, error: Exception, connection: Connection, head: Head, request_id: str) -> Answer:
+        """Returns the answer to a proxied request that failed, and notes it where it is not on record."""
+        if isinstance(error, NoCredential):
+            page = welcome.page(head.method, head.path, head.fields().get("Accept", ""))
+            if page is not None:
+                return page
+        failure = failure_of(error, request_id, "proxy")
+        if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
+            self._refused(failure.reason, head.headers, connection.caller)
+        if self._default.proxy_error is not None:
+            return self._default.proxy_error(failure, head.path, head.headers, request_id)
+        return self._default.error(failure, None, request_id)
+
+    async def _say(self, answer: Answer, sink: HttpSink, head: Head, body: Body, request_id: str) -> None:
+        """Answers a proxied request with an answer of the gateway's own."""
         sink.keep_alive = sink.keep_alive and body.complete
         lines = sink.rate_lines if sink.keep_alive else sink.rate_lines + _CLOSE
         with contextlib.suppress(ClientGone):
-            await sink.send(self._written(head.method, head.fields(), request_id, failure, lines))
-
-    def _written(
-        self, method: str, asked: CIMultiDictProxy[str], request_id: str, failure: Failure, lines: bytes
-    ) -> bytes:
-        answer = self._default.error(failure, None, request_id)
-        return written(self._default, method, asked, request_id, answer, lines=lines)
+            await sink.send(written(self._default, head.method, head.fields(), request_id, answer, lines=lines))
 
     def _serving(self, path: str) -> Serving | None:
         """Returns who answers a raw path, None for the proxy."""
         claimed = unquote(path) if "%" in path else path
         return next((serving for claims, serving in self._claims if claims(claimed)), None)
+
+
+def _line(header: tuple[str, str]) -> bytes:
+    return f"{header[0]}: {header[1]}\r\n".encode("latin-1")
 
 
 async def _nowhere(_request_id: str, _head: Head, _body: Body, _sink: HttpSink) -> None:

@@ -12,7 +12,7 @@ from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead, read_head
-from rest_facade.app import ProxyHandler
+from rest_facade.app import NoCredential, ProxyHandler
 from rest_facade.http1 import Body, Head
 from rest_facade.sink import HttpSink
 
@@ -57,7 +57,7 @@ def _credential(headers: Headers) -> str:
                 elif token.startswith(SESSION_PREFIX.encode()):
                     raise Unauthenticated("a session cannot call providers: send a key in X-Ingate-Key")
     if not stated:
-        raise Unauthenticated("send an Ingate key in X-Ingate-Key, or as your SDK's API key")
+        raise NoCredential("send an Ingate key in X-Ingate-Key, or as your SDK's API key")
     if len(stated) > 1:
         raise BadRequest("the request carries keys that contradict each other")
     return stated.pop().decode("latin-1")

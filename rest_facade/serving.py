@@ -20,7 +20,7 @@ from rest_facade.endpoints import Endpoint, bind_request, compile_endpoint
 from rest_facade.failures import Refused
 from rest_facade.middleware import Pairs
 from rest_facade.query import BadQuery
-from rest_facade.request import Request
+from rest_facade.request import MAX_BODY, PATIENCE, Request
 from rest_facade.router import BadPath, Match, MethodNotAllowed, Router
 from rest_facade.routes import Parameter, Route, segments
 from rest_facade.style import wire_path
@@ -37,8 +37,8 @@ class Calls:
     gets `timeout` seconds and carries `gateway_token`, which proves to the core that a gateway asks.
     """
 
-    max_body: int = 256 * 1024
-    patience: float = 30.0
+    max_body: int = MAX_BODY
+    patience: float = PATIENCE
     timeout: float = 30.0
     gateway_token: str = ""
 
@@ -76,7 +76,7 @@ class Serving:
             return Answer(204, b""), ()
         route: Route | None = None
         try:
-            match = self._resolve(request.method, request.path)
+            match = self._resolve(request.method, request.raw_target[0])
             route = match.route
             if route.raw is not None:
                 return await route.raw(request, match.values), ()
@@ -111,7 +111,7 @@ class Serving:
         dialect, route = self.dialect, match.route
         endpoint = self._endpoints[id(route)]
         try:
-            pairs = query.parse(request.query, strict=dialect.inputs.query)
+            pairs = query.parse(request.raw_target[1], strict=dialect.inputs.query)
         except BadQuery as error:
             raise Refused(failures.bad_request(str(error))) from None
         credentials = dialect.credentials(request.headers, pairs)
@@ -124,7 +124,7 @@ class Serving:
             ("x-ingate-address", request.address),
             ("x-request-id", request.id),
         ]
-        body = await request.body.read(endpoint.max_body, self._calls.patience)
+        body = await request.read(endpoint.max_body, self._calls.patience)
         if body:
             body = self._json(request, route, body)
         message = bind_request(endpoint, dialect, self._binder, values=match.values, query=pairs, body=body)

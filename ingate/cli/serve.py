@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingate.core import Core
     from ingate.rpc.server import RpcServer
     from rest_facade.app import Facade
+    from rest_facade.http1 import Limits
 
 MUCH = 16 * 1024 * 1024
 """Bytes of bodies under way after which memory is given back to the system."""
@@ -55,11 +56,7 @@ async def serve(settings: Settings) -> None:
     from ingate.rpc import server as rpc_server
     from ingate.storage import data_dir
     from ingate.vault import MASTER_KEY_FILE
-    from rest_facade.app import Facade
-    from rest_facade.dialects.ingate import dialect
     from rest_facade.http1 import Limits
-    from rest_facade.proxy import proxy_handler
-    from rest_facade.serving import Calls
 
     stop = _on_signals()
     room = descriptors.make_room()
@@ -75,16 +72,8 @@ async def serve(settings: Settings) -> None:
                 door=core.door,
             )
         stack.push_async_callback(grpc.stop, 0.0)
-        calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
-        native = dialect()
-        facade = Facade(
-            core.channel,
-            (native,),
-            proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
-            calls=calls,
-            limits=Limits(head=settings.max_header_bytes, crowded=room.crowded, full=room.full),
-            refused=core.refusals.note_request,
-            budget=core.bodies,
+        facade = make_facade(
+            core, settings, Limits(head=settings.max_header_bytes, crowded=room.crowded, full=room.full)
         )
         with _listening(settings.host, settings.port):
             await facade.start(settings.host, settings.port)
@@ -100,6 +89,29 @@ async def serve(settings: Settings) -> None:
         giving_back.cancel()
         click.echo("draining", err=True)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
+
+
+def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
+    """Returns the HTTP side of a core, which listens nowhere yet."""
+    from ingate.net.forwarded import trusted_proxies
+    from rest_facade import cors
+    from rest_facade.app import Facade
+    from rest_facade.dialects.ingate import dialect
+    from rest_facade.proxy import proxy_handler
+    from rest_facade.serving import Calls
+    from rest_facade.spec.route import OPENAPI
+
+    calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
+    return Facade(
+        core.channel,
+        (dialect(cors.from_setting(settings.cors_origins), (OPENAPI,)),),
+        proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
+        calls=calls,
+        limits=limits,
+        refused=core.refusals.note_request,
+        budget=core.bodies,
+        proxies=trusted_proxies(settings.trusted_proxies),
+    )
 
 
 async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: float) -> None:

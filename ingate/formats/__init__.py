@@ -7,7 +7,7 @@ from ingate.formats.encoding import unpacking
 from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
 from ingate.formats.large_request import naming, renaming
 from ingate.formats.malformed import MalformedBody
-from ingate.formats.model_list import Listed, Words, read_model_list, write_model, write_model_list, write_no_model
+from ingate.formats.model_list import Listed, read_model_list, write_model, write_model_list
 from ingate.formats.multipart import boundary_of
 from ingate.formats.other_request import naming_other, taking_out
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
@@ -18,6 +18,7 @@ from ingate.formats.request_side import LEAVES, completed
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.spliced import Body, views
 from ingate.formats.sse import SSEParser
+from ingate.formats.vendor_errors import Fault, Vendor, error_members
 from ingate.pricing.usage import Usage
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "MOST",
     "SHARED",
     "Body",
+    "Fault",
     "Format",
     "Listed",
     "MalformedBody",
@@ -39,12 +41,13 @@ __all__ = [
     "SSEParser",
     "Steps",
     "Usage",
-    "Words",
+    "Vendor",
     "at_once",
     "boundary_of",
     "cloud_of",
     "completed",
     "detect",
+    "error_members",
     "named_model",
     "naming",
     "naming_other",
@@ -63,5 +66,4 @@ __all__ = [
     "without_prefix",
     "write_model",
     "write_model_list",
-    "write_no_model",
 ]

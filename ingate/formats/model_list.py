@@ -1,27 +1,18 @@
 """Listings of models: read as every vendor writes them, written in the words of any. Knows no provider."""
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ingate.formats.shape import Shape
+from ingate.formats.vendor_errors import Vendor
 
 _PREFIX = "models/"  # before every name of Gemini's
 _Moment = Annotated[int, Meta(ge=0, le=2**53)]  # more is no time, and not all who read JSON can hold it
 _LAST = datetime(9999, 12, 31, tzinfo=UTC)
 _CHATS = ("generateContent",)
-
-
-class Words(StrEnum):
-    """Whose words a listing is in."""
-
-    OPENAI = "openai"
-    ANTHROPIC = "anthropic"
-    GEMINI = "gemini"
-    OLLAMA = "ollama"
 
 
 class Listed(Struct, frozen=True):
@@ -76,39 +67,26 @@ def _created(entry: _Entry) -> int:
     return int(stamp.timestamp()) if stamp is not None and stamp.tzinfo is not None else 0
 
 
-def write_model(model: Listed, words: Words) -> bytes:
+def write_model(model: Listed, vendor: Vendor) -> bytes:
     """Returns one model as it stands in a listing, and as it is described alone."""
-    return _encode(_entry(model, words))
+    return _encode(_entry(model, vendor))
 
 
-def write_model_list(models: dict[str, bytes], words: Words) -> bytes:
+def write_model_list(models: dict[str, bytes], vendor: Vendor) -> bytes:
     """Returns a listing of models, each as `write_model` writes it under its name, all of them in one page."""
     entries = b"[%b]" % b",".join(models.values())
-    if words in (Words.GEMINI, Words.OLLAMA):
+    if vendor in (Vendor.GEMINI, Vendor.OLLAMA):
         return b'{"models":%b}' % entries
-    if words is Words.OPENAI:
+    if vendor is Vendor.OPENAI:
         return b'{"object":"list","data":%b}' % entries
     ends = (next(iter(models), None), next(reversed(models), None))
     return b'{"data":%b,"has_more":false,"first_id":%b,"last_id":%b}' % (entries, *map(_encode, ends))
 
 
-def write_no_model(id: str, words: Words) -> bytes:
-    """Returns the error for a model that there is not; its status is 404."""
-    error: dict[str, Any]
-    if words is Words.ANTHROPIC:
-        return _encode({"type": "error", "error": {"type": "not_found_error", "message": f"model: {id}"}})
-    if words is Words.GEMINI:
-        error = {"code": 404, "message": f"{_PREFIX}{id} is not found.", "status": "NOT_FOUND"}
-    else:
-        message = f"The model '{id}' does not exist or you do not have access to it."
-        error = {"message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
-    return _encode({"error": error})
-
-
-def _entry(model: Listed, words: Words) -> dict[str, Any]:
-    if words is Words.OPENAI:
+def _entry(model: Listed, vendor: Vendor) -> dict[str, Any]:
+    if vendor is Vendor.OPENAI:
         return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owner}
-    if words is Words.GEMINI:
+    if vendor is Vendor.GEMINI:
         return {
             "name": _PREFIX + model.id,
             "version": "",
@@ -116,7 +94,7 @@ def _entry(model: Listed, words: Words) -> dict[str, Any]:
             "description": f"Of the provider {model.owner}.",
             "supportedGenerationMethods": model.methods or _CHATS,
         }
-    if words is Words.ANTHROPIC:
+    if vendor is Vendor.ANTHROPIC:
         return {
             "type": "model",
             "id": model.id,

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 
 from msgspec import Struct
 
@@ -39,6 +38,7 @@ from ingate.proxy.target import Target
 STATUS = {
     "BAD_REQUEST": 400,
     "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
     "RATE_LIMITED": 429,
@@ -178,8 +178,6 @@ class Engine:
         if answer is None:
             return False
         exchange.target = answer.target
-        if answer.response.status == HTTPStatus.NOT_FOUND:
-            exchange.error_code = "not_found"
         await relay(exchange, answer.response, sink, self._terms, answer.served_by)
         return True
 
@@ -192,13 +190,13 @@ class Engine:
             return await self._try(exchange, target, outgoing)
         except StaleConnection as error:
             if not exchange.head.repeatable:
-                raise failure(error) from error
+                raise failure(error, target) from error
         except UpstreamError as error:
-            raise failure(error) from error
+            raise failure(error, target) from error
         try:
             return await self._try(exchange, target, outgoing)
         except UpstreamError as error:
-            raise failure(error) from error
+            raise failure(error, target) from error
 
     async def _try(self, exchange: Exchange, target: Target, outgoing: OutboundRequest) -> UpstreamResponse:
         """Sends a request once and notes what came of it. Raises UpstreamError."""

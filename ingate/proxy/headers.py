@@ -87,6 +87,11 @@ INBOUND_REFUSED = HOP_BY_HOP | frozenset(
     }
 )
 
+INBOUND_REFUSED_PREFIXES = (
+    b"access-control-",  # which pages may read an answer is the gateway's to say
+    b"x-ingate-",
+)
+
 _ORDINARY = frozenset({b"close", b"keep-alive"})  # values of `Connection` that name no header
 
 _json = msgspec.json.Encoder()
@@ -141,7 +146,7 @@ def _named_by_connection(headers: Headers) -> frozenset[bytes]:
 
 
 def _comes_back(name: bytes) -> bool:
-    return name not in INBOUND_REFUSED and not name.startswith(b"x-ingate-")
+    return name not in INBOUND_REFUSED and not name.startswith(INBOUND_REFUSED_PREFIXES)
 
 
 def carries_gateway_secret(value: bytes) -> bool:

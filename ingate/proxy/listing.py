@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ingate.errors import BadRequest
-from ingate.formats import Format, Listed, Words, read_model_list, write_model, write_model_list
+from ingate.formats import Format, Listed, Vendor, read_model_list, write_model, write_model_list
 from ingate.providers.catalogue import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
@@ -49,12 +49,12 @@ NAMED_AT_ONCE = 25
 _SHOWN_COST = 256  # bytes that a model costs beside what is said of it
 
 SPOKEN = {
-    Words.OPENAI: Format.OPENAI_CHAT,
-    Words.ANTHROPIC: Format.ANTHROPIC_MESSAGES,
-    Words.GEMINI: Format.GEMINI,
-    Words.OLLAMA: Format.OLLAMA,
+    Vendor.OPENAI: Format.OPENAI_CHAT,
+    Vendor.ANTHROPIC: Format.ANTHROPIC_MESSAGES,
+    Vendor.GEMINI: Format.GEMINI,
+    Vendor.OLLAMA: Format.OLLAMA,
 }
-"""The format in which a model is called by who asks for it in these words."""
+"""The format in which a model is called by who asks for it in a vendor's words."""
 
 
 class Shown(Struct, frozen=True):
@@ -77,7 +77,7 @@ class Listing(Struct, frozen=True):
     until: float
 
 
-_Key = tuple[bytes, Words]
+_Key = tuple[bytes, Vendor]
 """For whom a listing is, by the policy of a grant, and in whose words."""
 
 
@@ -97,13 +97,13 @@ class Listings:
         self._making: dict[_Key, _Making] = {}
         self._bytes = 0
 
-    async def listing(self, grant: Grant, words: Words, attempts: list[Attempt]) -> Listing:
+    async def listing(self, grant: Grant, vendor: Vendor, attempts: list[Attempt]) -> Listing:
         """Returns the listing of what a grant lets reach; notes what was tried.
 
         A provider that states its models is not asked. Nor is one that takes only the caller's own credential, for
         that is one provider's and must not be shown to all.
         """
-        key = (grant.policy, words)
+        key = (grant.policy, vendor)
         listing = self._made.get(key)
         if listing is None or time.monotonic() >= listing.until:
             listing = await self._join(key, grant, attempts)
@@ -125,7 +125,7 @@ class Listings:
                     del self._making[key]
 
     async def _make(self, key: _Key, grant: Grant, attempts: list[Attempt]) -> Listing:
-        targets, words, room = grant.targets, key[1], asyncio.Semaphore(AT_ONCE)
+        targets, vendor, room = grant.targets, key[1], asyncio.Semaphore(AT_ONCE)
         end = asyncio.get_running_loop().time() + LONGEST_IN_ALL
 
         async def ask(target: Target) -> list[Listed] | None:
@@ -139,16 +139,16 @@ class Listings:
             some = (models or [])[: MOST_IN_ALL - len(shown)]
             for start in range(0, len(some), NAMED_AT_ONCE):
                 for model in some[start : start + NAMED_AT_ONCE]:
-                    name = _name(targets, target, model.id, SPOKEN[words])
+                    name = _name(targets, target, model.id, SPOKEN[vendor])
                     named = Listed(name, model.created, target.name, model.methods)
-                    shown[name] = Shown(write_model(named, words), target.name)
+                    shown[name] = Shown(write_model(named, vendor), target.name)
                 await asyncio.sleep(0)
             if models is not None and len(models) < MOST and len(some) == len(models):
                 whole.add(target.name)
         owners = tuple(target.name for target, models in found if models is not None)
         complete = len(owners) == sum(map(_tells, targets))
         until = time.monotonic() + (REMEMBERED if complete else REMEMBERED_INCOMPLETE)
-        body = write_model_list({name: model.entry for name, model in shown.items()}, words)
+        body = write_model_list({name: model.entry for name, model in shown.items()}, vendor)
         listing = Listing(shown, body, owners, frozenset(whole), until)
         self._remember(key, listing)
         return listing

@@ -6,7 +6,6 @@ gateway knows.
 
 import re
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from urllib.parse import unquote
 
 import msgspec
@@ -20,12 +19,13 @@ from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_OPENAI,
     PROVIDER_TYPE_OPENAI_COMPATIBLE,
 )
-from ingate.errors import BadRequest, ProviderFailed
-from ingate.formats import Words, write_no_model
+from ingate.errors import BadRequest, NotFound, ProviderFailed
+from ingate.formats import Vendor
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
 from ingate.proxy.listing import SPOKEN, Listing, Listings, Shown
-from ingate.proxy.plan import Plan, plan, vendor
+from ingate.proxy.plan import Plan, plan
+from ingate.proxy.plan import vendor as vendor_type
 from ingate.proxy.ports import Headers, Transport, UpstreamResponse
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -35,12 +35,13 @@ PATHS = frozenset({"/api/tags", "/models", "/v1/models", "/v1beta/models"})
 OWNERS_BYTES = 4000
 """Of the header that names the providers: clients take 8 KiB and less."""
 
+_SHOWN = 200  # characters of a name that an error quotes
 _ONE = re.compile(r"(?:/v1|/v1beta)?/models/(.+)")
-_WORDS: dict[int, Words] = {
-    PROVIDER_TYPE_OPENAI: Words.OPENAI,
-    PROVIDER_TYPE_ANTHROPIC: Words.ANTHROPIC,
-    PROVIDER_TYPE_GEMINI: Words.GEMINI,
-    PROVIDER_TYPE_OLLAMA: Words.OLLAMA,
+_VENDORS: dict[int, Vendor] = {
+    PROVIDER_TYPE_OPENAI: Vendor.OPENAI,
+    PROVIDER_TYPE_ANTHROPIC: Vendor.ANTHROPIC,
+    PROVIDER_TYPE_GEMINI: Vendor.GEMINI,
+    PROVIDER_TYPE_OLLAMA: Vendor.OLLAMA,
 }
 _OPENAIS = frozenset(
     {PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI, PROVIDER_TYPE_OLLAMA}
@@ -49,9 +50,9 @@ _OPENAIS = frozenset(
 
 
 class Asked(Struct, frozen=True):
-    """What is asked for: all models, or the one of this name; and whose words the answer is to be in."""
+    """What is asked for: all models, or the one of this name; and in whose words."""
 
-    words: Words
+    vendor: Vendor
     model: str | None = None
 
 
@@ -66,26 +67,26 @@ class Answer(Struct, frozen=True):
 def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
     """Returns what a request asks for if it is for models, and no provider is known to be the one to answer it.
 
-    A vendor's own words, but for OpenAI's, mean the vendor's provider where there is exactly one.
+    The words of a vendor, but for OpenAI's, mean the vendor's provider where there is exactly one.
     """
     if head.method != "GET" or head.named is not None or len(targets) < 2:
         return None
     found = None
     if head.path not in PATHS and (found := _ONE.fullmatch(head.path)) is None:
         return None
-    type = vendor(head.path, head.headers)
-    words = _WORDS[type]
+    type = vendor_type(head.path, head.headers)
+    vendor = _VENDORS[type]
     own = [target for target in targets if target.type == type]
-    single = own[0] if len(own) == 1 and words is not Words.OPENAI else None
+    single = own[0] if len(own) == 1 and vendor is not Vendor.OPENAI else None
     if found is None:
-        return Asked(words) if single is None else None
+        return Asked(vendor) if single is None else None
     model = unquote(found[1])
-    reached = _reached(targets, words, model)
+    reached = _reached(targets, vendor, model)
     if reached is not None:
         target = reached.target
         if target is single if reached.prefixed else target.type == type and not target.models:
             return None
-    return Asked(words, model)
+    return Asked(vendor, model)
 
 
 class Models:
@@ -97,27 +98,27 @@ class Models:
     async def answer(self, asked: Asked, grant: Grant, attempts: list[Attempt]) -> Answer | None:
         """Returns the answer, None where a provider may know of a model that is not listed; notes what was tried.
 
-        Raises ProviderFailed when no provider lists anything.
+        Raises NotFound for a model that there is not, ProviderFailed when no provider lists anything.
         """
-        listing = await self._listings.listing(grant, asked.words, attempts)
+        listing = await self._listings.listing(grant, asked.vendor, attempts)
         if asked.model is None:
             if not listing.owners:
                 raise ProviderFailed("no provider lists its models")
-            return Answer(_response(HTTPStatus.OK, listing.body), None, _served_by(_joined(listing.owners)))
-        reached = _reached(grant.targets, asked.words, asked.model)
+            return Answer(_response(listing.body), None, _served_by(_joined(listing.owners)))
+        reached = _reached(grant.targets, asked.vendor, asked.model)
         shown = _shown(listing, asked.model, reached)
         if shown is not None:
             owner = next(target for target in grant.targets if target.name == shown.owner)
-            return Answer(_response(HTTPStatus.OK, shown.entry), owner, _served_by(shown.owner.encode()))
+            return Answer(_response(shown.entry), owner, _served_by(shown.owner.encode()))
         if reached is not None and _may_be_known(asked, reached, listing):
             return None
-        return Answer(_response(HTTPStatus.NOT_FOUND, write_no_model(asked.model, asked.words)), None, [])
+        raise NotFound(f"no provider lists the model {asked.model[:_SHOWN]}", fields={"model": "is not listed"})
 
 
-def _reached(targets: Sequence[Target], words: Words, model: str) -> Plan | None:
+def _reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Plan | None:
     """Returns where a call for a model goes, None where it goes nowhere."""
     try:
-        return plan(targets, SPOKEN[words], "/", model, headers=[], named=None)
+        return plan(targets, SPOKEN[vendor], "/", model, headers=[], named=None)
     except BadRequest:
         return None
 
@@ -136,7 +137,7 @@ def _may_be_known(asked: Asked, reached: Plan, listing: Listing) -> bool:
     target = reached.target
     if target.name not in listing.whole:
         return True
-    if not reached.prefixed and asked.words is Words.OPENAI and target.type in _OPENAIS:
+    if not reached.prefixed and asked.vendor is Vendor.OPENAI and target.type in _OPENAIS:
         return True
     above = (asked.model or "").rpartition("/")[0]
     while above and _shown(listing, above, msgspec.structs.replace(reached, model=above.partition("/")[2])) is None:
@@ -144,9 +145,9 @@ def _may_be_known(asked: Asked, reached: Plan, listing: Listing) -> bool:
     return bool(above)
 
 
-def _response(status: int, body: bytes) -> UpstreamResponse:
+def _response(body: bytes) -> UpstreamResponse:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    return Response(None, 0.0, status=status, headers=headers, named=dict(headers), pieces=[body])
+    return Response(None, 0.0, status=200, headers=headers, named=dict(headers), pieces=[body])
 
 
 def _served_by(names: bytes) -> Headers:

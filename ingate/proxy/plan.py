@@ -59,6 +59,10 @@ OPENAI_ROOTS = (
 MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
+NONE_YET = (
+    "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers, or start the gateway"
+    " with --demo to try it"
+)
 
 _ROOTS = (*OPENAI_ROOTS, *ANTHROPIC_ROOTS, *GEMINI_ROOTS)
 _OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})
@@ -106,7 +110,7 @@ def plan(
         by_path = by_vendor(targets, vendor(path, headers)) if format in SHARED else by_format(targets, format, model)
         target = by_path or default(targets, format)
     if target is None:
-        raise BadRequest(MISSING)
+        raise BadRequest(MISSING if targets else NONE_YET)
     return Plan(target, asked_of(target, path, format), model, prefixed)
 
 

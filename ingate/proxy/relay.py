@@ -27,6 +27,7 @@ from ingate.proxy.ports import (
     UpstreamResponse,
 )
 from ingate.proxy.stream_errors import error_event, may_follow
+from ingate.proxy.target import Target
 
 WHOLE_LIMIT = 1024 * 1024
 BODILESS = frozenset({204, 304})
@@ -99,7 +100,7 @@ async def _gathered(exchange: Exchange, response: UpstreamResponse) -> bytes:
             if size > WHOLE_LIMIT:
                 raise BadResponse("more came than was announced")
     except UpstreamError as error:
-        raise failure(error) from error
+        raise failure(error, exchange.target) from error
     return b"".join(pieces)
 
 
@@ -136,7 +137,7 @@ class _Pieces:
             try:
                 chunk = await self._next()
             except UpstreamError as error:
-                raise failure(error) from error
+                raise failure(error, exchange.target) from error
             try:
                 await sink.start(self._response.status, headers)
                 while chunk:
@@ -213,7 +214,7 @@ class _Pieces:
         """Tells a caller who has part of the answer that there will be no more."""
         exchange = self._exchange
         format = exchange.head.format
-        exchange.error_code = failure(error).reason.lower()
+        exchange.error_code = failure(error, exchange.target).reason.lower()
         whole = exchange.stream and not exchange.response_encoding and may_follow(self._tail, format)
         event = error_event(format, error.timeout) if whole else None
         try:
@@ -226,12 +227,13 @@ class _Pieces:
             exchange.client_gone = True
 
 
-def failure(error: UpstreamError) -> DomainError:
+def failure(error: UpstreamError, target: Target | None) -> DomainError:
     """Returns the domain error for a call that a transport could not make, or that failed below HTTP."""
     if isinstance(error, ShareUsedUp):
         return RateLimited(str(error), retry_after=1.0)
     if isinstance(error, NoRoom):
         return Unavailable(str(error), retry_after=1.0)
+    provider = "the provider" if target is None else f"the provider {target.name}"
     if error.timeout:
-        return ProviderTimedOut("the provider did not answer in time")
-    return ProviderFailed(f"the provider failed: {error}" if str(error) else "the provider failed")
+        return ProviderTimedOut(f"{provider} did not answer in time")
+    return ProviderFailed(f"{provider} failed: {error}" if str(error) else f"{provider} failed")

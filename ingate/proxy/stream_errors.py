@@ -4,35 +4,36 @@ from typing import Any
 
 import msgspec
 
-from ingate.formats import Format
+from ingate.formats import Fault, Format, Vendor, error_members
 
 _OPENAI = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS, Format.VERTEX_CHAT})
 _CLAUDE = frozenset({Format.ANTHROPIC_MESSAGES, Format.VERTEX_ANTHROPIC})
+_BROKEN = Fault(502, "provider_error", "the provider broke off its answer")
+_LATE = Fault(504, "provider_timeout", "the provider stopped answering")
 _encode = msgspec.json.encode
 
 
 def error_event(format: Format, timeout: bool) -> bytes | None:
     """Returns the bytes to append to complete events, or None where the format has no such event."""
-    message = "the provider stopped answering" if timeout else "the provider broke off its answer"
-    code = "provider_timeout" if timeout else "provider_error"
-    body: dict[str, Any]
+    fault = _LATE if timeout else _BROKEN
     if format in _OPENAI:
-        return b"data: " + _encode({"error": {"message": message, "type": "api_error", "code": code}}) + b"\n\n"
+        return _data(error_members(Vendor.OPENAI, fault))
     if format is Format.OPENAI_RESPONSES or format is Format.OPENAI_STORED_RESPONSES:
         # Documented flat; the official SDK raises only for a nested one.
-        detail = {"code": code, "message": message, "param": None}
-        body = {"type": "error", **detail, "sequence_number": 0, "error": {"type": "api_error", **detail}}
-        return b"event: error\ndata: " + _encode(body) + b"\n\n"
+        members = error_members(Vendor.OPENAI, fault)
+        detail = {"code": fault.code, "message": fault.message, "param": None}
+        return b"event: error\n" + _data({"type": "error", **detail, "sequence_number": 0, **members})
     if format in _CLAUDE:
-        body = {"type": "error", "error": {"type": "api_error", "message": message}}
-        return b"event: error\ndata: " + _encode(body) + b"\n\n"
+        return b"event: error\n" + _data(error_members(Vendor.ANTHROPIC, fault))
     if format is Format.GEMINI:
-        status = "DEADLINE_EXCEEDED" if timeout else "UNAVAILABLE"
-        body = {"error": {"code": 504 if timeout else 503, "message": message, "status": status}}
-        return b"data: " + _encode(body) + b"\n\n"
+        return _data(error_members(Vendor.GEMINI, fault))
     if format is Format.OLLAMA:
-        return _encode({"error": message}) + b"\n"
+        return _encode(error_members(Vendor.OLLAMA, fault)) + b"\n"
     return None
+
+
+def _data(body: dict[str, Any]) -> bytes:
+    return b"data: " + _encode(body) + b"\n\n"
 
 
 def may_follow(tail: bytes, format: Format) -> bool:

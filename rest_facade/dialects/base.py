@@ -9,9 +9,11 @@ from typing import Any
 
 from multidict import CIMultiDictProxy
 
+from ingate.proxy.ports import Headers as RawHeaders
 from ingate.rpc.status import Failure
 from rest_facade.call import Metadata
-from rest_facade.middleware import JSON, Cors, Pairs, rate_headers
+from rest_facade.cors import Cors
+from rest_facade.middleware import JSON, Pairs, rate_headers
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Route
 from rest_facade.style import SNAKE, Style
@@ -54,9 +56,9 @@ class Dialect:
 
     `claims` tells whether a decoded path is the dialect's, with a route or without. `credentials` turns headers and
     query into call metadata, and raises a DomainError for what contradicts itself. `error` puts a failure into
-    words; the route is None where none was found. `envelope` wraps the JSON of a success. `headers` are what every
-    answer of the dialect adds, given the request's headers and the request id. `rate_headers` reads trailing
-    metadata.
+    words; the route is None where none was found. `proxy_error` has other words for paths that no dialect claims, given
+    raw path and headers. `envelope` wraps the JSON of a success. `headers` are what every answer of the dialect adds,
+    given the request's headers and the request id. `rate_headers` reads trailing metadata.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Dialect:
     routes: tuple[Route, ...]
     credentials: Callable[[Headers, Query], Metadata]
     error: Callable[[Failure, Route | None, str], Answer]
+    proxy_error: Callable[[Failure, str, RawHeaders, str], Answer] | None = None
     envelope: Callable[[Any, Route], Any] | None = None
     style: Style = SNAKE
     inputs: Inputs = Inputs()

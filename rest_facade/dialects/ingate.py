@@ -8,11 +8,14 @@ import grpc
 from msgspec import Raw
 
 from ingate.errors import BadRequest, Unauthenticated
+from ingate.formats import Fault, error_members
 from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
+from ingate.proxy.ports import Headers as Pairs
 from ingate.rpc.status import INTERNAL_MESSAGE, Failure
 from rest_facade.call import Metadata
+from rest_facade.cors import Cors
 from rest_facade.dialects.base import Answer, Dialect, Headers
-from rest_facade.middleware import Cors
+from rest_facade.proxy_errors import vendor
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Route, native_routes
 from rest_facade.wire import NUMBER, encode
@@ -63,6 +66,9 @@ _BY_CODE = {
     grpc.StatusCode.UNAVAILABLE: (503, "unavailable"),
 }
 
+_WAITING = frozenset({429, 503})
+"""Statuses with which a caller hears when to come back."""
+
 # Documented extra fields, from the failure's metadata: name → whether it is a number.
 _EXTRAS = {
     "BUDGET_EXCEEDED": {"budget_id": False, "current_spend": True, "hard_limit_usd": True},
@@ -71,9 +77,9 @@ _EXTRAS = {
 }
 
 
-def dialect(cors: Cors | None = None) -> Dialect:
-    """Returns the dialect; browsers on other origins may read answers only as `cors` says."""
-    return Dialect(NAME, claims, native_routes(NAME), credentials, error, cors=cors)
+def dialect(cors: Cors | None = None, more: tuple[Route, ...] = ()) -> Dialect:
+    """Returns the dialect, with more routes than the protos state; `cors` says who may read answers elsewhere."""
+    return Dialect(NAME, claims, (*native_routes(NAME), *more), credentials, error, proxy_error, cors=cors)
 
 
 def codes() -> frozenset[str]:
@@ -117,6 +123,22 @@ def refuse_query_key(query: Query, *, management: bool) -> None:
 
 def error(failure: Failure, _route: Route | None, request_id: str) -> Answer:
     """Returns the flat error body: `code`, `message`, `request_id`, details and documented extras, older aliases."""
+    status, body = _error(failure, request_id)
+    return Answer(status, encode(body), tuple(_headers(status, failure)))
+
+
+def proxy_error(failure: Failure, path: str, headers: Pairs, request_id: str) -> Answer:
+    """Returns the same with the members by which the clients of the API that a path belongs to know an error."""
+    status, body = _error(failure, request_id)
+    whose = vendor(path, headers)
+    if whose is not None:
+        wait = failure.retry_after if status in _WAITING else None
+        fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait)
+        body |= error_members(whose, fault)
+    return Answer(status, encode(body), tuple(_headers(status, failure)))
+
+
+def _error(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:
     status, code = _BY_REASON.get(failure.reason) or _BY_CODE.get(failure.code) or _BY_REASON["INTERNAL"]
     message = failure.message if code != "internal" else INTERNAL_MESSAGE
     body: dict[str, Any] = {"code": code, "message": message, "request_id": request_id}
@@ -128,8 +150,7 @@ def error(failure: Failure, _route: Route | None, request_id: str) -> Answer:
             body[name] = value
         elif NUMBER.fullmatch(value):
             body[name] = Raw(value.encode())
-    body |= {"error": message, "error_code": code}
-    return Answer(status, encode(body), tuple(_headers(status, failure)))
+    return status, body | {"error": message, "error_code": code}
 
 
 def _headers(status: int, failure: Failure) -> list[tuple[str, str]]:
@@ -138,7 +159,7 @@ def _headers(status: int, failure: Failure) -> list[tuple[str, str]]:
         headers.append(("WWW-Authenticate", "Bearer"))
     if status == 405:
         headers.append(("Allow", failure.metadata.get("allow", "")))
-    if status in {429, 503}:
+    if status in _WAITING:
         headers.append(("Retry-After", str(max(1, math.ceil(failure.retry_after or 1)))))
     return headers
 

@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         "_task",
         "_turn",
         "busy",
+        "caller",
         "grace",
         "transport",
         "writing_paused",
@@ -79,6 +80,8 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._reading_paused = False
         self.busy = False
+        self.caller = ""
+        """The address that the request under way is from: the connection's, or the one that a trusted proxy tells."""
         self.grace: Callable[[], float] = float
         """Seconds that the proxied request may go on should its caller leave."""
         self.writing_paused = False
@@ -192,7 +195,9 @@ class Connection(asyncio.Protocol):
         self.busy = True
         self._expects = head.expects
         self._claimed = head.claimed
-        body = self._body = Body(self, length, self._service.budget, self.address, chunked=head.chunked)
+        proxies = self._service.proxies
+        caller = self.caller = self.address if proxies is None else proxies.caller(self.address, head.headers)
+        body = self._body = Body(self, length, self._service.budget, caller, chunked=head.chunked)
         self._head = head
         self._buffer = b""
         rest = raw[end + len(_END) :]
@@ -337,7 +342,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def address(self) -> str:
-        """The caller's address without its port, empty where the transport has none."""
+        """The other side's address without its port, empty where the transport has none."""
         if self._address is None:
             peer: Any = self.transport.transport.get_extra_info("peername")
             self._address = str(peer[0]) if isinstance(peer, tuple) else ""

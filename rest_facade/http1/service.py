@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ingate.net.budget import BodyBudget
+from ingate.net.forwarded import TrustedProxies
 from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from ingate.rpc.status import Failure
@@ -36,13 +37,14 @@ class Limits:
 
 
 class Service(Protocol):
-    """Who answers the requests of connections."""
+    """Who answers the requests of connections. `proxies` are those whose word for a caller's address is taken."""
 
     budget: BodyBudget
     heads: Heads
     limits: Limits
     outbox: Outbox
     lingering: Turns
+    proxies: TrustedProxies | None
     draining: bool
 
     def opened(self, connection: "Connection") -> None:

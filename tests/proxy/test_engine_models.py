@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from ingate import ids
-from ingate.formats import Words
+from ingate.formats import Vendor
 from ingate.proxy import listing, models
 from tests.support.gateway import checked, gateway
 from tests.support.upstream import JSON, garbage, pause, reset, respond, stall, status
@@ -246,10 +246,10 @@ async def test_who_asks_meanwhile_waits_for_the_same_listing(two, up):
     # As the engine asks: a caller over HTTP who leaves is given a grace before its exchange ends.
     engine = two.gateway.core.engine
     made, grant = engine._models._listings, await engine._grants.grant(ids.secret_hash(two.key))
-    first = asyncio.create_task(made.listing(grant, Words.OPENAI, []))
+    first = asyncio.create_task(made.listing(grant, Vendor.OPENAI, []))
     await up.wait_for(2)
     asking = [asyncio.create_task(listed(two)) for _ in range(9)]
-    await eventually(lambda: made._making[grant.policy, Words.OPENAI].waiting == 10)
+    await eventually(lambda: made._making[grant.policy, Vendor.OPENAI].waiting == 10)
     first.cancel()
     await asyncio.wait([first])
     gate.set()
@@ -262,7 +262,7 @@ async def test_nobody_is_asked_for_nobody(gw, two, up):
     up.script("/v1/models", stall())
     made = gw.core.engine._models._listings
     grant = await gw.core.engine._grants.grant(ids.secret_hash(two.key))
-    waiting = asyncio.create_task(made.listing(grant, Words.OPENAI, []))
+    waiting = asyncio.create_task(made.listing(grant, Vendor.OPENAI, []))
     await up.wait_for(2)
     waiting.cancel()
     await asyncio.wait([waiting])

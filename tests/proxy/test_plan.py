@@ -117,16 +117,16 @@ def test_several_or_few_providers(targets, path, expected):
 
 
 @pytest.mark.parametrize(
-    ("targets", "path"),
+    ("targets", "path", "says"),
     [
-        ([], CHAT),
-        ([target("openai"), target("anthropic")], "/anything/you/want"),
-        ([target("a", "openai-compatible"), target("b", "openai-compatible")], CHAT),
+        ([], CHAT, "there is no provider yet. Add one with POST /api/v1/providers"),
+        ([target("openai"), target("anthropic")], "/anything/you/want", "the organisation has no default"),
+        ([target("a", "openai-compatible"), target("b", "openai-compatible")], CHAT, "the organisation has no default"),
     ],
 )
-def test_nothing_leads_to_a_provider(targets, path):
-    """No provider at all is the documented 400."""
-    with pytest.raises(BadRequest, match=r"Missing X-Ingate-Provider"):
+def test_nothing_leads_to_a_provider(targets, path, says):
+    """No provider at all is the documented 400, which says how to have one."""
+    with pytest.raises(BadRequest, match=rf"^Missing X-Ingate-Provider: .*{says}"):
         planned(targets, path, "m")
 
 

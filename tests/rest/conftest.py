@@ -47,7 +47,7 @@ async def serve(core):
 async def facade(serve):
     """A facade of the Ingate dialect without a proxy, with small limits."""
     return await serve(
-        calls=Calls(max_body=100_000, patience=1.0, timeout=2.0, gateway_token="gateway-secret"),
+        calls=Calls(max_body=100_000, patience=1.0, timeout=20.0, gateway_token="gateway-secret"),
         limits=Limits(head_time=0.5, idle=5.0),
     )
 

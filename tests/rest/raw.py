@@ -6,7 +6,7 @@ KEY = {"X-Ingate-Key": "sk-ingate-x"}
 """The headers of a caller who shows a credential: without one, only public routes get as far as the core."""
 
 
-async def exchange(port, *parts, timeout=5.0):  # noqa: ASYNC109 - bounds the whole exchange
+async def exchange(port, *parts, timeout=20.0):  # noqa: ASYNC109 - bounds the whole exchange
     """Sends the parts, each in a segment of its own, and returns everything until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -20,7 +20,7 @@ async def exchange(port, *parts, timeout=5.0):  # noqa: ASYNC109 - bounds the wh
         writer.close()
 
 
-async def one_answer(reader, timeout=5.0):  # noqa: ASYNC109 - bounds the whole answer
+async def one_answer(reader, timeout=20.0):  # noqa: ASYNC109 - bounds the whole answer
     """Reads one answer with a content-length, and returns status, headers (lower-case names) and body."""
     async with asyncio.timeout(timeout):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

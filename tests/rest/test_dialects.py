@@ -10,9 +10,11 @@ from gen.ingate.exchanges.v1 import exchange_pb2, exchange_service_pb2
 from gen.ingate.keys.v1 import key_pb2, key_service_pb2
 from ingate.errors import BadRequest
 from rest_facade.app import Facade
+from rest_facade.cors import Cors
 from rest_facade.dialects.base import Answer, Dialect, Inputs
 from rest_facade.dialects.ingate import INGATE
-from rest_facade.middleware import SECURITY, Cors
+from rest_facade.middleware import SECURITY
+from rest_facade.request import MAX_BODY
 from rest_facade.router import RouteConflict
 from rest_facade.routes import Route
 from rest_facade.style import Style
@@ -211,3 +213,19 @@ async def test_raw_routes(serve, core):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         assert (await client.put("/toy/raw/a/b%2Fc")).text == "a/b%2Fc PUT 36"
         assert (await client.get("/toy/raw/fail")).json()["error"] == "as it wishes"
+
+
+async def test_raw_routes_read_requests_as_handlers_of_aiohttp_do(serve, core):
+    """Headers, query and body are there by aiohttp's names; the body is bounded as every other is."""
+
+    async def raw(request, _values):
+        said = await request.json()
+        return Answer(200, f"{said['a']} {request.query['q']} {request.headers['X-One']} {request.remote}".encode())
+
+    route = Route("toy", "POST", "/toy/raw", raw=raw)
+    facade = await serve([dataclasses.replace(TOY, routes=(route,))])
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+        answer = await client.post("/toy/raw?q=%C3%A9", json={"a": [1]}, headers={"X-One": "1"})
+        assert answer.text == "[1] é 1 127.0.0.1"
+        refused = await client.post("/toy/raw", content=b" " * (MAX_BODY + 1))
+        assert f"larger than {MAX_BODY} bytes" in refused.json()["error"]

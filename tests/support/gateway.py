@@ -18,16 +18,13 @@ import grpc.aio
 import httpx
 
 from ingate import migrate, migrations
+from ingate.cli.serve import make_facade
 from ingate.config import Settings
 from ingate.core import Core, open_core
 from ingate.rpc import connect
 from ingate.rpc import server as rpc_server
 from ingate.storage import EMBEDDED_FILE, open_database
-from rest_facade.app import Facade
-from rest_facade.dialects.ingate import dialect
 from rest_facade.http1 import Limits
-from rest_facade.proxy import proxy_handler
-from rest_facade.serving import Calls
 from tests.support.process import Child, ingate_argv
 
 SIGNUPS_PER_ADDRESS = 9
@@ -168,18 +165,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             )
             stack.push_async_callback(server.stop, 0.0)
             target = server.target
-        calls = Calls(max_body=chosen.max_management_bytes, gateway_token=core.gateway_token)
-        native = dialect()
-        proxy = proxy_handler(core.engine, max_body=chosen.max_body_bytes, patience=calls.patience)
-        facade = Facade(
-            core.channel,
-            (native,),
-            proxy,
-            calls=calls,
-            limits=Limits(head=chosen.max_header_bytes),
-            refused=core.refusals.note_request,
-            budget=core.bodies,
-        )
+        facade = make_facade(core, chosen, Limits(head=chosen.max_header_bytes))
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)
         clients = await stack.enter_async_context(AsyncExitStack())

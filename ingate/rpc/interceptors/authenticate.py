@@ -11,6 +11,7 @@ import hmac
 from typing import Any, Protocol
 
 from ingate.errors import Unauthenticated
+from ingate.net.forwarded import TrustedProxies
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.peer import peer_address
@@ -54,8 +55,19 @@ def credential(metadata: dict[str, str]) -> str | None:
     return secrets.pop()
 
 
-def authenticate(authenticator: Authenticator, gateway_token: str) -> Stage:
-    """Returns the stage. Raises ValueError for an empty gateway token, which everyone could show."""
+def called_from(call: Call, proxies: TrustedProxies | None) -> str:
+    """Returns the address of whoever is on the other side of the connection, or behind a trusted proxy there."""
+    peer = peer_address(call.context.peer())
+    if proxies is None:
+        return peer
+    return proxies.caller(peer, [(name.encode(), value.encode()) for name, value in call.metadata.items()])
+
+
+def authenticate(authenticator: Authenticator, gateway_token: str, proxies: TrustedProxies | None = None) -> Stage:
+    """Returns the stage. `proxies` are those whose word for a caller's address is taken.
+
+    Raises ValueError for an empty gateway token, which everyone could show.
+    """
     if not gateway_token:
         raise ValueError("the gateway token must not be empty")
     expected = gateway_token.encode()
@@ -75,14 +87,9 @@ def authenticate(authenticator: Authenticator, gateway_token: str) -> Stage:
                 raise Unauthenticated("the gateway token is not valid")
             gateway = token is not None
             address = metadata.get(ADDRESS, "")[:_ADDRESS_CHARACTERS] if gateway else ""
+            address = address or called_from(call, proxies)
             caller = await identify(metadata, public=public, gateway=gateway)
-            set_principal(
-                dataclasses.replace(
-                    caller,
-                    address=address or peer_address(call.context.peer()),
-                    request_id=call.request_id,
-                )
-            )
+            set_principal(dataclasses.replace(caller, address=address, request_id=call.request_id))
             return await step(request, call)
 
         return authenticated

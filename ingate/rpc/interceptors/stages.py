@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ingate import clock
 from ingate.limits.window import FixedWindows
+from ingate.net.forwarded import TrustedProxies
 from ingate.rpc.door import Door
 from ingate.rpc.interceptors.access_log import ACCESS_LOG
 from ingate.rpc.interceptors.authenticate import Authenticator, authenticate
@@ -26,10 +27,11 @@ def stages(
     uncounted: frozenset[str] = frozenset(),
     door: Door | None = None,
     refused: Stage | None = None,
+    proxies: TrustedProxies | None = None,
 ) -> tuple[Stage, ...]:
     """Returns the stages, outermost first, with a door those that receive.
 
-    `uncounted`: see `quota`. `refused`: see `refusals`.
+    `uncounted`: see `quota`. `refused`: see `refusals`. `proxies`: see `authenticate`.
     """
     return (
         # Outermost: no exception of a stage or a servicer may reach gRPC, which would send its text.
@@ -41,7 +43,7 @@ def stages(
         # Before a credential is looked up, which costs more than to turn a caller away.
         *((admit(door),) if door else ()),
         # Before whatever asks who is calling.
-        authenticate(authenticator, gateway_token),
+        authenticate(authenticator, gateway_token, proxies),
         # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
         # malformed use up the minute too.
         quota(windows, now, uncounted=uncounted),
