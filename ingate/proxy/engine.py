@@ -15,7 +15,7 @@ from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
 from ingate.formats import Body
 from ingate.limits.window import Decision, FixedWindows
-from ingate.proxy import models
+from ingate.proxy import models, uploads
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.asked_model import asked_model, unprefixed
 from ingate.proxy.exchange import Attempt, Exchange
@@ -34,6 +34,7 @@ from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 from ingate.proxy.target import Target
+from ingate.proxy.uploads import Uploads
 
 STATUS = {
     "BAD_REQUEST": 400,
@@ -66,7 +67,7 @@ class Inbound(Struct):
 class Engine:
     """Forwards requests. One for each process and event loop.
 
-    `transports` has the network at False and the demo model at True.
+    `transports` has the network at False and the demo model at True. `uploads` are those that keys have begun here.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Engine:
         self._models = models.Models(transports)
         self._terms = Terms(recorder.settle, recorder.capture, abandoned)
         self._idle: asyncio.Event | None = None  # once somebody waits for it
+        self.uploads = Uploads()
         self.in_flight = 0
 
     async def forward(self, request: Inbound, sink: Sink) -> None:
@@ -169,6 +171,8 @@ class Engine:
             response = await self._attempt(exchange, route, await unprefixed(head, body, route.plan))
         else:
             response = await self._attempt(exchange, route, body)
+        if head.begins and (url := response.named.get(uploads.URL)) is not None:
+            self.uploads.begin(url, head.digest, route.plan.target.name)
         await relay(exchange, response, sink, self._terms, route.served_by)
 
     async def _listed(self, asked: models.Asked, exchange: Exchange, sink: Sink) -> bool:

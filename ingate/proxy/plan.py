@@ -66,7 +66,7 @@ NONE_YET = (
 
 _ROOTS = (*OPENAI_ROOTS, *ANTHROPIC_ROOTS, *GEMINI_ROOTS)
 _OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})
-_GOOGLE = frozenset({b"x-goog-api-client", b"x-goog-api-key"})
+_GOOGLE = frozenset({b"x-goog-api-client", b"x-goog-api-key", b"x-goog-upload-command"})
 _GEMINI_VERB = re.compile(
     r"/models/.+:(?:asyncBatchEmbedContent|batch(?:EmbedText|GenerateContent)|count(?:MessageTokens|TextTokens|Tokens)"
     r"|embedText|generate(?:Answer|Message|Text)|predict(?:LongRunning)?)"

@@ -45,7 +45,7 @@ OPENAI = {  # the client's exception, type, code
     400: ("BadRequestError", "invalid_request_error", "bad_request"),
     401: ("AuthenticationError", "invalid_request_error", "invalid_api_key"),
     403: ("PermissionDeniedError", "invalid_request_error", "forbidden"),
-    404: ("NotFoundError", "invalid_request_error", "not_found"),
+    404: ("NotFoundError", "invalid_request_error", "model_not_found"),
     405: ("APIStatusError", "invalid_request_error", "method_not_allowed"),
     408: ("APIStatusError", "invalid_request_error", "bad_request"),
     413: ("APIStatusError", "invalid_request_error", "payload_too_large"),
