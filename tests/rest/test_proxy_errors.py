@@ -107,7 +107,7 @@ def assert_ours(body, status):
     assert len(body["request_id"]) == 36
     assert body["message"] == ("internal error" if status == 500 else SAID)
     assert body["code"] == body["error_code"]
-    assert body["code"] == {401: "unauthorized", 429: "rate_limited"}.get(status, OPENAI[status][2])
+    assert body["code"] == {401: "unauthorized", 404: "not_found", 429: "rate_limited"}.get(status, OPENAI[status][2])
 
 
 @pytest.mark.parametrize("path", ["/v1", ""])
