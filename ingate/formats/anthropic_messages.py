@@ -5,9 +5,9 @@ from msgspec import Raw, Struct
 from ingate.formats.content import Content, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.stated_cost import Charge, take_charge
-from ingate.formats.tally import Tally
+from ingate.formats.tally import MAX_NAME, Tally
 from ingate.formats.usage import Count, Counts, anthropic_usage
-from ingate.pricing.usage import COMPACTION, NO_UNITS, Units, passed
+from ingate.pricing.usage import COMPACTION, NO_UNITS, UNCHARGED, Units, passed
 
 
 class _Turn(Struct, gc=False):
@@ -83,6 +83,7 @@ class _Event(Struct, gc=False):
 
 _HOUR = "cache_write_1h_tokens"
 _MAX_PASSES = 100
+_ATTEMPTS = frozenset({"message", "fallback_message"})
 
 REQUEST = Shape(Request)
 MESSAGE = Shape(_Message)
@@ -112,7 +113,7 @@ def event(tally: Tally, data: bytes) -> bool:
         if delta.text:
             tally.say(delta.text)
         elif delta.stop_reason:
-            tally.finish = delta.stop_reason
+            _stop(tally, delta.stop_reason)
     elif parsed.content_block is not None:
         _block(tally, parsed.content_block)
     elif parsed.message is not None:
@@ -134,14 +135,21 @@ def whole(tally: Tally, data: bytes) -> bool:
 
 def _message(tally: Tally, message: _Message) -> None:
     tally.name(message.model)
-    tally.finish = message.stop_reason
     for block in message.content or ():
         _block(tally, block)
+    _stop(tally, message.stop_reason)
     if message.usage is not None:
         _usage(tally, message.usage)
 
 
+def _stop(tally: Tally, reason: str | None) -> None:
+    tally.finish = reason
+    if reason == "refusal" and not tally.begun:
+        tally.term(UNCHARGED, "refused before any output")
+
+
 def _block(tally: Tally, block: _Block) -> None:
+    tally.begun = True
     if block.type == "tool_use":
         tally.tool_calls += 1
     elif block.type == "text" and block.text:
@@ -160,8 +168,12 @@ def _usage(tally: Tally, usage: _Usage) -> None:
         tally.term("service_tier", usage.service_tier)
     tally.term("speed", usage.speed)
     take_charge(tally, usage)
-    if usage.iterations is not None:
-        tally.others = _others(usage.iterations)
+    if usage.iterations:
+        last = usage.iterations[-1]
+        if last.type == "fallback_message" and last.model:
+            # A stream begins with the name of the model that refused.
+            tally.model = last.model[:MAX_NAME]
+        tally.others = _others(usage.iterations, last.model)
 
 
 def _counts(one: _Pass) -> Counts:
@@ -185,14 +197,18 @@ def _written(one: _Pass) -> tuple[int | None, int]:
     return total, min(hour, total)
 
 
-def _others(several: list[_Pass]) -> Units:
-    """Returns the passes that the other counts leave out: compactions, and advice by another model.
+def _others(several: list[_Pass], answered: str | None) -> Units:
+    """Returns the passes that the other counts leave out: compactions, advice by another model, and refused attempts.
 
-    A message that was declined, and another model then answered, is not paid.
+    Where a model refused, and another then answered, the attempt is paid for as far as it had begun to answer.
     """
     others: Units = ()
     for one in several[:_MAX_PASSES]:
-        label = COMPACTION if one.type == "compaction" else one.model if one.type == "advisor_message" else None
+        label = None
+        if one.type == "compaction":
+            label = COMPACTION
+        elif one.type == "advisor_message" or (one.type in _ATTEMPTS and one.model != answered and one.output_tokens):
+            label = one.model
         if label:
             hour = _written(one)[1]
             units = ((_HOUR, hour),) if hour else NO_UNITS

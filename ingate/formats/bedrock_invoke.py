@@ -6,12 +6,14 @@ answer in headers. What the answer itself says goes before.
 
 import binascii
 from collections.abc import Mapping
+from functools import reduce
 
 from msgspec import Raw, Struct, field
 
 from ingate.formats import anthropic_messages, bedrock_converse, openai_chat
 from ingate.formats.content import Content, Strings, strings_of, text_of
 from ingate.formats.fault import describe_body
+from ingate.formats.outline import Outline, union
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -76,8 +78,17 @@ class _Answer(Struct, gc=False):
     metrics: _Metrics | None = field(name="amazon-bedrock-invocationMetrics", default=None)
 
 
+class _AnyVendors(Shape[_Answer]):
+    """An answer of whichever vendor: of a large one, all that one of the readers wants is kept."""
+
+    @property
+    def outline(self) -> Outline:
+        shapes = (_WRAPPED, anthropic_messages.MESSAGE, openai_chat.RESPONSE)
+        return reduce(union, (shape.outline for shape in shapes), super().outline)
+
+
 REQUEST = Shape(_Request)
-ANSWER = Shape(_Answer)
+ANSWER = _AnyVendors(_Answer)
 ENVELOPE = Shape(_Envelope)
 _WRAPPED = Shape(bedrock_converse.Wrapped)
 HEADERS = {

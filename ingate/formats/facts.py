@@ -23,8 +23,10 @@ _FAILED_REASONS = frozenset(
         "abort",  # vLLM
         "insufficient_system_resource",  # DeepSeek
         "network_error",  # Zhipu
-        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_FUNCTION_CALL",  # Gemini
         "MALFORMED_RESPONSE",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
     }
 )
 

@@ -1,16 +1,15 @@
 """OpenAI Chat Completions, and the Completions and Embeddings that share its response envelope.
 
-Compatible providers differ in where usage goes (last choice chunk, a chunk without choices,
-`x_groq`) and in how they name cached tokens; all of that is read here.
+Compatible providers differ in where usage goes (last choice chunk, a chunk without choices, `x_groq`); all of that is
+read here.
 """
 
 from msgspec import Raw, Struct
 
+from ingate.formats.chat_usage import ChatUsage, take_usage
 from ingate.formats.content import Content, Part, Strings, strings_of, text_of
 from ingate.formats.shape import Shape
-from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import Tally
-from ingate.formats.usage import Count, Counts
 
 
 class _Message(Struct, gc=False):
@@ -49,54 +48,12 @@ class _Choice(Struct, gc=False):
     message: _Said | None = None
     text: str | None = None
     finish_reason: str | None = None
-    usage: "_Usage | None" = None  # Moonshot
+    usage: ChatUsage | None = None  # Moonshot
     error: Raw = Raw()  # OpenRouter
 
 
-class _PromptDetails(Struct, gc=False):
-    cached_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-    cache_creation_tokens: Count | None = None
-    cache_creation_input_tokens: Count | None = None  # Alibaba
-    audio_tokens: Count | None = None
-    image_tokens: Count | None = None
-    video_tokens: Count | None = None
-
-
-class _OutputDetails(Struct, gc=False):
-    reasoning_tokens: Count | None = None
-    audio_tokens: Count | None = None
-    image_tokens: Count | None = None
-
-
-class _ServerTools(Struct, gc=False):
-    web_search_requests: Count | None = None
-
-
-class _Usage(Charge, gc=False):
-    """Usage as OpenAI states it, and what compatible providers put beside."""
-
-    prompt_tokens: Count | None = None
-    completion_tokens: Count | None = None
-    total_tokens: Count | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-    prompt_cache_hit_tokens: Count | None = None  # DeepSeek
-    cached_tokens: Count | None = None  # Moonshot
-    num_cached_tokens: Count | None = None  # Mistral
-    cached_prompt_text_tokens: Count | None = None  # xAI
-    cache_read_input_tokens: Count | None = None  # Anthropic's counts, behind others' gateways
-    cache_creation_input_tokens: Count | None = None
-    reasoning_tokens: Count | None = None  # Databricks, Perplexity, xAI
-    citation_tokens: Count | None = None  # Perplexity
-    num_search_queries: Count | None = None
-    num_sources_used: Count | None = None  # xAI
-    prompt_audio_seconds: Count | None = None  # Mistral
-    server_tool_use: _ServerTools | None = None  # OpenRouter
-
-
 class _Groq(Struct, gc=False):
-    usage: _Usage | None = None
+    usage: ChatUsage | None = None
 
 
 class _Outcome(Struct, gc=False):
@@ -107,7 +64,7 @@ class _Outcome(Struct, gc=False):
 class _Response(Struct, gc=False):
     model: str | None = None
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: ChatUsage | None = None
     error: Raw = Raw()
     x_groq: _Groq | None = None
     service_tier: str | None = None
@@ -117,7 +74,6 @@ class _Response(Struct, gc=False):
 CHAT_REQUEST = Shape(_ChatRequest)
 TEXT_REQUEST = Shape(_TextRequest)
 RESPONSE = Shape(_Response)
-_NO_PROMPT_DETAILS = _PromptDetails()
 _DONE = b"[DONE]"
 _LONGER_THAN_DONE = 20
 
@@ -158,7 +114,7 @@ def whole(tally: Tally, data: bytes) -> bool:
         _take(tally, choice)
         usage = usage or choice.usage
     if usage:
-        _usage(tally, usage)
+        take_usage(tally, usage)
     if response.service_tier:
         tally.term("service_tier", response.service_tier)
     if response.base_resp is not None:
@@ -180,7 +136,7 @@ def _take(tally: Tally, choice: _Choice) -> None:
         tally.say(content if isinstance(content, str) else "".join(part.text or "" for part in content))
     if calls:
         _calls(tally, choice.index, calls)
-    if choice.finish_reason:
+    if choice.finish_reason or choice.error:
         _end(tally, choice)
 
 
@@ -207,53 +163,3 @@ def _words(said: _Said) -> str | list[Part] | None:
 def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:
     for at, call in enumerate(calls):
         tally.call((choice, at if call.index is None else call.index), call.id)
-
-
-def _usage(tally: Tally, usage: _Usage) -> None:
-    before, after = usage.prompt_tokens_details or _NO_PROMPT_DETAILS, usage.completion_tokens_details
-    # What is paid by the second is not paid by the token, and Mistral has those tokens in the total alone.
-    heard = usage.prompt_audio_seconds
-    tally.count(
-        Counts(
-            prompt=usage.prompt_tokens,
-            cached=_first(
-                before.cached_tokens,
-                usage.prompt_cache_hit_tokens,
-                usage.cached_tokens,
-                usage.num_cached_tokens,
-                usage.cached_prompt_text_tokens,
-                usage.cache_read_input_tokens,
-            ),
-            written=_first(
-                before.cache_write_tokens,
-                before.cache_creation_tokens,
-                before.cache_creation_input_tokens,
-                usage.cache_creation_input_tokens,
-            ),
-            output=usage.completion_tokens,
-            reasoning=usage.reasoning_tokens
-            if after is None
-            else _first(after.reasoning_tokens, usage.reasoning_tokens),
-            cited=usage.citation_tokens,
-            total=None if heard else usage.total_tokens,
-        )
-    )
-    if heard:
-        tally.unit("audio_seconds", heard)
-    else:
-        tally.unit("input_audio_tokens", before.audio_tokens)
-    tally.unit("input_image_tokens", before.image_tokens)
-    tally.unit("input_video_tokens", before.video_tokens)
-    if after is not None:
-        tally.unit("output_audio_tokens", after.audio_tokens)
-        tally.unit("output_image_tokens", after.image_tokens)
-    tally.unit("output_citation_tokens", usage.citation_tokens)
-    searched = usage.server_tool_use
-    tally.unit("web_searches", usage.num_search_queries if searched is None else searched.web_search_requests)
-    tally.unit("search_sources", usage.num_sources_used)
-    take_charge(tally, usage)
-
-
-def _first(*counts: int | None) -> int | None:
-    """Returns the first count that is stated."""
-    return next((count for count in counts if count is not None), None)

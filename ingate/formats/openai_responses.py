@@ -251,12 +251,10 @@ def _written(details: _InputDetails) -> int | None:
 
 def _ran(tally: Tally, usage: _Usage) -> None:
     """Takes what the provider counts of the tools that it ran, which goes before what the output shows."""
-    if usage.tool_calls_details is not None:
-        for unit, tool in (
-            ("web_searches", usage.tool_calls_details.search_web),
-            ("fetch_url", usage.tool_calls_details.fetch_url),
-        ):
-            tally.unit(unit, tool.invocation if tool is not None else None)
+    invoked = usage.tool_calls_details
+    if invoked is not None:
+        tally.unit("web_searches", invoked.search_web.invocation if invoked.search_web is not None else None)
+        tally.unit("fetch_url", invoked.fetch_url.invocation if invoked.fetch_url is not None else None)
     ran = usage.server_side_tool_usage_details
     if ran is not None:
         tally.unit("web_searches", ran.web_search_calls)

@@ -9,13 +9,17 @@ from ingate.formats.fault import describe
 from ingate.formats.usage import Counts
 from ingate.pricing.usage import COMPACTION, Units, Usage, passes
 
-_MAX_NAME = 256
+MAX_NAME = 256
+"""Characters of a name that are kept."""
 _USUAL = frozenset({"auto", "default", "standard", "on_demand"})
 _MAX_CALLS = 256
 
 
 class Tally(Struct, gc=False):
-    """Facts under way. Bounded: the text by `MAX_TEXT`, the open calls by a constant."""
+    """Facts under way. Bounded: the text by `MAX_TEXT`, the open calls by a constant.
+
+    `begun` tells that some content has come, of whatever kind.
+    """
 
     model: str | None = None
     counts: Counts | None = None
@@ -29,11 +33,12 @@ class Tally(Struct, gc=False):
     units: dict[str, int] = {}
     others: Units = ()
     terms: dict[str, str] = {}
+    begun: bool = False
 
     def name(self, model: str | None) -> None:
         """Takes the first model that is named."""
         if model and self.model is None:
-            self.model = model[:_MAX_NAME]
+            self.model = model[:MAX_NAME]
 
     def say(self, text: str) -> None:
         """Takes a piece of the completion."""
@@ -57,12 +62,12 @@ class Tally(Struct, gc=False):
     def term(self, name: str, value: str | None) -> None:
         """Takes a term on which the call was made, or another fact that its price depends on; not the usual ones."""
         if value and value not in _USUAL:
-            self.terms[name] = value[:_MAX_NAME]
+            self.terms[name] = value[:MAX_NAME]
 
     def end(self, reason: str | None) -> None:
         """Takes the reason the answer ended for, if there is one, as its terminal marker."""
         if reason:
-            self.finish = reason[:_MAX_NAME]
+            self.finish = reason[:MAX_NAME]
             self.complete = True
 
     def call(self, place: tuple[int, int], call_id: str | None) -> None:
@@ -72,7 +77,7 @@ class Tally(Struct, gc=False):
             return
         self.tool_calls += 1
         if known is not None or len(self.calls) < _MAX_CALLS:
-            self.calls[place] = (call_id or "")[:_MAX_NAME]
+            self.calls[place] = (call_id or "")[:MAX_NAME]
 
     def fails(self, error: Raw) -> bool:
         """Takes an `error` value; tells whether it was one. The first error stays."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 from ingate.pricing.card import TOKENS, Card, inclusive
 from ingate.pricing.money import PICO_PER_USD, to_pico, to_usd
 from ingate.pricing.price_list import SLOT, Terms, card_of
-from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, Units, Usage, passes
+from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, UNCHARGED, Units, Usage, passes
 
 FREE_PROVIDER = "demo"
 TERMS = ("service_tier", "processing", "speed", "search_type")
@@ -22,6 +22,8 @@ Pairs = tuple[tuple[str, str], ...]
 """Names and values."""
 
 _UNSTATED = Usage()
+_FORGIVING = ("anthropic", "https://api.anthropic.com")
+"""Those whose own API charges nothing for an answer that was refused before it began; clouds that resell it may."""
 _NO_TERMS = frozenset({"", "auto", "default", "standard", "on_demand"})
 
 
@@ -36,7 +38,8 @@ class Source(StrEnum):
 class Bill(Struct, frozen=True, gc=False):
     """A cost in picodollars and whose price it is. None is a cost that is unknown; `reason` says why usage has none.
 
-    Beside a cost of the list, `reason` says that the provider states another one.
+    Beside a cost of the list, `reason` says what may be wrong with it: the provider states another one, or the list has
+    no price for the terms of the call.
     """
 
     cost: int | None
@@ -53,17 +56,20 @@ def bill(  # noqa: PLR0917 -- mapped over columns
 ) -> Bill:
     """Returns what an exchange costs.
 
-    `provider` is a price list's provider id, or a base URL to find it by. `at` is in microseconds, for dated prices.
+    `provider` is a price list's provider id, a base URL to find it by, or both (see `card_of`). `at` is in
+    microseconds, for dated prices.
     A price of the list goes before the cost that the provider states; where the two differ, the reason says why.
     """
-    terms, stated = _said(metadata)
+    terms, stated, uncharged = _said(metadata)
+    if uncharged is not None and provider.startswith(_FORGIVING):
+        return Bill(0, Source.LIST, uncharged)
     if usage == _UNSTATED and not units:
         return _unused(metadata) if stated is None else Bill(stated, Source.PROVIDER)
     if provider == FREE_PROVIDER:
         return _FREE
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
     if cost is not None:
-        return Bill(cost, Source.LIST, None if stated is None or stated == cost else _differs(cost, stated))
+        return Bill(cost, Source.LIST, problem if stated is None or stated == cost else _differs(cost, stated))
     if stated is not None:
         return Bill(stated, Source.PROVIDER)
     return Bill(None, Source.UNKNOWN, problem)
@@ -75,10 +81,11 @@ def _unused(metadata: Pairs) -> Bill:
 
 
 @lru_cache(1024)
-def _said(metadata: Pairs) -> tuple[Terms, int | None]:
-    """Returns the terms that metadata state and the provider's own cost. Cached: most answers end alike."""
+def _said(metadata: Pairs) -> tuple[Terms, int | None, str | None]:
+    """Returns what metadata state: terms, the provider's own cost, why it charges nothing. Cached: most end alike."""
     terms = tuple((name, value.lower()) for name, value in metadata if name in TERMS and value.lower() not in _NO_TERMS)
-    return terms, next((to_pico(value) for name, value in metadata if name == STATED_COST), None)
+    named = dict(metadata)
+    return terms, to_pico(named[STATED_COST]) if STATED_COST in named else None, named.get(UNCHARGED)
 
 
 def _differs(cost: int, stated: int) -> str:
@@ -100,7 +107,7 @@ class _Tariff(Struct, frozen=True, gc=False):
 
 
 def _listed(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int | None, str | None]:
-    """Returns the cost by the list, or None and why there is none."""
+    """Returns the cost by the list and what may be wrong with it, or None and why there is none."""
     if not units:
         return _one(tariff, model, usage, units)
     several = passes(units)
@@ -142,16 +149,16 @@ def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int |
             + rates[2] * (usage.cache_write or 0)
             + rates[3] * (usage.output or 0)
             + rates[4] * (usage.reasoning or 0)
-        ), None
+        ), card.unmet
     counts = inclusive(usage)
     counts.update(units)
     if "audio_seconds" in counts:
-        _heard(card, tariff.provider, counts)
+        _heard(card, counts)
     missing = _missing(card, counts)
     if missing is not None:
         return None, f"no price is known for {missing} of {model}"
     cost = card.cost(counts)
-    return cost, None if cost is not None else "the answer's counts contradict one another"
+    return cost, card.unmet if cost is not None else "the answer's counts contradict one another"
 
 
 def _missing(card: Card, counts: dict[str, int]) -> str | None:
@@ -159,7 +166,7 @@ def _missing(card: Card, counts: dict[str, int]) -> str | None:
     return next((name for name, count in counts.items() if count and name not in card.priced), None)
 
 
-def _heard(card: Card, provider: str, counts: dict[str, int]) -> None:
+def _heard(card: Card, counts: dict[str, int]) -> None:
     """Completes the seconds of a recording: some models price them as audio, some as input audio.
 
     A model that is paid by the second gives its tokens away.
@@ -167,7 +174,7 @@ def _heard(card: Card, provider: str, counts: dict[str, int]) -> None:
     if "audio_seconds" in card.priced and "input_tokens" not in card.priced:
         for name in TOKENS:
             counts.pop(name, None)
-    if provider == "groq" and counts["audio_seconds"]:
+    if card.owner == "groq" and counts["audio_seconds"]:
         counts["audio_seconds"] = max(counts["audio_seconds"], SHORTEST_SECONDS)
     if any(line.unit == "input_audio_seconds" for line in card.lines):
         counts["input_audio_seconds"] = counts["audio_seconds"]

@@ -51,13 +51,17 @@ class Card(Struct, frozen=True, gc=False):
     """The prices of a model: lines, the most specific first, and picodollars of each request.
 
     `priced` are all units that have a price, by themselves or as part of another. `flat` are the rates of the five
-    buckets of a `Usage`, where nothing but these makes the price: neither a fee, nor the length of the prompt.
+    buckets of a `Usage`, where nothing but these makes the price: neither a fee, nor the length of the prompt. `owner`
+    is the provider of the list that they are prices of. `unmet` says of which term of the call, if any, the model has
+    no price, so that these are the usual ones.
     """
 
     lines: tuple[Line, ...]
     fee: int
     priced: frozenset[str]
     flat: tuple[int, int, int, int, int] | None = None
+    unmet: str | None = None
+    owner: str = ""
 
     def cost(self, counts: Mapping[str, int]) -> int | None:
         """Returns picodollars, None where the counts contradict one another: a part that is more than the whole.

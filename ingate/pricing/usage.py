@@ -24,6 +24,8 @@ ANSWER_ID = "answer_id"
 """The name in metadata of the id of an answer that states its usage whenever it is asked for."""
 COUNTED_BY = "usage_counted_by"
 """The name in metadata of who counts the usage that an answer states, where that is another call."""
+UNCHARGED = "uncharged"
+"""The name in an exchange's metadata of why the provider charges nothing for it, where it is one that says so."""
 
 
 class Usage(Struct, frozen=True, gc=False):

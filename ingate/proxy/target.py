@@ -14,7 +14,7 @@ from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.formats import Format
 from ingate.net.addresses import Policy, for_operators
 from ingate.providers import addresses, outgoing
-from ingate.providers.catalogue import KINDS
+from ingate.providers.catalogue import KINDS, Kind
 from ingate.proxy.masking import Mask, mask_of
 from ingate.proxy.ports import Account, Headers, Origin, Timeouts
 
@@ -52,6 +52,14 @@ class Target:
     mask: Mask | None
 
 
+def _price_provider(kind: Kind, base_url: str) -> str:
+    """Returns whose prices apply. At another address than its own, a type may be spoken by somebody else."""
+    if not kind.price_provider:
+        return base_url
+    own = kind.base_url and base_url.startswith(kind.base_url)
+    return kind.price_provider if own else f"{kind.price_provider} {base_url}"
+
+
 def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str, key: str) -> Target:
     """Returns the target of a route for one key of an organisation, both by their ids.
 
@@ -70,7 +78,7 @@ def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str
     headers = [(name.encode(), value.encode()) for name, value in extra.items()]
     stated = ExchangeRecord(
         exchange=Exchange(provider=route.name),
-        price_provider="demo" if demo else kind.price_provider or route.base_url,
+        price_provider="demo" if demo else _price_provider(kind, route.base_url),
     ).SerializeToString()
     return Target(
         name=route.name,

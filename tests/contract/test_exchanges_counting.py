@@ -10,7 +10,7 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2 as service_pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 from ingate import ids
 from ingate.exchanges import counting
-from ingate.exchanges.tables import CountedAnswer
+from ingate.exchanges.tables import CountedAnswer, Exchange
 from tests.support.records import record
 
 COUNTS = {"input_tokens": 1000, "output_tokens": 500, "units": {"web_searches": 1}}
@@ -82,18 +82,20 @@ async def test_an_answer_without_usage_claims_nothing(grpc_stub, tenant, gateway
     assert sorted(entry.total_tokens for entry in (await entries(grpc_stub, tenant)).values()) == [0, 1500]
 
 
-async def test_of_many_at_once_one_counts(grpc_stub, second_core, tenant, gateway):
+async def test_of_many_at_once_one_counts(core, grpc_stub, second_core, tenant, gateway):
     """As when two cores record the same answers in the same moment, in batches that overlap in any order."""
-    names = [f"resp_{number}" for number in range(6)]
+    names = [f"resp_{number}" for number in range(20)]
     batches = [[fetched(tenant, name) for name in (names if turn % 2 else reversed(names))] for turn in range(8)]
     other, as_other = ExchangeServiceStub(second_core.channel), (("x-ingate-gateway", second_core.gateway_token),)
     doors = [(grpc_stub, gateway), (other, as_other)]
     async with asyncio.timeout(30):
         await asyncio.gather(*(store(*doors[turn // 2 % 2], *batch) for turn, batch in enumerate(batches)))
-    stored = (await entries(grpc_stub, tenant)).values()
-    assert len(stored) == 48
-    for name in names:
-        assert sum(entry.total_tokens for entry in stored if entry.metadata["answer_id"] == name) == 1500
+    mine = Exchange.org_id == tenant.org_id
+    async with core.database.read() as db:
+        assert await db.scalar(select(func.count()).select_from(Exchange).where(mine)) == 160
+        assert await db.scalar(select(func.sum(Exchange.total_tokens)).where(mine)) == 20 * 1500
+        counting = select(func.count()).select_from(Exchange).where(mine, Exchange.total_tokens == 1500)
+        assert await db.scalar(counting) == 20
 
 
 async def test_a_batch_that_is_refused_counts_nothing(core, grpc_stub, tenant, gateway):

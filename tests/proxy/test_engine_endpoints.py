@@ -183,8 +183,9 @@ async def test_sound_is_paid_by_what_is_spoken(org, up):
     # 10 * 15 dollars a million
     assert f"{dollars(entry):f}" == "0.00015"
     assert (entry["prompt"], entry["completion"], entry["truncated"]) == ("Ahoy there", None, True)
-    _, entry = await ask(org, up, answered({"error": {"message": "no"}}, 500), "/v1/audio/speech", json=asked)
-    assert (entry["units"], entry["cost_usd"], entry["level"]) == ({}, None, "error")
+    for refused in (answered({"error": {"message": "no"}}, 500), answered(b"", 500, sound)):
+        _, entry = await ask(org, up, refused, "/v1/audio/speech", json=asked)
+        assert (entry["units"], entry["cost_usd"], entry["level"]) == ({}, None, "error")
 
 
 async def test_a_large_picture_has_its_usage(org, up):

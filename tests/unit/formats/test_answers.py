@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ingate.formats import ResponseReader, read_prompt, read_response
+from ingate.formats import ResponseReader, SSEParser, read_prompt, read_response
 from ingate.formats import reader as reading
 from ingate.pricing import bill, to_pico
 from tests.support.answers import ANSWERS, DIRECTORY
@@ -15,6 +15,7 @@ from tests.support.recordings import JSON, NDJSON, SSE
 SMALL = 4096
 SMALLEST = 1024
 DIVISIONS = 10
+LEAST = 32
 ODDITIES = 60
 DEPTH = 0.9
 TEXTS = (JSON, SSE, NDJSON)
@@ -71,6 +72,14 @@ def test_an_answer_may_arrive_in_any_pieces(answer, monkeypatch):
             assert read(answer, [body[:cut], body[cut:]]) == answer.facts
 
 
+@every_answer
+def test_an_answer_is_scanned_for_the_same(answer, monkeypatch):
+    """What is too large to be held is made small first, whole or event by event. Here, everything is too large."""
+    monkeypatch.setattr(reading, "LARGE", LEAST)
+    monkeypatch.setattr(reading, "SSEParser", lambda: SSEParser(LEAST))
+    assert read(answer, [answer.body]) == answer.facts
+
+
 def spoiled(text, chance):
     """Returns a JSON text with one of its values exchanged for nonsense."""
     whole = [json.loads(text)]
@@ -87,7 +96,7 @@ def test_nonsense_anywhere_spoils_no_answer(answer):
     """What a value is exchanged for may be lost; nothing raises, in reading or in pricing."""
     chance = random.Random(answer.name)
     body = answer.body.decode()
-    objects = re.findall(r"^(?:data: )?({.*})\r?$", body, re.MULTILINE) if answer.stream else [body]
+    objects = re.findall(r"^(?:data: ?)?({.*})\r?$", body, re.MULTILINE) if answer.stream else [body]
     for text in (chance.choice(objects) for _ in range(ODDITIES)):
         facts = read_response(answer.format, answer.media, "", body.replace(text, spoiled(text, chance)).encode())
         assert "fault of the gateway" not in (facts.error or "")

@@ -259,3 +259,14 @@ def test_a_transcription_may_be_plain_text():
     assert long.completion == "ü" * MAX_TEXT
     assert read(Format.OPENAI_TRANSCRIPTIONS, "text/html", b"<html>").completion is None
     assert read(Format.OPENAI_CHAT, "text/plain", b"Ahoy").completion is None
+
+
+def test_a_fetched_answer_states_neither_tokens_nor_cost_of_its_own():
+    """Its maker's entry has them. What was made in the background is to be counted once."""
+    usage = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7, "cost_in_usd_ticks": 10**7}
+    said = {"id": "r", "model": "m", "status": "completed", "output": [{"type": "web_search_call"}], "usage": usage}
+    stored = read(Format.OPENAI_STORED_RESPONSES, JSON, json.dumps(said).encode())
+    assert stored == facts("m", finish_reason="completed", terms=(("usage_counted_by", "the call that made it"),))
+    waiting = read(Format.OPENAI_STORED_RESPONSES, JSON, json.dumps({**said, "background": True}).encode())
+    assert (waiting.usage, waiting.units) == (Usage(input=5, output=2), (("web_searches", 1),))
+    assert dict(waiting.terms) == {"answer_id": "r", "provider_cost_usd": "0.001"}

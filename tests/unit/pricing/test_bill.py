@@ -161,6 +161,7 @@ def usd(dollars):
         ("openai", "gpt-image-1", Usage(50, None, None, 4160), {}, (), 0.16665),
         # 3 seconds are paid as 10, at 0.04 dollars an hour
         ("groq", "whisper-large-v3-turbo", Usage(), {"audio_seconds": 3}, (), 0.04 / 360),
+        ("https://api.groq.com/openai/v1", "whisper-large-v3-turbo", Usage(), {"audio_seconds": 3}, (), 0.04 / 360),
         # 10,000 * 2 + 200 * 12 dollars a million, 2 * 14 dollars a thousand
         ("google", "gemini-3-pro-preview", Usage(10_000, None, None, 200), {"web_searches": 2}, (), 0.0504),
     ],
@@ -218,6 +219,21 @@ def test_a_cost_that_the_provider_states_stands_in():
         assert bill("https://llm.example.com", "m", Usage(1), NOW, (), (("provider_cost_usd", odd),)).cost is None
 
 
+def test_terms_without_a_price_are_told():
+    """Beside the usual price: where the provider sells other models on such terms, it is not what was paid."""
+    flex, scale = (("service_tier", "flex"),), (("service_tier", "scale"),)
+    reason = "no price of this model is known for service_tier flex: the usual one is taken"
+    # 1,000 * 0.3 dollars a million
+    assert bill("google", "gemini-2.5-flash", Usage(1000), NOW, (), flex) == Bill(usd(0.0003), Source.LIST, reason)
+    units = (("input_audio_tokens", 1000),)
+    # 1,000 * 1 dollar a million
+    assert bill("google", "gemini-2.5-flash", Usage(1000), NOW, units, flex) == Bill(usd(0.001), Source.LIST, reason)
+    # 1,000 * 0.625 dollars a million
+    assert bill("openai", "gpt-5", Usage(1000), NOW, (), flex) == Bill(usd(0.000625), Source.LIST)
+    assert bill("openai", "gpt-5", Usage(1000), NOW, (), scale) == Bill(usd(0.00125), Source.LIST)
+    assert bill("groq", "llama-3.3-70b-versatile", Usage(1000), NOW, (), flex) == Bill(usd(0.00059), Source.LIST)
+
+
 @pytest.mark.parametrize(
     ("provider", "model"),
     [
@@ -259,6 +275,11 @@ def test_prices_are_found_by_address_too():
     by_id = bill("openai", "gpt-4o", usage, NOW)
     assert by_id.cost == 1000 * 2_500_000 + 10 * 10_000_000
     assert bill("https://api.openai.com/v1", "gpt-4o", usage, NOW) == by_id
+    # 1,000 * 0.59 + 10 * 0.79 dollars a million: the address goes before the type
+    llama = "llama-3.3-70b-versatile"
+    assert bill("openai https://api.groq.com/openai/v1", llama, usage, NOW).cost == usd(0.0005979)
+    assert bill("openai https://api.groq.com/openai/v1", "gpt-4o", usage, NOW).cost is None
+    assert bill("openai http://gateway.internal:8080/v1", "gpt-4o", usage, NOW) == by_id
 
 
 def test_the_demo_is_free():
@@ -268,10 +289,14 @@ def test_the_demo_is_free():
 
 
 def test_what_was_found_is_kept_within_bounds():
-    """Models that callers make up do not fill the memory."""
+    """Models that callers make up do not fill the memory, neither ours nor the list's own."""
+    snapshot = get_snapshot()
+    memories = (snapshot._lookup_cache, snapshot._provider_cache, snapshot._provider_misses)
+    sizes = list(map(len, memories))
     for number in range(REMEMBERED + 100):
-        card_of("no-such-provider", f"m{number}", 0)
+        card_of(("openai", "no-such-provider", "https://api.openai.com")[number % 3], f"m{number}", 0)
     assert card_of.cache_info().currsize == REMEMBERED
+    assert list(map(len, memories)) == sizes
 
 
 def test_a_count_costs_nothing():

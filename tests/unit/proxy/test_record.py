@@ -30,7 +30,8 @@ KEYS = [
     Grant(org_id="org-1", key_id="key-1", scopes=[SCOPE_PROXY]),
     Grant(org_id="org-2", key_id="key-2", app_id="app", team_id="team"),
 ]
-PRICES = {"openai": "openai", "azure": "azure", "own": "http://127.0.0.1:9", "märz": "http://127.0.0.1:9"}
+AT = "http://127.0.0.1:9"
+PRICES = {"openai": f"openai {AT}", "azure": f"azure {AT}", "own": AT, "märz": AT}
 TARGETS = [
     target("openai"),
     target("azure", "azure-openai"),

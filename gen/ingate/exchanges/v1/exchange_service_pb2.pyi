@@ -35,7 +35,9 @@ class ExchangeRecord(_message.Message):
     org_id: _builtins.str
     """The organisation that it belongs to."""
     price_provider: _builtins.str
-    """Whose prices apply: a provider id such as `openai`, or the base URL of a provider that has none."""
+    """Whose prices apply: a provider id such as `openai`, the base URL of a provider that has none, or both with a blank between:
+    then the id counts where the price list knows no provider at the URL.
+    """
     format: _builtins.str
     """The wire format of the bodies, such as `openai_chat`. Where it is stated, the payload holds all that was seen of both,
     and what they say (prompt, completion, model, tokens, how it ended) is learned from them on arrival.
