@@ -7,15 +7,16 @@ from ingate.formats.encoding import unpacking
 from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
 from ingate.formats.large_request import naming, renaming
 from ingate.formats.malformed import MalformedBody
-from ingate.formats.model_list import read_model_list, write_model_list
+from ingate.formats.model_list import Listed, read_model_list, write_model, write_model_list
 from ingate.formats.multipart import boundary_of
-from ingate.formats.other_request import naming_other
+from ingate.formats.other_request import naming_other, taking_out
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
-from ingate.formats.paths import KEPT, SHARED, Format, cloud_of, detect, path_model
+from ingate.formats.paths import KEPT, SHARED, Format, cloud_of, detect, named_model, path_model, without_prefix
 from ingate.formats.reader import ResponseReader, read_response, reading_response
 from ingate.formats.request import JUDGED, read_model, read_prompt, reading_prompt
 from ingate.formats.request_side import LEAVES, completed
 from ingate.formats.rewrite import rewrite_model
+from ingate.formats.spliced import Body, views
 from ingate.formats.sse import SSEParser
 from ingate.formats.vendor_errors import Fault, Vendor, error_members
 from ingate.pricing.usage import Usage
@@ -28,8 +29,10 @@ __all__ = [
     "MAX_TEXT",
     "MOST",
     "SHARED",
+    "Body",
     "Fault",
     "Format",
+    "Listed",
     "MalformedBody",
     "Pace",
     "Pairs",
@@ -45,6 +48,7 @@ __all__ = [
     "completed",
     "detect",
     "error_members",
+    "named_model",
     "naming",
     "naming_other",
     "path_model",
@@ -56,6 +60,10 @@ __all__ = [
     "reading_response",
     "renaming",
     "rewrite_model",
+    "taking_out",
     "unpacking",
+    "views",
+    "without_prefix",
+    "write_model",
     "write_model_list",
 ]

@@ -65,7 +65,7 @@ class Condenser:
     )
 
     def __init__(self, outline: Outline, budget: Budget, mark: bytes | None = None) -> None:
-        """Takes what is wanted. `spans` will tell where the values of the member `mark` of the whole object lie."""
+        """Takes what is wanted. `spans` will tell where the values of the member `mark` lie, where that is wanted."""
         self._budget = budget
         self._mark = mark
         self._wanted: Outline | None = outline
@@ -298,7 +298,7 @@ class Condenser:
             return
         kept = self._stack[-1]
         if kept.is_object:
-            if len(self._stack) == 1 and kept.key == self._mark and self._mark is not None:
+            if self._mark is not None and kept.key == self._mark and self._mark in (kept.outline.members or ()):
                 self.spans.append((self._start, self._base + stop))
             self._state = self._member
         else:

@@ -6,7 +6,7 @@ its budget, are the provider's to judge. Knows nothing of providers.
 
 import re
 from codecs import utf_8_decode
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from ingate.formats.paths import Format, gemini_model
 from ingate.formats.request import JUDGED
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.shape import Shape
+from ingate.formats.spliced import Body, Span, splicing
 
 _MODEL = b"model"
 _MAX_REPEATS = 16
@@ -39,41 +40,29 @@ class _Named(Struct, gc=False):
 _NAMED = Shape(_Named)
 
 
-class _Found(Struct):
-    """What a scan found: the last model, and where the values of the key lie."""
-
-    model: str | None
-    spans: list[tuple[int, int]]
+T = TypeVar("T", bound=Struct)
 
 
 def naming(format: Format, path: str, body: bytes) -> Steps[str | None]:
     """Returns the model that a large request names, `None` as `read_model` does. Raises `MalformedBody`."""
     if format not in JUDGED:
         return None
-    found = yield from _find(body)
-    return gemini_model(path) if format is Format.GEMINI else found.model
+    named, _ = yield from scanning(body, _NAMED)
+    return gemini_model(path) if format is Format.GEMINI else named.model
 
 
-def renaming(body: bytes, model: str) -> Steps[bytes]:
+def renaming(body: bytes, model: str) -> Steps[Body]:
     """Returns what `rewrite_model` does, of a large body. Raises `MalformedBody`."""
-    found = yield from _find(body)
-    if len(found.spans) > _MAX_REPEATS:
+    _, spans = yield from scanning(body, _NAMED)
+    if len(spans) > _MAX_REPEATS:
         raise MalformedBody(f"the body names its model more than {_MAX_REPEATS} times")
-    if not found.spans:
-        return body
-    view = memoryview(body)
     value = msgspec.json.encode(model)
-    pieces: list[Any] = []
-    kept = 0
-    for start, end in found.spans:
-        pieces += (view[kept:start], value)
-        kept = end
-    pieces.append(view[kept:])
-    return b"".join(pieces)
+    return (yield from splicing(body, ((span, value) for span in spans)))
 
 
-def _find(body: bytes) -> Steps[_Found]:
-    scan = Condenser(_NAMED.outline, Budget(Pace()), _MODEL)
+def scanning(body: bytes, shape: Shape[T]) -> Steps[tuple[T, list[Span]]]:
+    """Returns what a body says, and where the values of `model` lie that the shape wants. Raises `MalformedBody`."""
+    scan = Condenser(shape.outline, Budget(Pace()), _MODEL)
     partial = b""  # a character that goes on in the next slice
     spans = scan.spans
     try:
@@ -87,16 +76,18 @@ def _find(body: bytes) -> Steps[_Found]:
             if scan.deepest > MAX_DEPTH:
                 raise MalformedBody(f"the body nests deeper than {MAX_DEPTH} levels")
     except TooLarge:
+        small = scan.close()
         last = _LAST.search(body, max(0, len(body) - _TAIL))
         if last is not None and last.span(1) not in spans:
-            return _Found(msgspec.json.decode(last[1], type=str), [*spans, last.span(1)])
+            small, spans = b'{"model":%b}' % last[1], [*spans, last.span(1)]
     else:
         if scan.broken or not scan.ended:
             raise MalformedBody("the body is not valid JSON")
-    named = _NAMED.read(scan.close())
-    if named is None:
+        small = scan.close()
+    said = shape.read(small)
+    if said is None:
         raise MalformedBody("the body is not a JSON object")
-    return _Found(named.model, spans)
+    return said, spans
 
 
 def _partial(data: bytes, *, last: bool) -> bytes:

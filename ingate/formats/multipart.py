@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ingate.formats.malformed import TooLarge
 from ingate.formats.pace import Budget, Steps
+from ingate.formats.spliced import Span
 
 MAX_BOUNDARY = 70
 """Characters of a boundary at most, by RFC 2046."""
@@ -15,9 +16,6 @@ MAX_HEADERS = 8 * 1024
 """Bytes of the headers of a part at most. A part with more ends the search."""
 MAX_VALUE = 4 * 256
 """Bytes of the longest value that is a name: 256 characters."""
-
-Span = tuple[int, int]
-"""Where a value lies in a body: its first byte, and the byte behind its last."""
 
 _WINDOW = 256 * 1024
 _PART_COST = 4
@@ -79,18 +77,6 @@ def last_value(body: bytes, spans: Sequence[Span]) -> str | None:
         return body[start:end].decode() or None if end - start <= MAX_VALUE else None
     except UnicodeDecodeError:
         return None
-
-
-def replaced(body: bytes, spans: Sequence[Span], value: bytes) -> bytes:
-    """Returns the body with another value in each of these places. A value must not hold the boundary."""
-    view = memoryview(body)
-    pieces: list[bytes | memoryview] = []
-    kept = 0
-    for start, end in spans:
-        pieces += (view[kept:start], value)
-        kept = end
-    pieces.append(view[kept:])
-    return b"".join(pieces)
 
 
 def _behind(body: bytes, delimiter: bytes, at: int, budget: Budget) -> Steps[int]:

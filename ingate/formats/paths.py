@@ -117,6 +117,14 @@ _DEPLOYED = frozenset({Format.OPENAI_TRANSCRIPTIONS, Format.OPENAI_SPEECH, Forma
 """Formats whose answers name no model: at Azure, the deployment is the only name that there is."""
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 _PROFILE = ":application-inference-profile/"
+# What stands before the first slash of a model, plain or encoded. A plain slash ends a deployment of Azure's, and a
+# model of Bedrock's unless a model and an operation follow.
+_PREFIX = re.compile(
+    r"/(?:(?:models|tunedModels)/([^/%]++)(?:/|%2[Ff])"
+    r"|model/([^/%]++)(?:%2[Ff]|/(?=[^/]+/))"
+    r"|deployments/([^/%]++)%2[Ff])"
+)
+_MODEL = re.compile(r"/(?:models|tunedModels)/(.+)")
 
 
 def detect(path: str) -> Format:
@@ -160,8 +168,8 @@ def gemini_method(path: str) -> str:
 
 def gemini_model(path: str) -> str | None:
     """Returns the model a Gemini path names: what lies between `models/` and the verb, or else the last segment."""
-    _, found, name = path.partition("/models/")
-    return _last_colon(name if found else path.rpartition("/")[2])[0] or None
+    found = _MODEL.search(path)
+    return _last_colon(found[1] if found else path.rpartition("/")[2])[0] or None
 
 
 def path_model(format: Format, path: str) -> str | None:
@@ -189,6 +197,26 @@ def cloud_of(format: Format, path: str) -> str:
 def is_alias(model: str) -> bool:
     """Tells whether what a path names is a name that a customer gave, behind which any model may be."""
     return _PROFILE in model
+
+
+def named_model(path: str) -> str | None:
+    """Returns the model that a path of any API names behind `models/`, `None` when it names none.
+
+    A verb behind its last colon, as Google's APIs have them, is left out.
+    """
+    found = _MODEL.search(path)
+    if found is None:
+        return None
+    model, colon, verb = _last_colon(found[1])
+    return (model if colon and verb.isalpha() else unquote(found[1])) or None
+
+
+def without_prefix(path: str, prefix: str) -> str:
+    """Returns the path without a prefix and its slash before the model; as it is where they do not stand there."""
+    found = _PREFIX.search(path)
+    if found is None or found.lastindex is None or found[found.lastindex] != prefix:
+        return path
+    return path[: found.start(found.lastindex)] + path[found.end() :]
 
 
 def _last_colon(text: str) -> tuple[str, str, str]:

@@ -13,22 +13,11 @@ from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import (
-    JUDGED,
-    LARGE,
-    Format,
-    MalformedBody,
-    naming,
-    naming_other,
-    path_model,
-    read_model,
-    renaming,
-    rewrite_model,
-)
+from ingate.formats import Body
 from ingate.limits.window import Decision, FixedWindows
-from ingate.pacing import paced
-from ingate.proxy import listing
+from ingate.proxy import models, uploads
 from ingate.proxy.abandoned import Abandoned
+from ingate.proxy.asked_model import asked_model, unprefixed
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.masking import joined
@@ -45,10 +34,12 @@ from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 from ingate.proxy.target import Target
+from ingate.proxy.uploads import Uploads
 
 STATUS = {
     "BAD_REQUEST": 400,
     "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
     "RATE_LIMITED": 429,
@@ -76,7 +67,7 @@ class Inbound(Struct):
 class Engine:
     """Forwards requests. One for each process and event loop.
 
-    `transports` has the network at False and the demo model at True.
+    `transports` has the network at False and the demo model at True. `uploads` are those that keys have begun here.
     """
 
     def __init__(
@@ -92,9 +83,10 @@ class Engine:
         self._recorder = recorder
         self._room = recorder.room
         self._transports = transports
-        self._listings = listing.Listings(transports)
+        self._models = models.Models(transports)
         self._terms = Terms(recorder.settle, recorder.capture, abandoned)
         self._idle: asyncio.Event | None = None  # once somebody waits for it
+        self.uploads = Uploads()
         self.in_flight = 0
 
     async def forward(self, request: Inbound, sink: Sink) -> None:
@@ -166,25 +158,34 @@ class Engine:
         exchange.request_body = body = await request.read(grant.org_id)
         if body and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
-        if listing.merges(head, grant.targets):
-            exchange.mask = joined(target.mask for target in grant.targets)
-            response, served_by = await self._listings.answer(grant, exchange.attempts)
-            await relay(exchange, response, sink, self._terms, served_by)
+        asked = models.asked(head, grant.targets)
+        if asked is not None and await self._listed(asked, exchange, sink):
             return
-        if head.format not in JUDGED:
-            model = await _looked_for(head, body)
-        else:
-            model = _model(head, body) if len(body) <= LARGE else await _scanned(head, body)
-        exchange.model = model
+        model = await asked_model(head, body)
+        if head.method == "POST":
+            exchange.model = model
         route = head.route(grant.targets, model)
-        exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
-        if route.plan.renamed is not None:
-            name = route.plan.renamed
-            body = _renamed(body, name) if len(body) <= LARGE else await paced(renaming(body, name))
-        response = await self._attempt(exchange, route, body)
+        exchange.target, exchange.mask = route.plan.target, route.mask
+        if route.plan.prefixed:
+            exchange.model = exchange.model and route.plan.model
+            response = await self._attempt(exchange, route, await unprefixed(head, body, route.plan))
+        else:
+            response = await self._attempt(exchange, route, body)
+        if head.begins and (url := response.named.get(uploads.URL)) is not None:
+            self.uploads.begin(url, head.digest, route.plan.target.name)
         await relay(exchange, response, sink, self._terms, route.served_by)
 
-    async def _attempt(self, exchange: Exchange, route: Route, body: bytes) -> UpstreamResponse:
+    async def _listed(self, asked: models.Asked, exchange: Exchange, sink: Sink) -> bool:
+        """Answers a request for models; tells whether it was the gateway's to answer."""
+        exchange.mask = joined(target.mask for target in exchange.grant.targets)
+        answer = await self._models.answer(asked, exchange.grant, exchange.attempts)
+        if answer is None:
+            return False
+        exchange.target = answer.target
+        await relay(exchange, answer.response, sink, self._terms, answer.served_by)
+        return True
+
+    async def _attempt(self, exchange: Exchange, route: Route, body: Body) -> UpstreamResponse:
         target = route.plan.target
         outgoing = OutboundRequest(
             exchange.head.method, route.account, route.asks, route.headers, body, target.timeouts
@@ -219,40 +220,3 @@ def rate_limited(decision: Decision) -> RateLimited:
         f"the key has used its {decision.limit} requests of this minute",
         retry_after=max(1.0, (decision.reset_us - clock.now()) / clock.SECOND),
     )
-
-
-def _model(head: RequestHead, body: bytes) -> str | None:
-    if head.method != "POST" or head.compressed:
-        return None
-    try:
-        return read_model(head.format, head.path, body)
-    except MalformedBody as error:
-        raise _unreadable(error) from None
-
-
-async def _looked_for(head: RequestHead, body: bytes) -> str | None:
-    """Returns the model of a request whose body is not judged, where its path or its body names one."""
-    if head.method != "POST" or head.compressed or head.format is Format.OTHER:
-        return None
-    return path_model(head.format, head.path) or await paced(naming_other(head.path, body, head.boundary))
-
-
-async def _scanned(head: RequestHead, body: bytes) -> str | None:
-    """Returns the model of a large request, read while others have their turn."""
-    if head.method != "POST" or head.compressed:
-        return None
-    try:
-        return await paced(naming(head.format, head.path, body))
-    except MalformedBody as error:
-        raise _unreadable(error) from None
-
-
-def _renamed(body: bytes, model: str) -> bytes:
-    try:
-        return rewrite_model(body, model)
-    except MalformedBody as error:
-        raise _unreadable(error) from None
-
-
-def _unreadable(error: MalformedBody) -> BadRequest:
-    return BadRequest(str(error), fields={"body": str(error)})

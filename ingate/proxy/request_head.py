@@ -11,6 +11,7 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
 from ingate.logs import mask
+from ingate.proxy import uploads
 from ingate.proxy.headers import CREDENTIALS, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
@@ -42,9 +43,9 @@ class Route(Struct, eq=False):
 class RequestHead(Struct, eq=False):
     """What a request says before its body. Made by `read_head`.
 
-    `digest` is the hash of the caller's key. `boundary` is that of a form, empty of any other body. `named` is the
-    provider that the caller asks for, `too_long` the header whose value attributes the exchange in more than
-    `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
+    `digest` is the hash of the caller's key. `boundary` is that of a form, empty of any other body. `begins` tells that
+    it begins an upload. `named` is the provider that the caller asks for, `too_long` the header whose value attributes
+    the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
@@ -60,6 +61,7 @@ class RequestHead(Struct, eq=False):
     format: Format
     compressed: bool
     boundary: bytes
+    begins: bool
     stated: bytes
     recorded: bytes
     named: str | None
@@ -95,11 +97,14 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
     stated = Exchange(method=method, path=mask(path))
     named = too_long = None
     boundary = b""
+    begins = False
     for name, value in headers:
         if name == b"x-ingate-provider":
             named = value.decode("latin-1").strip()
         elif name == b"content-type":
             boundary = boundary_of(value)
+        elif name == uploads.COMMAND:
+            begins = value == uploads.START
         elif attribute := _ATTRIBUTES.get(name):
             text = value.decode("utf-8", "replace").strip()
             if len(text) > MAX_ATTRIBUTION:
@@ -117,6 +122,7 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         boundary,
+        begins,
         ExchangeRecord(exchange=stated, price_provider=cloud_of(format, path)).SerializeToString(),
         Payload(request_headers=recorded(headers)).SerializeToString(),
         named,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.formats.multipart import boundary_of, finding, last_value, opening_boundary, replaced
+from ingate.formats.multipart import boundary_of, finding, last_value, opening_boundary
 from ingate.formats.pace import Budget, Pace, at_once
 
 FILE = b'Content-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav'
@@ -100,14 +100,6 @@ def test_values_are_exact(parts):
     """Whatever bytes a value has, the boundary aside."""
     body = form(*(field(name, value, b"0b-9f") for name, value in parts), boundary=b"0b-9f")
     assert find(body, boundary=b"0b-9f") == [value for name, value in parts if name == b"model"]
-
-
-def test_another_value_takes_its_place():
-    """In each place, and every other byte stays."""
-    body = form(field(b"model", b"p/m"), SOUND, field(b"model", b"p/m"))
-    spans = at_once(finding(body, b"b0", b"model", Budget(Pace())))
-    assert replaced(body, spans, b"m") == form(field(b"model", b"m"), SOUND, field(b"model", b"m"))
-    assert replaced(body, [], b"m") == body
 
 
 def test_the_last_value_is_a_name():

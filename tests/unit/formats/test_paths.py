@@ -1,7 +1,7 @@
 import pytest
 
 from ingate.formats import Format, detect
-from ingate.formats.paths import gemini_method, gemini_model, is_alias, path_model
+from ingate.formats.paths import gemini_method, gemini_model, is_alias, named_model, path_model, without_prefix
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,52 @@ def test_a_profile_of_a_customers_own_may_be_any_model():
     """One of Amazon's is named after its model."""
     assert is_alias("arn:aws:bedrock:us-east-1:1:application-inference-profile/x")
     assert not is_alias("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude")
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1/models/gpt-4o", "gpt-4o"),
+        ("/models/p/a/b", "p/a/b"),
+        ("/v1/models/p%2Fa%2Fb", "p/a/b"),
+        ("/v1beta/models/g:predict", "g"),
+        ("/v1beta/models/p/g:countTokens", "p/g"),
+        ("/v1beta/tunedModels/p/mine:transferOwnership", "p/mine"),
+        ("/v1/models/ft:gpt-4o:acme::x7", "ft:gpt-4o:acme::x7"),
+        ("/v1/models", None),
+        ("/v1/models/", None),
+        ("/v1/model/a", None),
+        ("/v1/files/f", None),
+    ],
+)
+def test_paths_of_any_api_name_models(path, model):
+    """What stands behind `models/`, without a verb of Google's."""
+    assert named_model(path) == model
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/models/p/a", "/v1/models/a"),
+        ("/models/p/a/b", "/models/a/b"),
+        ("/v1/models/p%2Fa%2fb", "/v1/models/a%2fb"),
+        ("/v1/models/p%2fa", "/v1/models/a"),
+        ("/v1beta/models/p/g%3AgenerateContent", "/v1beta/models/g%3AgenerateContent"),
+        ("/v1beta/tunedModels/p/mine:generateContent", "/v1beta/tunedModels/mine:generateContent"),
+        ("/model/p/us.amazon.nova%3A0/converse", "/model/us.amazon.nova%3A0/converse"),
+        ("/model/p%2Farn%3Aa%2Fb/invoke", "/model/arn%3Aa%2Fb/invoke"),
+        ("/openai/deployments/p%2Fgpt/chat/completions", "/openai/deployments/gpt/chat/completions"),
+        # The name of a provider may be that of a model.
+        ("/model/p/converse", None),
+        ("/openai/deployments/p/chat/completions", None),
+        ("/v1/models/p:generateContent", None),
+        ("/v1/models/p", None),
+        ("/v1/models/q/p/a", None),
+        ("/v1/models/pp/a", None),
+        ("/v1/p/models/a", None),
+        ("/v1/files/p/a", None),
+    ],
+)
+def test_a_prefix_is_taken_out_of_a_path(path, expected):
+    """With its slash, plain or encoded, where it stands before a model; nothing else changes."""
+    assert without_prefix(path, "p") == (expected or path)

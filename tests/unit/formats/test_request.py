@@ -272,12 +272,12 @@ def test_one_model_is_read_sent_and_recorded(drawn):
 
     model = read_model(Format.OPENAI_CHAT, "", body.encode())
     route = plan([PROVIDER, OTHER], Format.OPENAI_CHAT, "/v1/chat/completions", model, headers=[], named=None)
-    sent = body.encode() if route.renamed is None else rewrite_model(body.encode(), route.renamed)
+    sent = rewrite_model(body.encode(), route.model) if route.prefixed else body.encode()
 
     assert model == (last if isinstance(last, str) else None)
     assert json.loads(sent).get("model") == (last if route.model is None else route.model)
     assert (route.target is PROVIDER) == (isinstance(last, str) and last.startswith("p/"))
-    assert json.loads(sent) == json.loads(body) | ({"model": route.model} if route.renamed else {})
+    assert json.loads(sent) == json.loads(body) | ({"model": route.model} if route.prefixed else {})
 
 
 def test_an_escaped_key_is_the_key():
