@@ -12,6 +12,7 @@ from ingate.proxy import request_target
 from ingate.proxy.engine import Engine, Inbound
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead, read_head
+from ingate.proxy.uploads import Uploads
 from rest_facade.app import NoCredential, ProxyHandler
 from rest_facade.http1 import Body, Head
 from rest_facade.sink import HttpSink
@@ -27,20 +28,28 @@ def proxy_handler(engine: Engine, *, max_body: int, patience: float) -> ProxyHan
     """Returns the handler. Bodies are read up to `max_body` bytes, waiting `patience` seconds for more."""
 
     def handle(request_id: str, head: Head, body: Body, sink: HttpSink) -> Awaitable[None]:
-        asked = head.asked or _asked(head)
+        asked = head.asked or _asked(head, engine.uploads)
         return engine.forward(Inbound(request_id, asked, partial(body.read, max_body, patience)), sink)
 
     return handle
 
 
-def _asked(head: Head) -> RequestHead:
+def _asked(head: Head, uploads: Uploads) -> RequestHead:
     if head.shared is not None:
-        return (head.shared.asked or _asked(head.shared)).differing(head.own)
+        return (head.shared.asked or _asked(head.shared, uploads)).differing(head.own)
     if any(name == b"upgrade" and _WEBSOCKET in value.lower() for name, value in head.headers):
         raise NotOffered("WebSockets are not carried yet: use the HTTP API of the same model")
     request_target.check(head.method, head.path, head.query)
-    head.asked = read_head(head.method, head.path, head.query, head.headers, _credential(head.headers))
-    return head.asked
+    try:
+        asked = read_head(head.method, head.path, head.query, head.headers, _credential(head.headers))
+    except NoCredential:
+        begun = uploads.begun(head.path, head.query)
+        if begun is None:
+            raise
+        asked = read_head(head.method, head.path, head.query, head.headers, "")
+        asked.digest, asked.named = begun.digest, begun.provider
+    head.asked = asked
+    return asked
 
 
 def _credential(headers: Headers) -> str:

@@ -4,8 +4,11 @@ Pure. Knows no table.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Literal, get_args
+
+import msgspec
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
@@ -13,12 +16,14 @@ from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
 from ingate.formats import (
     LARGE,
+    LEAVES,
     Format,
     Pace,
     Pairs,
     ResponseFacts,
     Steps,
     Usage,
+    completed,
     estimating,
     read_small,
     read_small_prompt,
@@ -75,8 +80,29 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
                 yield
         if record.exchange.stream:
             facts = yield from estimating(format, asked, facts, pace)
+        if format in LEAVES:
+            facts = _completed(format, facts, record, prompt)
         read.append((facts, prompt))
     return read
+
+
+def _completed(format: Format, facts: ResponseFacts, record: ExchangeRecord, prompt: str | None) -> ResponseFacts:
+    return completed(
+        format,
+        facts,
+        succeeded=record.exchange.status_code < 400,
+        asked=record.exchange.model,
+        prompt=prompt,
+        headers=partial(_headers, record.payload.response_headers),
+    )
+
+
+def _headers(stated: bytes) -> dict[str, str]:
+    """Returns the headers of an answer as they were recorded; none where they cannot be read."""
+    try:
+        return msgspec.json.decode(stated, type=dict[str, str])
+    except msgspec.MsgspecError:
+        return {}
 
 
 def said(its: Sequence[Exchange], read: Sequence[Read], *, first: int) -> list[Said]:

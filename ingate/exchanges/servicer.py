@@ -14,6 +14,7 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
+from ingate.exchanges.counting import counted_once
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.rows import COLUMNS, Row, rows
 from ingate.exchanges.said import reading
@@ -92,6 +93,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             known = set((await connection.scalars(KNOWN, {"owners": list(owners)})).all())
             if known != owners:
                 made = [row for row in made if _org_id(row) in known]
+            made = await counted_once(connection, made)
             for size, values in _grouped(made):
                 # As the driver takes them: what SQLAlchemy does for each row costs as much as storing it.
                 await connection.exec_driver_sql(self._inserts[size], values)

@@ -1,6 +1,6 @@
-"""The table of exchanges. Wide on purpose: one insert an exchange, and no join to list them."""
+"""The table of exchanges, wide on purpose: one insert an exchange, no join to list them; and who counts an answer."""
 
-from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ingate.db import Base
@@ -69,3 +69,18 @@ class Exchange(Base):
     request_body: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     response_headers: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
+class CountedAnswer(Base):
+    """Which exchange counts the usage of an answer that states it whenever it is asked for.
+
+    `answer_id` is the provider's. `stored_at` bounds how long it is kept.
+    """
+
+    __tablename__ = "counted_answers"
+
+    org_id: Mapped[str] = mapped_column(String(36), ForeignKey("orgs.id", ondelete="CASCADE"), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(256), primary_key=True)
+    answer_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    exchange_id: Mapped[str] = mapped_column(String(36))
+    stored_at: Mapped[int] = mapped_column(BigInteger, index=True)

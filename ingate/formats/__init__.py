@@ -8,12 +8,16 @@ from ingate.formats.estimate import estimating
 from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
 from ingate.formats.large_request import LargeCall, asking_large, reading_call, renaming
 from ingate.formats.malformed import MalformedBody
-from ingate.formats.model_list import read_model_list, write_model_list
+from ingate.formats.model_list import Listed, read_model_list, write_model, write_model_list
+from ingate.formats.multipart import boundary_of
+from ingate.formats.other_request import naming_other, taking_out
 from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
-from ingate.formats.paths import Format, detect
+from ingate.formats.paths import KEPT, SHARED, Format, cloud_of, detect, named_model, path_model, without_prefix
 from ingate.formats.reader import ResponseReader, read_response, read_small, reading_response
-from ingate.formats.request import Call, read_call, read_prompt, read_small_prompt, reading_prompt
+from ingate.formats.request import JUDGED, Call, read_call, read_prompt, read_small_prompt, reading_prompt
+from ingate.formats.request_side import LEAVES, completed
 from ingate.formats.rewrite import rewrite_model
+from ingate.formats.spliced import Body, views
 from ingate.formats.sse import SSEParser
 from ingate.formats.stream_usage import ASKED, asking, names_the_option
 from ingate.formats.usage_filter import UsageFilter
@@ -22,13 +26,19 @@ from ingate.pricing.usage import Usage
 
 __all__ = [
     "ASKED",
+    "JUDGED",
+    "KEPT",
     "LARGE",
+    "LEAVES",
     "MAX_TEXT",
     "MOST",
+    "SHARED",
+    "Body",
     "Call",
     "Fault",
     "Format",
     "LargeCall",
+    "Listed",
     "MalformedBody",
     "Pace",
     "Pairs",
@@ -42,10 +52,16 @@ __all__ = [
     "asking",
     "asking_large",
     "at_once",
+    "boundary_of",
+    "cloud_of",
+    "completed",
     "detect",
     "error_members",
     "estimating",
+    "named_model",
     "names_the_option",
+    "naming_other",
+    "path_model",
     "read_call",
     "read_model_list",
     "read_prompt",
@@ -57,6 +73,10 @@ __all__ = [
     "reading_response",
     "renaming",
     "rewrite_model",
+    "taking_out",
     "unpacking",
+    "views",
+    "without_prefix",
+    "write_model",
     "write_model_list",
 ]

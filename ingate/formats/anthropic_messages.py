@@ -15,7 +15,9 @@ class _Turn(Struct, gc=False):
     content: Content = Raw()
 
 
-class _Request(Struct, gc=False):
+class Request(Struct, gc=False):
+    """Messages, the last of the user last."""
+
     messages: list[_Turn] | None = None
 
 
@@ -83,7 +85,7 @@ _HOUR = "cache_write_1h_tokens"
 _MAX_PASSES = 100
 _ATTEMPTS = frozenset({"message", "fallback_message"})
 
-REQUEST = Shape(_Request)
+REQUEST = Shape(Request)
 MESSAGE = Shape(_Message)
 EVENT = Shape(_Event)
 

@@ -65,9 +65,9 @@ class Condenser:
     )
 
     def __init__(self, outline: Outline, budget: Budget, marks: tuple[bytes, ...] = ()) -> None:
-        """Takes what is wanted. `places` will tell where the values of `marks` lie, members of the whole object.
+        """Takes what is wanted. `places` will tell where the values of the members `marks` lie, where they are wanted.
 
-        The outline has to have these members, and may want of each a text or a number, or nothing.
+        The outline may want of each a text or a number, or nothing.
         """
         self._budget = budget
         self._marks = marks
@@ -301,7 +301,7 @@ class Condenser:
             return
         kept = self._stack[-1]
         if kept.is_object:
-            if len(self._stack) == 1 and kept.key in self._marks:
+            if kept.key in self._marks and kept.key in (kept.outline.members or ()):
                 self.places[self._marks.index(kept.key)].append((self._start, self._base + stop))
             self._state = self._member
         else:

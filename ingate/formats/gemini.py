@@ -17,7 +17,9 @@ class _Embedding(Struct, gc=False):
     content: _Content
 
 
-class _Request(Struct, gc=False):
+class Request(Struct, gc=False):
+    """Contents to answer, or texts to embed."""
+
     contents: list[_Content] | None = None
     content: _Content | None = None
     requests: list[_Embedding] | None = None
@@ -79,7 +81,7 @@ class _Response(Struct, gc=False, rename="camel"):
 _KINDS = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image", "VIDEO": "video"}
 _PAID_BY_PROMPT = ("gemini-1", "gemini-2")
 
-REQUEST = Shape(_Request)
+REQUEST = Shape(Request)
 RESPONSE = Shape(_Response)
 
 

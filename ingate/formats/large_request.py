@@ -6,7 +6,7 @@ its budget, are the provider's to judge. Knows nothing of providers.
 
 import re
 from codecs import utf_8_decode
-from typing import Any
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,9 +17,10 @@ from ingate.formats.members import MAX_REPEATS
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import SLICE, Budget, Pace, Steps
 from ingate.formats.paths import Format, gemini_model
-from ingate.formats.request import PROMPTS, Call
+from ingate.formats.request import JUDGED, Call
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.shape import Shape
+from ingate.formats.spliced import Body, Span, splicing
 from ingate.formats.stream_usage import inserted, replaced, with_usage
 
 _MODEL, _STREAM_OPTIONS = b"model", b"stream_options"
@@ -31,6 +32,9 @@ _LAST = re.compile(
     rb'[{,]%b"model"%b:%b("[^"\\]{1,256}+")(?:%b,%b"(?!model")[^"\\]*+"%b:%b%b)*+%b\}%b\Z'
     % (*[_BLANK] * 7, _SIMPLE, _BLANK, _BLANK)
 )
+
+
+T = TypeVar("T", bound=Struct)
 
 
 class LargeCall(Call, gc=False):
@@ -46,37 +50,37 @@ class _Scanned(Call, gc=False):
 _SCANNED = Shape(_Scanned)
 
 
-class _Found(Struct):
-    """What a scan found: what is asked for, and where the values of the model lie."""
+class Scan(Struct, Generic[T]):
+    """What a scan found: what the body says, and where the values of the members lie that were to be found.
 
-    call: LargeCall
-    models: list[tuple[int, int]]
+    `whole` tells that all of it was scanned. Otherwise, only the model can be relied on.
+    """
+
+    said: T
+    places: list[list[Span]]
+    whole: bool = True
 
 
 def reading_call(format: Format, path: str, body: bytes) -> Steps[LargeCall]:
     """Returns what a large request asks for, as `read_call` does. Raises `MalformedBody`."""
-    if format not in PROMPTS:
+    if format not in JUDGED:
         return LargeCall()
-    found = yield from _find(body)
-    return LargeCall(gemini_model(path)) if format is Format.GEMINI else found.call
+    scan = yield from scanning(body, _SCANNED, _MODEL, _STREAM_OPTIONS)
+    if format is Format.GEMINI:
+        return LargeCall(gemini_model(path))
+    if not scan.whole:
+        return LargeCall(scan.said.model)
+    options = scan.places[1]
+    return LargeCall(scan.said.model, scan.said.stream, options[-1] if options else None)
 
 
-def renaming(body: bytes, model: str) -> Steps[bytes]:
+def renaming(body: bytes, model: str) -> Steps[Body]:
     """Returns what `rewrite_model` does, of a large body. Raises `MalformedBody`."""
-    found = yield from _find(body)
-    if len(found.models) > MAX_REPEATS:
+    (models,) = (yield from scanning(body, _SCANNED, _MODEL)).places
+    if len(models) > MAX_REPEATS:
         raise MalformedBody(f"the body states its model more than {MAX_REPEATS} times")
-    if not found.models:
-        return body
-    view = memoryview(body)
     value = msgspec.json.encode(model)
-    pieces: list[Any] = []
-    kept = 0
-    for start, end in found.models:
-        pieces += (view[kept:start], value)
-        kept = end
-    pieces.append(view[kept:])
-    return b"".join(pieces)
+    return (yield from splicing(body, ((span, value) for span in models)))
 
 
 def asking_large(body: bytes, call: LargeCall) -> bytes | None:
@@ -89,10 +93,13 @@ def asking_large(body: bytes, call: LargeCall) -> bytes | None:
     return None if value is None else replaced(body, call.options, value)
 
 
-def _find(body: bytes) -> Steps[_Found]:
-    scan = Condenser(_SCANNED.outline, Budget(Pace()), (_MODEL, _STREAM_OPTIONS))
+def scanning(body: bytes, shape: Shape[T], *marks: bytes) -> Steps[Scan[T]]:
+    """Returns what a body says, and where the values of the members `marks` lie, of which `model` is the first.
+
+    Raises `MalformedBody`.
+    """
+    condenser = Condenser(shape.outline, Budget(Pace()), marks)
     partial = b""  # a character that goes on in the next slice
-    models, options = scan.places
     try:
         for start in range(0, len(body), SLICE):
             some = body[start : start + SLICE]
@@ -100,26 +107,27 @@ def _find(body: bytes) -> Steps[_Found]:
                 partial = _partial(partial + some, last=start + SLICE >= len(body))
             if not start and some.startswith(BOM):
                 some = b"   " + some[len(BOM) :]
-            yield from scan.feed(some)
-            if scan.deepest > MAX_DEPTH:
+            yield from condenser.feed(some)
+            if condenser.deepest > MAX_DEPTH:
                 raise MalformedBody(f"the body nests deeper than {MAX_DEPTH} levels")
     except TooLarge:
         # Of the rest, only the model is looked for: nothing else that was found can be relied on.
         last = _LAST.search(body, max(0, len(body) - _TAIL))
+        models = condenser.places[0]
         if last is not None and last.span(1) not in models:
-            return _Found(LargeCall(msgspec.json.decode(last[1], type=str)), [*models, last.span(1)])
-        return _Found(LargeCall(_read(scan).model), models)
-    if scan.broken or not scan.ended:
+            models.append(last.span(1))
+            return Scan(_said(shape, b'{"model":%b}' % last[1]), condenser.places, whole=False)
+        return Scan(_said(shape, condenser.close()), condenser.places, whole=False)
+    if condenser.broken or not condenser.ended:
         raise MalformedBody("the body is not valid JSON")
-    read = _read(scan)
-    return _Found(LargeCall(read.model, read.stream, options[-1] if options else None), models)
+    return Scan(_said(shape, condenser.close()), condenser.places)
 
 
-def _read(scan: Condenser) -> Call:
-    read = _SCANNED.read(scan.close())
-    if read is None:
+def _said(shape: Shape[T], small: bytes) -> T:
+    said = shape.read(small)
+    if said is None:
         raise MalformedBody("the body is not a JSON object")
-    return read
+    return said
 
 
 def _partial(data: bytes, *, last: bool) -> bytes:

@@ -1,4 +1,8 @@
-"""OpenAI Responses: typed events, of which the terminal one repeats the whole response with its usage."""
+"""OpenAI Responses: typed events, of which the terminal one repeats the whole response with its usage.
+
+A response that is kept can be asked for any number of times, and each time states the usage again. One that was made in
+the background first states it there: it has to be counted once, and is known by its id.
+"""
 
 from collections.abc import Sequence
 
@@ -7,9 +11,10 @@ from msgspec import Raw, Struct
 from ingate.formats.content import Content, Part, cap, text_of
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
-from ingate.formats.stated_cost import Charge, take_charge
+from ingate.formats.stated_cost import STATED_COST, Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
+from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
 
 _SEARCHES = frozenset({None, "search"})
 _WORDS = frozenset({"response.output_text.delta", "response.refusal.delta", "response.output_audio_transcript.delta"})
@@ -34,7 +39,9 @@ class _InputItem(Struct, gc=False):
     content: Content = Raw()
 
 
-class _Request(Struct, gc=False):
+class Request(Struct, gc=False):
+    """A text, or items of a conversation."""
+
     input: str | list[_InputItem] | None = None
 
 
@@ -90,6 +97,7 @@ class _Words(Part, gc=False):
 
 class _Item(Struct, gc=False):
     type: str | None = None
+    role: str | None = None
     content: list[_Words] | None = None
     action: _Action | None = None
     name: str | None = None
@@ -108,6 +116,8 @@ class _Why(Struct, gc=False):
 
 
 class _Response(Struct, gc=False):
+    id: str | None = None
+    background: bool | None = None
     model: str | None = None
     status: str | None = None
     output: list[_Item] | None = None
@@ -125,7 +135,7 @@ class _Event(Struct, gc=False):
     response: _Response | None = None
 
 
-REQUEST = Shape(_Request)
+REQUEST = Shape(Request)
 RESPONSE = Shape(_Response)
 EVENT = Shape(_Event)
 
@@ -172,6 +182,32 @@ def whole(tally: Tally, data: bytes) -> bool:
     return True
 
 
+def stored_event(tally: Tally, data: bytes) -> bool:
+    """Takes one event of a stream of a response that is kept; tells whether it could be read."""
+    known = event(tally, data)
+    if tally.complete:
+        _disown(tally)
+    return known
+
+
+def stored_whole(tally: Tally, data: bytes) -> bool:
+    """Takes a response that is kept, or what became of it; tells whether it could be read."""
+    known = whole(tally, data)
+    _disown(tally)
+    return known
+
+
+def _disown(tally: Tally) -> None:
+    """Leaves the usage to the call that made the response, where that could state it."""
+    if ANSWER_ID in tally.terms:
+        return
+    charged = tally.terms.pop(STATED_COST, None)
+    if tally.counts is not None or tally.units or charged is not None:
+        tally.counts = None
+        tally.units = {}
+        tally.term(COUNTED_BY, "the call that made it")
+
+
 def _take(tally: Tally, response: _Response) -> None:
     """Takes a response object. What a stream has shown of the output already is not taken again."""
     tally.fails(response.error)
@@ -183,13 +219,16 @@ def _take(tally: Tally, response: _Response) -> None:
     tally.tool_calls = max(tally.tool_calls, sum(map(_calls, output)))
     if not tally.texts:
         for item in output:
-            for part in item.content or () if item.type == "message" else ():
+            # A conversation that was made shorter holds the words of the user too.
+            for part in item.content or () if item.type == "message" and item.role != "user" else ():
                 if words := part.text or part.refusal or part.transcript:
                     tally.say(words)
     _searched(tally, response, output)
     tally.term("service_tier", response.service_tier)
     usage = response.usage
     if usage is not None:
+        if response.background:
+            tally.term(ANSWER_ID, response.id)
         details = usage.input_tokens_details
         tally.count(
             Counts(

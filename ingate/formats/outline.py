@@ -67,6 +67,24 @@ def outline(kind: Any) -> Outline:
     return found
 
 
+def union(one: Outline, two: Outline) -> Outline:
+    """Returns what is wanted of a value of which two readers want something each."""
+    members = None
+    if one.members is not None or two.members is not None:
+        of_one, of_two = one.members or {}, two.members or {}
+        nothing = Outline()
+        members = {name: union(of_one.get(name, nothing), of_two.get(name, nothing)) for name in {**of_one, **of_two}}
+    items = one.items if two.items is None else two.items if one.items is None else union(one.items, two.items)
+    return Outline(
+        members=members,
+        items=items,
+        text=max(one.text, two.text),
+        scalar=one.scalar or two.scalar,
+        anything=one.anything or two.anything,
+        others=others(tuple(members)) if members is not None else None,
+    )
+
+
 def _options(kind: Any) -> list[Any]:
     """Returns the types that a value may have; an annotation of what undecoded bytes are made of counts as these."""
     if get_origin(kind) is Annotated:

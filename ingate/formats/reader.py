@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from ingate.formats.condenser import Condenser
 from ingate.formats.encoding import PIECE_COST, Decoder, decoder_for
-from ingate.formats.facts import ResponseFacts
+from ingate.formats.event_stream import EventStreamParser
+from ingate.formats.facts import MAX_TEXT, ResponseFacts
 from ingate.formats.fault import describe_body
 from ingate.formats.malformed import Unreadable
 from ingate.formats.oddities import BOM
@@ -27,6 +28,8 @@ _SSE_STARTS = (b"data:", b"event:", b":")
 _TELLING = len(BOM) + max(map(len, _SSE_STARTS))
 _EVENTS = 128  # that are taken in one piece of work
 _EVENT_COST = 3
+_FRAMES = 4096  # bytes of messages that are taken apart in one piece of work
+_TEXT_BYTES = 4 * MAX_TEXT
 _FAULT = "a fault of the gateway, {}"
 
 
@@ -70,7 +73,7 @@ def reading_response(
 
 
 class ResponseReader:
-    """Reads one response: a whole JSON body, server-sent events, JSON lines, or a streamed JSON array.
+    """Reads one response: a whole JSON body, server-sent events, JSON lines, a streamed JSON array, frames, plain text.
 
     The media type decides which, not the request: an error to a streamed request is a whole body.
     Memory is bounded whatever arrives.
@@ -81,6 +84,7 @@ class ResponseReader:
         "_chunks",
         "_condenser",
         "_decoder",
+        "_frames",
         "_held",
         "_lines",
         "_passive",
@@ -99,6 +103,7 @@ class ResponseReader:
         self._passive = wire.framing == "unread"
         self._sse = SSEParser() if wire.framing == "events" else None
         self._lines = Splitter(b"\n", LARGE) if wire.framing == "lines" else None
+        self._frames = EventStreamParser() if wire.framing == "frames" else None
         self._held = b""  # a whole body, as long as it is small
         self._condenser: Condenser | None = None  # of what is large
         self._decoder: Decoder | None = None
@@ -168,6 +173,10 @@ class ResponseReader:
                 yield from self._read_events(self._sse, self._sse.feed(some))
             elif self._lines is not None:
                 yield from self._read_lines(self._lines, self._lines.feed(some))
+            elif self._frames is not None:
+                yield from self._read_frames(self._frames, some)
+            elif self._wire.framing == "text":
+                self._held = (self._held + some)[:_TEXT_BYTES]
             else:
                 yield from self._read_whole(some)
 
@@ -176,8 +185,13 @@ class ResponseReader:
             yield from self._read_events(self._sse, self._sse.close())
         elif self._lines is not None:
             yield from self._read_lines(self._lines, self._lines.close())
+        elif self._frames is not None:
+            self._frames.close()
+            yield from self._read_frames(self._frames, b"")
         elif self._condenser is not None:
             yield from self._take_condensed(self._condenser)
+        elif self._wire.framing == "text":
+            self._wire.whole(self._tally, self._held.removeprefix(BOM))
         elif self._is_stream(self._held):
             self._sse = SSEParser()
             yield from self._read(self._held)
@@ -202,6 +216,13 @@ class ResponseReader:
         yield from self._take_events([(b"", block.removeprefix(BOM)) for block in blocks if block])
         if lines.long:
             yield from self._condense(lines.beginning)
+
+    def _read_frames(self, frames: EventStreamParser, data: bytes) -> Iterator[None]:
+        # A message may have 16 bytes, and taking it apart costs as much as an event does.
+        for start in range(0, len(data), _FRAMES):
+            yield from self._take_events(frames.feed(data[start : start + _FRAMES]))
+        if frames.problem is not None:
+            raise Unreadable(frames.problem)
 
     def _read_whole(self, data: bytes) -> Iterator[None]:
         """Reads a body that is no stream, or is not known to be one before its first bytes tell."""

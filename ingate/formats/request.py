@@ -10,9 +10,23 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ingate.formats import anthropic_messages, gemini, ollama, openai_chat, openai_responses
+from ingate.formats import (
+    anthropic_messages,
+    bedrock_converse,
+    bedrock_invoke,
+    gemini,
+    ollama,
+    openai_audio,
+    openai_chat,
+    openai_images,
+    openai_responses,
+    ranking,
+    token_count,
+)
 from ingate.formats.condenser import Condenser
+from ingate.formats.facts import MAX_TEXT
 from ingate.formats.malformed import MalformedBody, TooLarge
+from ingate.formats.multipart import finding, opening_boundary
 from ingate.formats.nesting import deeper_than
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import LARGE, MOST, SLICE, Budget, Pace, Steps, at_once
@@ -32,12 +46,36 @@ PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
     Format.ANTHROPIC_MESSAGES: (anthropic_messages.prompt, anthropic_messages.REQUEST),
     Format.GEMINI: (gemini.prompt, gemini.REQUEST),
     Format.OLLAMA: (ollama.prompt, ollama.REQUEST),
+    Format.OPENAI_TRANSCRIPTIONS: (openai_images.prompt, openai_images.REQUEST),
+    Format.OPENAI_SPEECH: (openai_audio.speech_prompt, openai_audio.SPEECH_REQUEST),
+    Format.OPENAI_IMAGES: (openai_images.prompt, openai_images.REQUEST),
+    Format.OPENAI_MODERATIONS: (ranking.moderation_prompt, ranking.MODERATION_REQUEST),
+    Format.RERANK: (ranking.rank_prompt, ranking.RANK_REQUEST),
+    Format.VERTEX_ANTHROPIC: (anthropic_messages.prompt, anthropic_messages.REQUEST),
+    Format.VERTEX_CHAT: (openai_chat.chat_prompt, openai_chat.CHAT_REQUEST),
+    Format.BEDROCK_CONVERSE: (bedrock_converse.prompt, bedrock_converse.REQUEST),
+    Format.BEDROCK_INVOKE: (bedrock_invoke.prompt, bedrock_invoke.REQUEST),
+    Format.TOKEN_COUNT: (token_count.prompt, token_count.REQUEST),
 }
 """How the prompt of a request is read, and what of it that takes."""
 _SIZES: dict[Format, tuple[Callable[[bytes], int | None], Shape[Any]]] = {
     Format.OPENAI_CHAT: (openai_chat.chat_size, openai_chat.CHAT_REQUEST),
     Format.OPENAI_COMPLETIONS: (openai_chat.text_size, openai_chat.TEXT_REQUEST),
 }
+JUDGED = frozenset(
+    {
+        Format.OPENAI_CHAT,
+        Format.OPENAI_COMPLETIONS,
+        Format.OPENAI_EMBEDDINGS,
+        Format.OPENAI_RESPONSES,
+        Format.ANTHROPIC_MESSAGES,
+        Format.GEMINI,
+        Format.OLLAMA,
+    }
+)
+"""Formats of which every body is a JSON object. Others may be forms, or what else their provider takes."""
+FORMS = frozenset({Format.OPENAI_TRANSCRIPTIONS, Format.OPENAI_IMAGES})
+"""Formats of which the prompt may be a field of a form."""
 
 
 class Call(Struct, gc=False):
@@ -54,12 +92,12 @@ _CALL = Shape(Call)
 
 
 def read_call(format: Format, path: str, body: bytes) -> Call:
-    """Returns what a request asks for, nothing when its format is not read.
+    """Returns what a request asks for, nothing when its format is not judged.
 
     `path` comes without its query. Raises `MalformedBody` when the body is not a JSON object in
     UTF-8, or nests deeper than 64 levels. Fields of the wrong type are the provider's to judge.
     """
-    if format not in PROMPTS:
+    if format not in JUDGED:
         return Call()
     call = _CALL.read(body)
     if call is None:
@@ -83,7 +121,11 @@ def read_prompt(format: Format, body: bytes) -> str | None:
 def read_small_prompt(format: Format, body: bytes) -> str | None:
     """Returns the same of a body of up to `LARGE` bytes, at once."""
     known = PROMPTS.get(format)
-    return known[0](body) if known is not None and body else None
+    if known is None or not body:
+        return None
+    if format in FORMS and (boundary := opening_boundary(body)):
+        return at_once(_field(body, boundary, Budget(Pace())))
+    return known[0](body)
 
 
 def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST) -> Steps[str | None]:
@@ -95,6 +137,8 @@ def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST)
         if pace.spend(len(body) >> 6):
             yield
         return read_small_prompt(format, body)
+    if format in FORMS and (boundary := opening_boundary(body)):
+        return (yield from _field(body, boundary, Budget(pace, most)))
     known = PROMPTS.get(format)
     return None if known is None else (yield from _reading(*known, body, pace, most))
 
@@ -127,6 +171,15 @@ def _reading(
     except TooLarge:
         return None
     return read(condenser.close()) if condenser.ended and not condenser.broken else None
+
+
+def _field(body: bytes, boundary: bytes, budget: Budget) -> Steps[str | None]:
+    """Returns the prompt of a form."""
+    spans = yield from finding(body, boundary, b"prompt", budget)
+    if not spans:
+        return None
+    start, end = spans[-1]
+    return body[start : min(end, start + 4 * MAX_TEXT)].decode("utf-8", "replace")[:MAX_TEXT] or None
 
 
 def _fault(body: bytes) -> str | None:

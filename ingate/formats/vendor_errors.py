@@ -13,6 +13,7 @@ from msgspec import Struct
 _OPENAI_TYPES = {429: "rate_limit_error", 503: "service_unavailable_error"}
 _OPENAI_CODES = {
     "unauthorized": "invalid_api_key",
+    "not_found": "model_not_found",
     "rate_limited": "rate_limit_exceeded",
     "budget_exceeded": "insufficient_quota",
 }

@@ -7,7 +7,20 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from ingate.formats import anthropic_messages, gemini, ollama, openai_chat, openai_responses
+from ingate.formats import (
+    anthropic_messages,
+    bedrock_converse,
+    bedrock_invoke,
+    gemini,
+    kept_work,
+    ollama,
+    openai_audio,
+    openai_chat,
+    openai_images,
+    openai_responses,
+    ranking,
+    token_count,
+)
 from ingate.formats.outline import Outline
 from ingate.formats.paths import Format
 from ingate.formats.shape import Shape
@@ -15,15 +28,27 @@ from ingate.formats.tally import Tally
 from ingate.formats.usage import Counts, anthropic_usage, gemini_usage, ollama_usage, openai_usage
 from ingate.pricing.usage import Usage
 
-_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"})
+_MEDIA = ("audio/", "image/", "video/")
+_TEXTS = frozenset({"text/plain", "text/vtt", "text/srt", "application/x-subrip", "application/srt"})
+"""How a transcription may be written: as text, or as subtitles."""
+
+EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 Event = Callable[[Tally, bytes], bool]
 Whole = Callable[[Tally, bytes], bool]
 Rule = Callable[[Counts], Usage]
 
 
-Framing = Literal["events", "lines", "whole", "unknown", "unread"]
-"""How a body is divided; `unread` is one of a format that is not read at all."""
+Framing = Literal["events", "lines", "frames", "whole", "text", "unknown", "unread"]
+"""How a body is divided; `unread` is one of a format that is not read at all, or sound or pictures."""
+_FRAMINGS: dict[str, Framing] = {
+    "text/event-stream": "events",
+    EVENT_STREAM: "frames",
+    "application/x-ndjson": "lines",
+    "application/ndjson": "lines",
+    "application/jsonl": "lines",
+    "application/json-seq": "lines",
+}
 
 
 class Wire(Struct, frozen=True):
@@ -40,8 +65,25 @@ class Wire(Struct, frozen=True):
     body: Outline = Outline()
 
 
-_CHAT = (openai_chat.event, openai_chat.whole, openai_usage, openai_chat.RESPONSE, openai_chat.RESPONSE)
-_READ: dict[Format, tuple[Event, Whole, Rule, Shape[Any], Shape[Any]]] = {
+_Read = tuple[Event, Whole, Rule, Shape[Any], Shape[Any]]
+
+_CHAT: _Read = (openai_chat.event, openai_chat.whole, openai_usage, openai_chat.RESPONSE, openai_chat.RESPONSE)
+_CLAUDE: _Read = (
+    anthropic_messages.event,
+    anthropic_messages.whole,
+    anthropic_usage,
+    anthropic_messages.EVENT,
+    anthropic_messages.MESSAGE,
+)
+_SOUND: _Read = (openai_audio.event, openai_audio.whole, openai_usage, openai_audio.ANSWER, openai_audio.ANSWER)
+
+
+def _of_objects(whole: Whole, shape: Shape[Any]) -> _Read:
+    """Returns how a format is read that has no streams."""
+    return (whole, whole, openai_usage, shape, shape)
+
+
+_READ: dict[Format, _Read] = {
     Format.OPENAI_CHAT: _CHAT,
     Format.OPENAI_COMPLETIONS: _CHAT,
     Format.OPENAI_EMBEDDINGS: _CHAT,
@@ -52,13 +94,44 @@ _READ: dict[Format, tuple[Event, Whole, Rule, Shape[Any], Shape[Any]]] = {
         openai_responses.EVENT,
         openai_responses.RESPONSE,
     ),
-    Format.ANTHROPIC_MESSAGES: (
-        anthropic_messages.event,
-        anthropic_messages.whole,
-        anthropic_usage,
-        anthropic_messages.EVENT,
-        anthropic_messages.MESSAGE,
+    Format.OPENAI_STORED_RESPONSES: (
+        openai_responses.stored_event,
+        openai_responses.stored_whole,
+        openai_usage,
+        openai_responses.EVENT,
+        openai_responses.RESPONSE,
     ),
+    Format.OPENAI_TRANSCRIPTIONS: _SOUND,
+    Format.OPENAI_SPEECH: _SOUND,
+    Format.OPENAI_IMAGES: (
+        openai_images.event,
+        openai_images.whole,
+        openai_usage,
+        openai_images.ANSWER,
+        openai_images.ANSWER,
+    ),
+    Format.OPENAI_MODERATIONS: _of_objects(ranking.moderation, ranking.MODERATION),
+    Format.RERANK: _of_objects(ranking.ranking, ranking.RANKING),
+    Format.ANTHROPIC_MESSAGES: _CLAUDE,
+    Format.VERTEX_ANTHROPIC: _CLAUDE,
+    Format.VERTEX_CHAT: _CHAT,
+    Format.BEDROCK_CONVERSE: (
+        bedrock_converse.event,
+        bedrock_converse.whole,
+        anthropic_usage,
+        bedrock_converse.ANSWER,
+        bedrock_converse.ANSWER,
+    ),
+    Format.BEDROCK_INVOKE: (
+        bedrock_invoke.event,
+        bedrock_invoke.whole,
+        anthropic_usage,
+        bedrock_invoke.ENVELOPE,
+        bedrock_invoke.ANSWER,
+    ),
+    Format.TOKEN_COUNT: _of_objects(token_count.whole, token_count.ANSWER),
+    Format.BATCHES: _of_objects(kept_work.whole, kept_work.WORK),
+    Format.FILES: _of_objects(kept_work.whole, kept_work.WORK),
     Format.GEMINI: (gemini.event, gemini.event, gemini_usage, gemini.RESPONSE, gemini.RESPONSE),
     Format.OLLAMA: (ollama.event, ollama.event, ollama_usage, ollama.RESPONSE, ollama.RESPONSE),
 }
@@ -72,15 +145,21 @@ def wire_of(format: Format, content_type: str) -> Wire:
     if read is None:
         return _UNREAD
     event, whole, usage, item, body = read
-    return Wire(
-        _framing(format, content_type), event, whole, usage, item.outline, replace(body.outline, items=item.outline)
-    )
+    framing = _framing(format, content_type)
+    if framing == "text":
+        whole = openai_audio.text
+    return Wire(framing, event, whole, usage, item.outline, replace(body.outline, items=item.outline))
 
 
 def _framing(format: Format, content_type: str) -> Framing:
     media = content_type.partition(";")[0].strip().lower()
-    if media == "text/event-stream":
-        return "events"
-    if media in _LINES or (format is Format.OLLAMA and not media):
-        return "lines"
-    return "whole" if media.endswith("json") else "unknown"
+    known = _FRAMINGS.get(media)
+    if known is not None:
+        return known
+    if media.endswith("json"):
+        return "whole"
+    if format is Format.OPENAI_TRANSCRIPTIONS and media in _TEXTS:
+        return "text"
+    if media.startswith(_MEDIA) or (format is Format.OPENAI_SPEECH and media):  # sound has many names
+        return "unread"
+    return "lines" if format is Format.OLLAMA and not media else "unknown"

@@ -5,10 +5,10 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from ingate.pricing.card import Card, inclusive
+from ingate.pricing.card import TOKENS, Card, inclusive
 from ingate.pricing.money import PICO_PER_USD, to_pico, to_usd
 from ingate.pricing.price_list import SLOT, Terms, card_of
-from ingate.pricing.usage import COMPACTION, NO_UNITS, UNCHARGED, Units, Usage, passes
+from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, UNCHARGED, Units, Usage, passes
 
 FREE_PROVIDER = "demo"
 TERMS = ("service_tier", "processing", "speed", "search_type")
@@ -64,7 +64,7 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     if uncharged is not None and provider.startswith(_FORGIVING):
         return Bill(0, Source.LIST, uncharged)
     if usage == _UNSTATED and not units:
-        return UNPRICED if stated is None else Bill(stated, Source.PROVIDER)
+        return _unused(metadata) if stated is None else Bill(stated, Source.PROVIDER)
     if provider == FREE_PROVIDER:
         return _FREE
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
@@ -73,6 +73,11 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     if stated is not None:
         return Bill(stated, Source.PROVIDER)
     return Bill(None, Source.UNKNOWN, problem)
+
+
+def _unused(metadata: Pairs) -> Bill:
+    """Returns what an answer costs that states no use: nothing, where it states that it counted instead."""
+    return _FREE if any(name == COUNTED_TOKENS for name, _ in metadata) else UNPRICED
 
 
 @lru_cache(1024)
@@ -147,11 +152,11 @@ def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int |
         ), card.unmet
     counts = inclusive(usage)
     counts.update(units)
+    if "audio_seconds" in counts:
+        _heard(card, counts)
     missing = _missing(card, counts)
     if missing is not None:
         return None, f"no price is known for {missing} of {model}"
-    if "audio_seconds" in counts:
-        _heard(card, counts)
     cost = card.cost(counts)
     return cost, card.unmet if cost is not None else "the answer's counts contradict one another"
 
@@ -162,7 +167,13 @@ def _missing(card: Card, counts: dict[str, int]) -> str | None:
 
 
 def _heard(card: Card, counts: dict[str, int]) -> None:
-    """Completes the seconds of a recording: some models price them as audio, some as input audio."""
+    """Completes the seconds of a recording: some models price them as audio, some as input audio.
+
+    A model that is paid by the second gives its tokens away.
+    """
+    if "audio_seconds" in card.priced and "input_tokens" not in card.priced:
+        for name in TOKENS:
+            counts.pop(name, None)
     if card.owner == "groq" and counts["audio_seconds"]:
         counts["audio_seconds"] = max(counts["audio_seconds"], SHORTEST_SECONDS)
     if any(line.unit == "input_audio_seconds" for line in card.lines):

@@ -97,9 +97,9 @@ def card(prices: "ModelPrice", units: Mapping[str, "UnitDef"]) -> Card:
         inside = tuple(place for place, (part, _) in enumerate(listed[: len(lines)]) if _part_of(part, unit))
         lines.append(Line(unit.usage_key, inside, *_rates(price, unit.per)))
     priced = {name for name, unit in units.items() if any(_part_of(unit, whole) for whole, _ in listed)}
-    if priced & _BUCKETS.keys():
+    if priced & TOKENS:
         # A model that is paid by its input alone gives its output away.
-        priced |= _BUCKETS.keys()
+        priced |= TOKENS
     made = Card(tuple(lines), int(_rates(fee, units[REQUESTS].per)[0]) if fee is not None else 0, frozenset(priced))
     return msgspec.structs.replace(made, flat=_flat(made))
 
@@ -116,7 +116,8 @@ def inclusive(usage: Usage) -> dict[str, int]:
     }
 
 
-_BUCKETS = inclusive(Usage())
+TOKENS = frozenset(inclusive(Usage()))
+"""The counts that the buckets of a `Usage` make."""
 
 
 def _flat(card: Card) -> tuple[int, int, int, int, int] | None:

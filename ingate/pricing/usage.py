@@ -18,6 +18,12 @@ in the buckets. Passes with one label are told apart by `#2`, `#3` and so on beh
 
 NO_UNITS: Units = ()
 COMPACTION = "compaction"
+COUNTED_TOKENS = "counted_tokens"
+"""The name in metadata of how many tokens an answer counted without using any. A count costs nothing."""
+ANSWER_ID = "answer_id"
+"""The name in metadata of the id of an answer that states its usage whenever it is asked for."""
+COUNTED_BY = "usage_counted_by"
+"""The name in metadata of who counts the usage that an answer states, where that is another call."""
 UNCHARGED = "uncharged"
 """The name in an exchange's metadata of why the provider charges nothing for it, where it is one that says so."""
 

@@ -12,9 +12,13 @@ from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_OPENAI,
     PROVIDER_TYPE_OPENAI_COMPATIBLE,
 )
-from ingate.formats import Format
+from ingate.formats import JUDGED, Format
 
-_OPENAI = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS, Format.OPENAI_RESPONSES, Format.OPENAI_EMBEDDINGS})
+_CHAT = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS, Format.OPENAI_RESPONSES, Format.OPENAI_EMBEDDINGS})
+_MEDIA = frozenset(
+    {Format.OPENAI_TRANSCRIPTIONS, Format.OPENAI_SPEECH, Format.OPENAI_IMAGES, Format.OPENAI_MODERATIONS}
+)
+_OPENAI = _CHAT | _MEDIA
 _OLLAMA = frozenset({Format.OLLAMA})
 
 
@@ -59,8 +63,8 @@ KINDS: dict[int, Kind] = {
         models="/v1beta/models?pageSize=1000",
     ),
     PROVIDER_TYPE_AZURE_OPENAI: Kind("", "api-key", "{key}", _OPENAI, price_provider="azure"),
-    PROVIDER_TYPE_OLLAMA: Kind("http://localhost:11434", "", "", _OLLAMA | _OPENAI, _OLLAMA, models="/api/tags"),
+    PROVIDER_TYPE_OLLAMA: Kind("http://localhost:11434", "", "", _OLLAMA | _CHAT, _OLLAMA, models="/api/tags"),
     PROVIDER_TYPE_OPENAI_COMPATIBLE: Kind("", "authorization", "Bearer {key}", _OPENAI),
     PROVIDER_TYPE_HTTP: Kind("", "authorization", "Bearer {key}", frozenset(), models=""),
-    PROVIDER_TYPE_DEMO: Kind("http://demo.invalid", "", "", frozenset(Format) - {Format.OTHER}),
+    PROVIDER_TYPE_DEMO: Kind("http://demo.invalid", "", "", JUDGED),
 }

@@ -14,20 +14,11 @@ from msgspec import Struct
 
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import (
-    ASKED,
-    LARGE,
-    Call,
-    MalformedBody,
-    read_call,
-    reading_call,
-    renaming,
-    rewrite_model,
-)
+from ingate.formats import ASKED, Body
 from ingate.limits.window import Decision, FixedWindows
-from ingate.pacing import paced
-from ingate.proxy import listing
+from ingate.proxy import models, uploads
 from ingate.proxy.abandoned import Abandoned
+from ingate.proxy.asked_call import asked_call, unprefixed, with_usage
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.masking import joined
@@ -45,10 +36,12 @@ from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 from ingate.proxy.stream_usage import StreamUsage
+from ingate.proxy.uploads import Uploads
 
 STATUS = {
     "BAD_REQUEST": 400,
     "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
     "RATE_LIMITED": 429,
@@ -57,7 +50,6 @@ STATUS = {
     "PROVIDER_TIMEOUT": 504,
 }
 """How a refusal is recorded; a host may answer it in other words."""
-_NOT_READ = Call()
 
 
 class Inbound(Struct):
@@ -77,7 +69,7 @@ class Inbound(Struct):
 class Engine:
     """Forwards requests. One for each process and event loop.
 
-    `transports` has the network at False and the demo model at True.
+    `transports` has the network at False and the demo model at True. `uploads` are those that keys have begun here.
     """
 
     def __init__(
@@ -95,10 +87,11 @@ class Engine:
         self._recorder = recorder
         self._room = recorder.room
         self._transports = transports
-        self._listings = listing.Listings(transports)
+        self._models = models.Models(transports)
         self._terms = Terms(recorder.settle, recorder.capture, abandoned)
         self._stream_usage = stream_usage
         self._idle: asyncio.Event | None = None  # once somebody waits for it
+        self.uploads = Uploads()
         self.in_flight = 0
 
     async def forward(self, request: Inbound, sink: Sink) -> None:
@@ -170,30 +163,39 @@ class Engine:
         exchange.request_body = body = await request.read(grant.org_id)
         if body and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
-        if listing.merges(head, grant.targets):
-            exchange.mask = joined(target.mask for target in grant.targets)
-            response, served_by = await self._listings.answer(grant, exchange.attempts)
-            await relay(exchange, response, sink, self._terms, served_by)
+        asked = models.asked(head, grant.targets)
+        if asked is not None and await self._listed(asked, exchange, sink):
             return
-        call = _call(head, body) if len(body) <= LARGE else await _scanned(head, body)
-        exchange.model = call.model
+        call = await asked_call(head, body)
+        if head.method == "POST":
+            exchange.model = call.model
         route = head.route(grant.targets, call.model)
-        exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
-        if route.plan.renamed is not None:
-            if len(body) <= LARGE:
-                body = _renamed(body, route.plan.renamed)
-            else:
-                body = await paced(renaming(body, route.plan.renamed))
-                if call.stream:
-                    call = await _scanned(head, body)  # what was found in it has moved
+        exchange.target, exchange.mask = route.plan.target, route.mask
+        sent: Body = body
+        if route.plan.prefixed:
+            exchange.model = exchange.model and route.plan.model
+            sent = await unprefixed(head, body, route.plan)
         if call.stream and head.format in ASKED and self._stream_usage.asks(route):
+            asking = await with_usage(head, body, call, route.plan)
             send = partial(self._attempt, exchange, route)
-            response = await self._stream_usage.answer(exchange, route, call, body, send)
+            response = await self._stream_usage.answer(exchange, route, asking, sent, send)
         else:
-            response = await self._attempt(exchange, route, route.headers, body)
+            response = await self._attempt(exchange, route, route.headers, sent)
+        if head.begins and (url := response.named.get(uploads.URL)) is not None:
+            self.uploads.begin(url, head.digest, route.plan.target.name)
         await relay(exchange, response, sink, self._terms, route.served_by)
 
-    async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: bytes) -> UpstreamResponse:
+    async def _listed(self, asked: models.Asked, exchange: Exchange, sink: Sink) -> bool:
+        """Answers a request for models; tells whether it was the gateway's to answer."""
+        exchange.mask = joined(target.mask for target in exchange.grant.targets)
+        answer = await self._models.answer(asked, exchange.grant, exchange.attempts)
+        if answer is None:
+            return False
+        exchange.target = answer.target
+        await relay(exchange, answer.response, sink, self._terms, answer.served_by)
+        return True
+
+    async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: Body) -> UpstreamResponse:
         """Sends a request and notes each try. Raises the DomainError to answer."""
         target = route.plan.target
         head = exchange.head
@@ -221,33 +223,3 @@ def rate_limited(decision: Decision) -> RateLimited:
         f"the key has used its {decision.limit} requests of this minute",
         retry_after=max(1.0, (decision.reset_us - clock.now()) / clock.SECOND),
     )
-
-
-def _call(head: RequestHead, body: bytes) -> Call:
-    if head.method != "POST" or head.compressed:
-        return _NOT_READ
-    try:
-        return read_call(head.format, head.path, body)
-    except MalformedBody as error:
-        raise _unreadable(error) from None
-
-
-async def _scanned(head: RequestHead, body: bytes) -> Call:
-    """Returns what a large request asks for, read while others have their turn."""
-    if head.method != "POST" or head.compressed:
-        return _NOT_READ
-    try:
-        return await paced(reading_call(head.format, head.path, body))
-    except MalformedBody as error:
-        raise _unreadable(error) from None
-
-
-def _renamed(body: bytes, model: str) -> bytes:
-    try:
-        return rewrite_model(body, model)
-    except MalformedBody as error:
-        raise _unreadable(error) from None
-
-
-def _unreadable(error: MalformedBody) -> BadRequest:
-    return BadRequest(str(error), fields={"body": str(error)})

@@ -97,7 +97,7 @@ _ORDINARY = frozenset({b"close", b"keep-alive"})  # values of `Connection` that 
 _json = msgspec.json.Encoder()
 _GATEWAY_SECRET = re.compile(ids.SECRET.encode(), re.ASCII)
 _SECRET = re.compile(_GATEWAY_SECRET.pattern + rb"|(?<![A-Za-z0-9])(?:sk-|AIza)[\w-]{6}|\b[Bb]earer\s", re.ASCII)
-_SECRET_NAME = re.compile(rb"key|token(?!s)|secret|password|credential|signature|auth(?!or(?!iz))")
+_SECRET_NAME = re.compile(rb"key|token(?!s|-count)|secret|password|credential|signature|auth(?!or(?!iz))")
 
 
 def outbound(headers: Headers, target: "Target") -> Headers:

@@ -1,4 +1,4 @@
-"""The models that a key can reach, of all its providers in one listing.
+"""The models that a key can reach, of all its providers in one listing, in the words of a vendor.
 
 Each goes by the name that brings a request for it to the provider that has it. A listing is remembered for who may
 reach the same in the same way, and is no caller's own: nothing of a request goes into it. Records nothing.
@@ -11,28 +11,23 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_OPENAI
-from ingate.errors import BadRequest, ProviderFailed
-from ingate.formats import Format, read_model_list, write_model_list
+from ingate.errors import BadRequest
+from ingate.formats import Format, Listed, Vendor, read_model_list, write_model, write_model_list
 from ingate.providers.catalogue import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
 from ingate.proxy.headers import outbound
-from ingate.proxy.plan import asked_of, join, plan, vendor
+from ingate.proxy.plan import asked_of, join, plan
 from ingate.proxy.ports import (
     BadResponse,
-    Headers,
     IdleTimeout,
     OutboundRequest,
     Transport,
     UpstreamError,
     UpstreamResponse,
 )
-from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
-from ingate.proxy.upstream.response import Response
 
-PATHS = frozenset({"/models", "/v1/models"})
 LONGEST = 10.0
 """Seconds that a provider has to list its models."""
 LARGEST = 4 * 1024 * 1024
@@ -51,33 +46,39 @@ REMEMBERED_INCOMPLETE = 10.0
 REMEMBERED_BYTES = 32 * 1024 * 1024
 NAMED_AT_ONCE = 25
 """Models that are named before other tasks have their turn: a millisecond where there are hundreds of providers."""
-OWNERS_BYTES = 4000
-"""Of the header that names the providers: clients take 8 KiB and less."""
+_SHOWN_COST = 256  # bytes that a model costs beside what is said of it
 
-Models = list[tuple[str, int]]
-"""Names as their provider has them, and when each was made, in Unix time."""
+SPOKEN = {
+    Vendor.OPENAI: Format.OPENAI_CHAT,
+    Vendor.ANTHROPIC: Format.ANTHROPIC_MESSAGES,
+    Vendor.GEMINI: Format.GEMINI,
+    Vendor.OLLAMA: Format.OLLAMA,
+}
+"""The format in which a model is called by who asks for it in a vendor's words."""
 
 
-def merges(head: RequestHead, targets: Sequence[Target]) -> bool:
-    """Tells whether a request asks, in OpenAI's words, for the models of more than one provider."""
-    return (
-        head.method == "GET"
-        and head.path in PATHS
-        and head.named is None
-        and len(targets) > 1
-        and vendor(head.path, head.headers) == PROVIDER_TYPE_OPENAI
-    )
+class Shown(Struct, frozen=True):
+    """A model of a listing: what is said of it, and the name of its provider."""
+
+    entry: bytes
+    owner: str
 
 
 class Listing(Struct, frozen=True):
-    """A finished listing: the answer's body, whose models are in it, and until when it is remembered.
+    """A finished listing: its models by the names that they go by, and until when it is remembered.
 
-    `owners` is empty where no provider lists anything.
+    `owners` names the providers whose models are in it, `whole` those of them that have no others.
     """
 
+    models: dict[str, Shown]
     body: bytes
-    owners: bytes
+    owners: tuple[str, ...]
+    whole: frozenset[str]
     until: float
+
+
+_Key = tuple[bytes, Vendor]
+"""For whom a listing is, by the policy of a grant, and in whose words."""
 
 
 class _Making(Struct, eq=False):
@@ -92,29 +93,26 @@ class Listings:
 
     def __init__(self, transports: Mapping[bool, Transport]) -> None:
         self._transports = transports
-        self._made: OrderedDict[bytes, Listing] = OrderedDict()
-        self._making: dict[bytes, _Making] = {}
+        self._made: OrderedDict[_Key, Listing] = OrderedDict()
+        self._making: dict[_Key, _Making] = {}
         self._bytes = 0
 
-    async def answer(self, grant: Grant, attempts: list[Attempt]) -> tuple[UpstreamResponse, Headers]:
-        """Returns the listing as an answer, and the header that names whose models are in it; notes what was tried.
+    async def listing(self, grant: Grant, vendor: Vendor, attempts: list[Attempt]) -> Listing:
+        """Returns the listing of what a grant lets reach; notes what was tried.
 
         A provider that states its models is not asked. Nor is one that takes only the caller's own credential, for
-        that is one provider's and must not be shown to all. Raises ProviderFailed when no provider lists anything.
+        that is one provider's and must not be shown to all.
         """
-        listing = self._made.get(grant.policy)
+        key = (grant.policy, vendor)
+        listing = self._made.get(key)
         if listing is None or time.monotonic() >= listing.until:
-            listing = await self._join(grant, attempts)
-        if not listing.owners:
-            raise ProviderFailed("no provider lists its models")
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(listing.body))]
-        answer = Response(None, 0.0, status=200, headers=headers, named=dict(headers), pieces=[listing.body])
-        return answer, [(b"x-ingate-served-by", listing.owners)]
+            listing = await self._join(key, grant, attempts)
+        return listing
 
-    async def _join(self, grant: Grant, attempts: list[Attempt]) -> Listing:
-        making = self._making.get(grant.policy)
+    async def _join(self, key: _Key, grant: Grant, attempts: list[Attempt]) -> Listing:
+        making = self._making.get(key)
         if making is None:
-            making = self._making[grant.policy] = _Making(asyncio.create_task(self._make(grant, attempts)))
+            making = self._making[key] = _Making(asyncio.create_task(self._make(key, grant, attempts)))
         making.waiting += 1
         try:
             return await asyncio.shield(making.task)
@@ -123,52 +121,49 @@ class Listings:
             if not making.waiting:
                 # Everybody has left, or has it.
                 making.task.cancel()
-                if self._making.get(grant.policy) is making:
-                    del self._making[grant.policy]
+                if self._making.get(key) is making:
+                    del self._making[key]
 
-    async def _make(self, grant: Grant, attempts: list[Attempt]) -> Listing:
-        targets, room = grant.targets, asyncio.Semaphore(AT_ONCE)
+    async def _make(self, key: _Key, grant: Grant, attempts: list[Attempt]) -> Listing:
+        targets, vendor, room = grant.targets, key[1], asyncio.Semaphore(AT_ONCE)
         end = asyncio.get_running_loop().time() + LONGEST_IN_ALL
 
-        async def ask(target: Target) -> Models | None:
+        async def ask(target: Target) -> list[Listed] | None:
             async with room:
                 return await _models(target, self._transports[target.demo], attempts, end)
 
-        found = await asyncio.gather(*map(ask, targets))
-        lines: list[tuple[str, int, str]] = []
-        for target, models in zip(targets, found, strict=True):
-            shown = (models or [])[: MOST_IN_ALL - len(lines)]
-            for start in range(0, len(shown), NAMED_AT_ONCE):
-                some = shown[start : start + NAMED_AT_ONCE]
-                lines += [(_name(targets, target, model), created, target.name) for model, created in some]
+        found = list(zip(targets, await asyncio.gather(*map(ask, targets)), strict=True))
+        shown: dict[str, Shown] = {}
+        whole = set()
+        for target, models in found:
+            some = (models or [])[: MOST_IN_ALL - len(shown)]
+            for start in range(0, len(some), NAMED_AT_ONCE):
+                for model in some[start : start + NAMED_AT_ONCE]:
+                    name = _name(targets, target, model.id, SPOKEN[vendor])
+                    named = Listed(name, model.created, target.name, model.methods)
+                    shown[name] = Shown(write_model(named, vendor), target.name)
                 await asyncio.sleep(0)
-        owners = [target.name for target, models in zip(targets, found, strict=True) if models is not None]
+            if models is not None and len(models) < MOST and len(some) == len(models):
+                whole.add(target.name)
+        owners = tuple(target.name for target, models in found if models is not None)
         complete = len(owners) == sum(map(_tells, targets))
         until = time.monotonic() + (REMEMBERED if complete else REMEMBERED_INCOMPLETE)
-        listing = Listing(write_model_list(lines) if owners else b"", _joined(owners), until)
-        self._remember(grant.policy, listing)
+        body = write_model_list({name: model.entry for name, model in shown.items()}, vendor)
+        listing = Listing(shown, body, owners, frozenset(whole), until)
+        self._remember(key, listing)
         return listing
 
-    def _remember(self, policy: bytes, listing: Listing) -> None:
-        if (old := self._made.pop(policy, None)) is not None:
+    def _remember(self, key: _Key, listing: Listing) -> None:
+        if (old := self._made.pop(key, None)) is not None:
             self._bytes -= _size(old)
-        self._made[policy] = listing
+        self._made[key] = listing
         self._bytes += _size(listing)
         while self._bytes > REMEMBERED_BYTES:
             self._bytes -= _size(self._made.popitem(last=False)[1])
 
 
-def _joined(names: Sequence[str]) -> bytes:
-    """Returns names as a header's value, and how many more there are than fit."""
-    value = ", ".join(names).encode()
-    if len(value) <= OWNERS_BYTES:
-        return value
-    value = value[:OWNERS_BYTES].rpartition(b", ")[0]
-    return value + b", and %d more" % (len(names) - value.count(b", ") - 1)
-
-
 def _size(listing: Listing) -> int:
-    return 1024 + len(listing.body) + len(listing.owners)
+    return 1024 + 2 * len(listing.body) + _SHOWN_COST * len(listing.models)
 
 
 def _tells(target: Target) -> bool:
@@ -184,10 +179,10 @@ def question(target: Target) -> OutboundRequest:
     return OutboundRequest("GET", target.account, path, headers, b"", target.timeouts)
 
 
-async def _models(target: Target, transport: Transport, attempts: list[Attempt], end: float) -> Models | None:
+async def _models(target: Target, transport: Transport, attempts: list[Attempt], end: float) -> list[Listed] | None:
     """Returns a provider's models, None when it does not tell them before the loop's time is `end`."""
     if target.models:
-        return [(model, 0) for model in sorted(target.models)]
+        return [Listed(model) for model in sorted(target.models)]
     now = asyncio.get_running_loop().time()
     if not _tells(target) or now >= end:
         return None
@@ -203,7 +198,7 @@ async def _models(target: Target, transport: Transport, attempts: list[Attempt],
     return models
 
 
-async def _ask(target: Target, transport: Transport, end: float) -> tuple[int, Models | None]:
+async def _ask(target: Target, transport: Transport, end: float) -> tuple[int, list[Listed] | None]:
     """Returns the status and, if it tells of success, the models. Raises UpstreamError."""
     try:
         async with asyncio.timeout_at(end):
@@ -233,10 +228,10 @@ async def _body(response: UpstreamResponse) -> bytes:
     return b"".join(pieces)
 
 
-def _name(targets: Sequence[Target], target: Target, model: str) -> str:
-    """Returns the name by which a chat reaches a model: its own where that leads to it, else after its provider's."""
+def _name(targets: Sequence[Target], target: Target, model: str, format: Format) -> str:
+    """Returns the name by which a call reaches a model: its own where that leads to it, else after its provider's."""
     try:
-        chosen = plan(targets, Format.OPENAI_CHAT, "/", model, headers=[], named=None)
+        chosen = plan(targets, format, "/", model, headers=[], named=None)
     except BadRequest:
         chosen = None
     if chosen is not None and chosen.target is target and chosen.model == model:

@@ -10,18 +10,32 @@ from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_AZURE_OPENAI,
     PROVIDER_TYPE_GEMINI,
     PROVIDER_TYPE_HTTP,
+    PROVIDER_TYPE_OLLAMA,
     PROVIDER_TYPE_OPENAI,
     PROVIDER_TYPE_OPENAI_COMPATIBLE,
     PROVIDER_TYPE_UNSPECIFIED,
 )
 from ingate.errors import BadRequest
-from ingate.formats import Format
+from ingate.formats import SHARED, Format, without_prefix
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
 
 VERSION = "/v1"
 GEMINI_VERSION = "/v1beta"
 ANTHROPIC_ROOTS = ("/messages",)
+GEMINI_ROOTS = ("/cachedContents", "/tunedModels")
+OLLAMA_ROOTS = (
+    "/api/blobs",
+    "/api/copy",
+    "/api/create",
+    "/api/delete",
+    "/api/ps",
+    "/api/pull",
+    "/api/push",
+    "/api/show",
+    "/api/tags",
+    "/api/version",
+)
 OPENAI_ROOTS = (
     "/assistants",
     "/audio",
@@ -50,20 +64,26 @@ NONE_YET = (
     " with --demo to try it"
 )
 
+_ROOTS = (*OPENAI_ROOTS, *ANTHROPIC_ROOTS, *GEMINI_ROOTS)
 _OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})
+_GOOGLE = frozenset({b"x-goog-api-client", b"x-goog-api-key", b"x-goog-upload-command"})
+_GEMINI_VERB = re.compile(
+    r"/models/.+:(?:asyncBatchEmbedContent|batch(?:EmbedText|GenerateContent)|count(?:MessageTokens|TextTokens|Tokens)"
+    r"|embedText|generate(?:Answer|Message|Text)|predict(?:LongRunning)?)"
+)
 _VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
 
 
 class Plan(Struct, frozen=True):
     """One provider to try: the target, the path to ask it for, and the model as it knows it.
 
-    `renamed` is that model when the body names it otherwise, and is to be written there.
+    `prefixed` tells that the request names the model behind the provider's name, which is to be taken out of the body.
     """
 
     target: Target
     path: str
     model: str | None
-    renamed: str | None
+    prefixed: bool
 
 
 def plan(
@@ -79,24 +99,19 @@ def plan(
             raise BadRequest.field("X-Ingate-Provider", "names no provider that this key can reach")
     else:
         target = None
-    renamed = None
+    prefixed = False
     prefix, slash, rest = (model or "").partition("/")
     if slash and rest and (target is None or target.name == prefix):
         by_prefix = target or next((target for target in targets if target.name == prefix), None)
         if by_prefix is not None:
-            target, model = by_prefix, rest
-            if format is Format.GEMINI:
-                path = _with_model(path, rest)
-            else:
-                renamed = rest
+            target, model, prefixed = by_prefix, rest, True
+            path = without_prefix(path, prefix)
     if target is None:
-        by_path = (
-            by_vendor(targets, vendor(path, headers)) if format is Format.OTHER else by_format(targets, format, model)
-        )
+        by_path = by_vendor(targets, vendor(path, headers)) if format in SHARED else by_format(targets, format, model)
         target = by_path or default(targets, format)
     if target is None:
         raise BadRequest(MISSING if targets else NONE_YET)
-    return Plan(target, asked_of(target, path, format), model, renamed)
+    return Plan(target, asked_of(target, path, format), model, prefixed)
 
 
 def by_format(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
@@ -120,7 +135,11 @@ def vendor(path: str, headers: Headers) -> int:
     bare = path.removeprefix(VERSION)
     if b"anthropic-version" in names or _below(bare, ANTHROPIC_ROOTS):
         return PROVIDER_TYPE_ANTHROPIC
-    if b"x-goog-api-key" in names or path.startswith(GEMINI_VERSION + "/"):
+    if not _GOOGLE.isdisjoint(names) or path.startswith(GEMINI_VERSION + "/") or _below(bare, GEMINI_ROOTS):
+        return PROVIDER_TYPE_GEMINI
+    if _below(path, OLLAMA_ROOTS):
+        return PROVIDER_TYPE_OLLAMA
+    if _GEMINI_VERB.fullmatch(bare):
         return PROVIDER_TYPE_GEMINI
     return PROVIDER_TYPE_OPENAI if _below(bare, OPENAI_ROOTS) else PROVIDER_TYPE_UNSPECIFIED
 
@@ -166,7 +185,7 @@ def asked_of(target: Target, path: str, format: Format) -> str:
 
 def canonical(path: str, format: Format, target: Target) -> str:
     """Returns the path with the version that the provider documents."""
-    if target.type == PROVIDER_TYPE_HTTP or not _below(path, OPENAI_ROOTS + ANTHROPIC_ROOTS):
+    if target.type == PROVIDER_TYPE_HTTP or not _below(path, _ROOTS):
         return path
     return (GEMINI_VERSION if format is Format.GEMINI or target.type == PROVIDER_TYPE_GEMINI else VERSION) + path
 
@@ -186,8 +205,3 @@ def join(prefix: str, path: str) -> str:
 
 def _below(path: str, roots: tuple[str, ...]) -> bool:
     return path.startswith(roots) and any(path == root or path.startswith(root + "/") for root in roots)
-
-
-def _with_model(path: str, model: str) -> str:
-    head, _, tail = path.partition("/models/")
-    return f"{head}/models/{model}{tail[tail.rindex(':') :] if ':' in tail else ''}"

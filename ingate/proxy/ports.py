@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from msgspec import Struct
 
+from ingate.formats import Body
 from ingate.limits.window import Decision
 from ingate.net.addresses import EXCEPT_NEVER, Policy
 
@@ -71,7 +72,7 @@ class OutboundRequest(Struct, frozen=True):
     account: Account
     target: str
     headers: Headers
-    body: bytes
+    body: Body
     timeouts: Timeouts = Timeouts()
     also: Headers = []
 

@@ -15,12 +15,14 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
 from ingate.formats import (
+    LEAVES,
     MOST,
     Format,
     Pace,
     ResponseFacts,
     Steps,
     at_once,
+    completed,
     estimating,
     reading_prompt,
     reading_response,
@@ -170,6 +172,17 @@ def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
         facts = yield from reading_response(head.format, exchange.media_type, encoding, read, pace, most=most)
     if exchange.stream:
         facts = yield from estimating(head.format, exchange.request_body, facts, pace)
+    if head.format in LEAVES:
+        facts = completed(
+            head.format,
+            facts,
+            succeeded=exchange.status < 400,
+            asked=exchange.model,
+            prompt=prompt,
+            headers=lambda: {
+                name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.response_headers
+            },
+        )
     if encoding and capture:
         exchange.unpacked = yield from unpacking(answered, encoding, capture + 1, pace)
     exchange.learned = Learned(prompt, facts)
@@ -229,12 +242,12 @@ def _answered(exchange: Exchange) -> bytes:
 
 
 def _stated(exchange: Exchange) -> tuple[bytes, bytes, bytes]:
-    """Returns what the grant, the head and the target state."""
+    """Returns what the grant, the target and the head state. Of whose prices apply, the head has the last word."""
     target, attempts = exchange.target, exchange.attempts
     if target is None:
-        return exchange.grant.stated, exchange.head.stated, b""
+        return exchange.grant.stated, b"", exchange.head.stated
     answered = bool(attempts) and attempts[-1].status is not None
-    return exchange.grant.stated, exchange.head.stated, target.served if answered else target.stated
+    return exchange.grant.stated, target.served if answered else target.stated, exchange.head.stated
 
 
 @lru_cache(maxsize=256)

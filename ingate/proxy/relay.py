@@ -32,7 +32,13 @@ from ingate.proxy.target import Target
 WHOLE_LIMIT = 1024 * 1024
 BODILESS = frozenset({204, 304})
 _LOOSE = 256
-STREAM_TYPES = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/json-seq")
+STREAM_TYPES = (
+    "text/event-stream",
+    "application/x-ndjson",
+    "application/stream+json",
+    "application/json-seq",
+    "application/vnd.amazon.eventstream",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from msgspec import Struct
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
-from ingate.formats import Format, detect
+from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
 from ingate.logs import mask
 from ingate.providers.catalogue import KINDS
+from ingate.proxy import uploads
 from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP, also_outbound, named_by_connection, outbound, recorded
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
@@ -57,14 +58,16 @@ class Route(Struct, eq=False):
 class RequestHead(Struct, eq=False):
     """What a request says before its body. Made by `read_head`.
 
-    `digest` is the hash of the caller's key. `named` is the provider that the caller asks for, `too_long` the header
-    whose value attributes the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
+    `digest` is the hash of the caller's key. `boundary` is that of a form, empty of any other body. `begins` tells that
+    it begins an upload. `named` is the provider that the caller asks for, `too_long` the header whose value attributes
+    the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
     One with headers of its `own`, none of which is heeded, has the rest of its headers and its routes from `shared`.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
-    and `recorded` the same of a Payload, of which `shown` is the document. Secrets are masked in all.
+    and `recorded` the same of a Payload, of which `shown` is the document. Secrets are masked in all. A path that one
+    cloud alone has says whose prices apply, whatever the target's address is.
     """
 
     method: str
@@ -74,6 +77,8 @@ class RequestHead(Struct, eq=False):
     digest: bytes
     format: Format
     compressed: bool
+    boundary: bytes
+    begins: bool
     stated: bytes
     shown: bytes
     recorded: bytes
@@ -102,6 +107,8 @@ class RequestHead(Struct, eq=False):
             self.digest,
             self.format,
             self.compressed,
+            self.boundary,
+            self.begins,
             stated,
             shown,
             b"".join(sized(_REQUEST_HEADERS, shown)),
@@ -144,7 +151,16 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
     """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
     stated = Exchange(method=method, path=mask(path))
     too_long = _attribute(stated, headers)
-    named = next((value.decode("latin-1").strip() for name, value in reversed(headers) if name == _PROVIDER), None)
+    named: str | None = None
+    boundary = b""
+    begins = False
+    for name, value in headers:
+        if name == _PROVIDER:
+            named = value.decode("latin-1").strip()
+        elif name == b"content-type":
+            boundary = boundary_of(value)
+        elif name == uploads.COMMAND:
+            begins = value == uploads.START
     format = detect(path)
     shown = recorded(headers)
     return RequestHead(
@@ -155,13 +171,15 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         ids.secret_hash(secret),
         format,
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
-        ExchangeRecord(exchange=stated).SerializeToString(),
+        boundary,
+        begins,
+        ExchangeRecord(exchange=stated, price_provider=cloud_of(format, path)).SerializeToString(),
         shown,
         b"".join(sized(_REQUEST_HEADERS, shown)),
         named,
         too_long,
         method.upper() in _BODILESS_METHODS,
-        method in _SAFE_TWICE or (method == "POST" and format is not Format.OTHER),
+        method in _SAFE_TWICE or (method == "POST" and format not in KEPT),
     )
 
 

@@ -6,7 +6,8 @@ import msgspec
 
 from ingate.formats import Fault, Format, Vendor, error_members
 
-_OPENAI = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS})
+_OPENAI = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS, Format.VERTEX_CHAT})
+_CLAUDE = frozenset({Format.ANTHROPIC_MESSAGES, Format.VERTEX_ANTHROPIC})
 _BROKEN = Fault(502, "provider_error", "the provider broke off its answer")
 _LATE = Fault(504, "provider_timeout", "the provider stopped answering")
 _encode = msgspec.json.encode
@@ -17,12 +18,12 @@ def error_event(format: Format, timeout: bool) -> bytes | None:
     fault = _LATE if timeout else _BROKEN
     if format in _OPENAI:
         return _data(error_members(Vendor.OPENAI, fault))
-    if format is Format.OPENAI_RESPONSES:
+    if format is Format.OPENAI_RESPONSES or format is Format.OPENAI_STORED_RESPONSES:
         # Documented flat; the official SDK raises only for a nested one.
         members = error_members(Vendor.OPENAI, fault)
         detail = {"code": fault.code, "message": fault.message, "param": None}
         return b"event: error\n" + _data({"type": "error", **detail, "sequence_number": 0, **members})
-    if format is Format.ANTHROPIC_MESSAGES:
+    if format in _CLAUDE:
         return b"event: error\n" + _data(error_members(Vendor.ANTHROPIC, fault))
     if format is Format.GEMINI:
         return _data(error_members(Vendor.GEMINI, fault))

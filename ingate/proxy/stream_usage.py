@@ -6,17 +6,7 @@ Providers that refuse the option get the request once more without it. They are 
 import time
 from collections.abc import Awaitable, Callable
 
-from ingate.formats import (
-    Call,
-    LargeCall,
-    Pace,
-    UsageFilter,
-    asking,
-    asking_large,
-    at_once,
-    names_the_option,
-    unpacking,
-)
+from ingate.formats import Body, Pace, UsageFilter, at_once, names_the_option, unpacking
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.ports import Headers, UpstreamError, UpstreamResponse
 from ingate.proxy.relay import failure
@@ -36,7 +26,7 @@ _EVENTS = b"text/event-stream"
 _PLAIN = frozenset({b"", b"identity"})
 _ACCEPT_ENCODING = b"accept-encoding"
 
-Send = Callable[[Headers, bytes], Awaitable[UpstreamResponse]]
+Send = Callable[[Headers, Body], Awaitable[UpstreamResponse]]
 """Sends headers and a body on the route of the exchange."""
 _Place = tuple[bytes, str, str | None]
 
@@ -62,9 +52,13 @@ class StreamUsage:
         del self._refused[place]
         return self._ask
 
-    async def answer(self, exchange: Exchange, route: Route, call: Call, body: bytes, send: Send) -> UpstreamResponse:
-        """Returns the answer to a call that streams, as its caller is to have it. Raises what `send` does."""
-        asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(body)
+    async def answer(
+        self, exchange: Exchange, route: Route, asked: Body | None, body: Body, send: Send
+    ) -> UpstreamResponse:
+        """Returns the answer to a call that streams, as its caller is to have it. Raises what `send` does.
+
+        `asked` is the body that asks for usage, None where there is none; `body` is the one without.
+        """
         if asked is None:
             return await send(route.headers, body)
         response = await send(_uncompressed(route), asked)

@@ -38,9 +38,11 @@ async def org(up):
 @pytest.mark.parametrize("answer", SAMPLE, ids=lambda one: one.name)
 async def test_an_entry_says_what_the_answer_says(org, up, answer):
     """And the caller gets the bytes that were sent."""
-    headers = [("content-type", answer.media)]
+    headers = [("content-type", answer.media), *answer.headers.items()]
     up.enqueue(respond(200, headers, answer.body, framing="chunked", cut=random_cuts(answer.name, longest=400)))
-    came = await org.http.post(answer.path, content=answer.request, headers={"X-Ingate-Provider": answer.type})
+    asking = {"X-Ingate-Provider": answer.type, "Content-Type": answer.content_type}
+    sent = answer.request if answer.method == "POST" else None
+    came = await org.http.request(answer.method, answer.path, content=sent, headers=asking)
     assert (came.status_code, came.content) == (200, answer.body)
 
     entry, facts = await org.last(), answer.facts

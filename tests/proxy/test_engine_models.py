@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from ingate import ids
-from ingate.proxy import listing
+from ingate.formats import Vendor
+from ingate.proxy import listing, models
 from tests.support.gateway import checked, gateway
 from tests.support.upstream import JSON, garbage, pause, reset, respond, stall, status
 from tests.support.waiting import eventually
@@ -140,6 +141,7 @@ async def test_nobody_lists_anything(org, up):
 async def test_what_is_one_providers_goes_to_it(org, up, options):
     """A listing in another vendor's words, of one provider, or of one model is that provider's, byte for byte."""
     await org.provider("one", "anthropic", up.url)
+    await org.provider("google", "gemini", up.url)
     await org.provider("two", "openai", up.url, is_default=True)
     headers = {"x-ingate-key": org.key, **options.get("headers", {})}
     answer = await org.http.get(options.get("path", "/v1/models"), headers=headers)
@@ -200,14 +202,14 @@ async def test_a_listing_is_remembered_for_a_minute_for_every_key(gw, two, up, l
     """Nobody is asked again meanwhile, whichever key asks and whatever it says beside; the record tells so."""
     answer, models = await listed(two)
     assert up.seen == 2
-    later(listing.REMEMBERED - 1)
+    later(listing.REMEMBERED - 20)
     other = await two.make_key()
     headers = {"x-ingate-key": other, "authorization": "Bearer sk-of-the-caller"}
     again, same = await listed(two, headers=headers)
     assert (same, up.seen) == (models, 2)
     assert again.headers["x-ingate-served-by"] == answer.headers["x-ingate-served-by"]
     assert [len(entry["attempts"]) for entry in await two.logs()] == [0, 2]
-    later(2)
+    later(20)
     await listed(two)
     assert up.seen == 4
 
@@ -243,11 +245,11 @@ async def test_who_asks_meanwhile_waits_for_the_same_listing(two, up):
     up.script("/v1/models", pause(gate), MODELS)
     # As the engine asks: a caller over HTTP who leaves is given a grace before its exchange ends.
     engine = two.gateway.core.engine
-    made, grant = engine._listings, await engine._grants.grant(ids.secret_hash(two.key))
-    first = asyncio.create_task(made.answer(grant, []))
+    made, grant = engine._models._listings, await engine._grants.grant(ids.secret_hash(two.key))
+    first = asyncio.create_task(made.listing(grant, Vendor.OPENAI, []))
     await up.wait_for(2)
     asking = [asyncio.create_task(listed(two)) for _ in range(9)]
-    await eventually(lambda: made._making[grant.policy].waiting == 10)
+    await eventually(lambda: made._making[grant.policy, Vendor.OPENAI].waiting == 10)
     first.cancel()
     await asyncio.wait([first])
     gate.set()
@@ -258,8 +260,9 @@ async def test_who_asks_meanwhile_waits_for_the_same_listing(two, up):
 async def test_nobody_is_asked_for_nobody(gw, two, up):
     """When all who wait have gone, so do the questions."""
     up.script("/v1/models", stall())
-    made = gw.core.engine._listings
-    waiting = asyncio.create_task(made.answer(await gw.core.engine._grants.grant(ids.secret_hash(two.key)), []))
+    made = gw.core.engine._models._listings
+    grant = await gw.core.engine._grants.grant(ids.secret_hash(two.key))
+    waiting = asyncio.create_task(made.listing(grant, Vendor.OPENAI, []))
     await up.wait_for(2)
     waiting.cancel()
     await asyncio.wait([waiting])
@@ -300,12 +303,13 @@ async def test_a_failure_of_all_is_remembered_for_a_moment(two, up, later):
 async def test_what_is_listed_and_remembered_has_a_bound(gw, two, up, monkeypatch):
     """Models in all, bytes of the header that names the providers, and bytes of what is remembered."""
     monkeypatch.setattr(listing, "MOST_IN_ALL", 3)
-    monkeypatch.setattr(listing, "OWNERS_BYTES", 7)
+    monkeypatch.setattr(models, "OWNERS_BYTES", 7)
     monkeypatch.setattr(listing, "REMEMBERED_BYTES", 0)
     up.script("/v1/models", respond(200, JSON, b'{"data": [{"id": "m"}, {"id": "n"}]}'))
-    answer, models = await listed(two)
-    assert [owner for _, owner in models] == ["one", "one", "two"]
+    answer, found = await listed(two)
+    assert [owner for _, owner in found] == ["one", "one", "two"]
     assert answer.headers["x-ingate-served-by"] == "one, and 1 more"
-    assert (gw.core.engine._listings._made, gw.core.engine._listings._bytes) == ({}, 0)
+    listings = gw.core.engine._models._listings
+    assert (listings._made, listings._bytes) == ({}, 0)
     await listed(two)
     assert up.seen == 4

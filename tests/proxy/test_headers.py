@@ -186,6 +186,7 @@ def test_connection_takes_nothing_away_that_the_gateway_sets():
         ("x-custom-auth", "abc", MASK),
         ("x-author", "abc", "abc"),
         ("x-ratelimit-remaining-tokens", "149984", "149984"),
+        ("x-amzn-bedrock-input-token-count", "12", "12"),
         ("x-client-secret", "abc", MASK),
         ("x-amz-signature", "abc", MASK),
         ("x-note", "Bearer abc", MASK),

@@ -140,7 +140,8 @@ def test_the_prefix_is_taken_off_the_model(named):
 
     assert chosen.target.name == "groq"
     assert chosen.model == "openai/gpt-oss"
-    assert rewrite_model(body, chosen.renamed) == body.replace(b"groq/openai", b"openai")
+    assert chosen.prefixed
+    assert rewrite_model(body, chosen.model) == body.replace(b"groq/openai", b"openai")
 
 
 @pytest.mark.parametrize(

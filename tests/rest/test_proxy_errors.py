@@ -45,7 +45,7 @@ OPENAI = {  # the client's exception, type, code
     400: ("BadRequestError", "invalid_request_error", "bad_request"),
     401: ("AuthenticationError", "invalid_request_error", "invalid_api_key"),
     403: ("PermissionDeniedError", "invalid_request_error", "forbidden"),
-    404: ("NotFoundError", "invalid_request_error", "not_found"),
+    404: ("NotFoundError", "invalid_request_error", "model_not_found"),
     405: ("APIStatusError", "invalid_request_error", "method_not_allowed"),
     408: ("APIStatusError", "invalid_request_error", "bad_request"),
     413: ("APIStatusError", "invalid_request_error", "payload_too_large"),
@@ -107,7 +107,7 @@ def assert_ours(body, status):
     assert len(body["request_id"]) == 36
     assert body["message"] == ("internal error" if status == 500 else SAID)
     assert body["code"] == body["error_code"]
-    assert body["code"] == {401: "unauthorized", 429: "rate_limited"}.get(status, OPENAI[status][2])
+    assert body["code"] == {401: "unauthorized", 404: "not_found", 429: "rate_limited"}.get(status, OPENAI[status][2])
 
 
 @pytest.mark.parametrize("path", ["/v1", ""])

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from gen.ingate.providers.v1.provider_pb2 import ProviderType
 from ingate import clock
-from ingate.formats import Format, ResponseFacts, Usage, detect
-from ingate.formats.paths import gemini_model
+from ingate.formats import LEAVES, ResponseFacts, Usage, cloud_of, completed, detect, path_model
 from ingate.pricing import Bill, Source
 from ingate.pricing.bill import STATED_COST
 from ingate.providers.catalogue import KINDS
+from tests.support import event_stream
 from tests.support.recordings import JSON, NDJSON, SSE
 
 DIRECTORY = Path(__file__).parents[1] / "unit" / "formats" / "answers"
 USUAL_MOMENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
-_MEDIA = {".json": JSON, ".sse": SSE, ".ndjson": NDJSON}
+_MEDIA = {".json": JSON, ".sse": SSE, ".ndjson": NDJSON, ".frames": event_stream.MEDIA}
+_BOUNDARY = "----b0undary"
 _FACTS = ("model", "completion", "finish_reason", "error")
 
 
@@ -26,7 +27,8 @@ class Answer:
     """One answer of a vendor and what is expected of it; `facts` and `bill` are all that there is to learn.
 
     `type` is the provider type as settings name it, `base_url` empty where the type has its own. `at` is when it was
-    answered, in microseconds. `request` is the body that was sent. `failure` is what failed although the status
+    answered, in microseconds. `request` is the body that was sent by `method`, a form where `form` has its fields.
+    `headers` are those of the answer beside its media type. `failure` is what failed although the status
     says that all is well. `stated` tells whether the provider states a cost.
     """
 
@@ -36,7 +38,10 @@ class Answer:
     base_url: str
     at: int
     media: str
+    headers: dict[str, str]
     body: bytes
+    method: str
+    form: dict[str, str]
     request: bytes
     prompt: str | None
     facts: ResponseFacts
@@ -51,13 +56,26 @@ class Answer:
     @property
     def stream(self):
         """Tells whether it came in pieces."""
-        return self.media in (SSE, NDJSON)
+        return self.media in (SSE, NDJSON, event_stream.MEDIA)
 
     @property
     def asked(self):
         """The model that the request names, in its body or its path; empty where it names none."""
-        named = json.loads(self.request).get("model")
-        return named or (self.format is Format.GEMINI and gemini_model(self.path.partition("?")[0])) or ""
+        path = path_model(self.format, self.path.partition("?")[0])
+        return path or self.form.get("model") or (not self.form and json.loads(self.request).get("model")) or ""
+
+    @property
+    def content_type(self):
+        """The media type of the request."""
+        return f"multipart/form-data; boundary={_BOUNDARY}" if self.form else JSON
+
+    def learned(self, facts):
+        """Returns what the answer says, and its request and headers with it."""
+        if self.format not in LEAVES:
+            return facts
+        return completed(
+            self.format, facts, succeeded=True, asked=self.asked, prompt=self.prompt, headers=lambda: self.headers
+        )
 
     @property
     def stated(self):
@@ -66,8 +84,11 @@ class Answer:
 
     @property
     def listed_provider(self):
-        """The provider of the price list that the type stands for; empty where the address decides."""
-        return KINDS[ProviderType.Value(f"PROVIDER_TYPE_{self.type.replace('-', '_').upper()}")].price_provider
+        """The provider of the price list that the path or the type stands for; empty where the address decides."""
+        return (
+            cloud_of(self.format, self.path)
+            or KINDS[ProviderType.Value(f"PROVIDER_TYPE_{self.type.replace('-', '_').upper()}")].price_provider
+        )
 
     @property
     def price_provider(self):
@@ -89,8 +110,11 @@ def load(expectation):
         base_url=said.pop("base_url", ""),
         at=int(said.pop("at", USUAL_MOMENT).timestamp()) * clock.SECOND,
         media=said.pop("media", None) or _MEDIA[body.suffix],
-        body=body.read_bytes(),
-        request=json.dumps(said.pop("request", {})).encode(),
+        headers=said.pop("headers", {}),
+        body=event_stream.encoded(body.read_text(encoding="utf-8")) if body.suffix == ".frames" else body.read_bytes(),
+        method=said.pop("method", "POST"),
+        form=said.get("form", {}),
+        request=_form(said.pop("form")) if "form" in said else json.dumps(said.pop("request", {})).encode(),
         prompt=said.pop("prompt", None),
         facts=ResponseFacts(
             **{name: said.pop(name, None) for name in _FACTS},
@@ -106,6 +130,14 @@ def load(expectation):
     if said:
         raise ValueError(f"{expectation} has keys that mean nothing: {', '.join(said)}")
     return answer
+
+
+def _form(fields):
+    """Returns a multipart body: a recording first, then the fields."""
+    parts = ['name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\x00\x01']
+    parts += [f'name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+    body = "".join(f"--{_BOUNDARY}\r\nContent-Disposition: form-data; {part}\r\n" for part in parts)
+    return f"{body}--{_BOUNDARY}--\r\n".encode()
 
 
 ANSWERS = [load(file) for file in sorted(DIRECTORY.glob("*/*.toml"))]

@@ -7,9 +7,11 @@ future and no timer. It is free for another exchange only where both sides certa
 import asyncio
 import math
 import select
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from ingate.formats import views
 from ingate.net.deadline import Deadline
 from ingate.net.outbox import Corked, Outbox
 from ingate.proxy.ports import (
@@ -88,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._large = False  # larger than what any kernel takes at once
         self._reusable = True  # as far as the request goes
         self._pending: Callable[[int], object] | None = None  # asks the kernel what the loop may not have seen yet
-        self._outgoing: memoryview | None = None  # the rest of a large request body
+        self._outgoing: deque[memoryview] = deque()  # the rest of a large request body
         self._write_paused = False
         self._reading_paused = False
         self._patience = math.inf
@@ -116,7 +118,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(payload)
         if len(request.body) > JOIN_LIMIT:
             self._large = True
-            self._outgoing = memoryview(request.body)
+            self._outgoing.extend(views(request.body))
             self._pump()
         return self.wait(self._patience)
 
@@ -136,10 +138,12 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Hands on the large body as far as the transport takes it; `resume_writing` comes for the rest."""
-        rest = self._outgoing
-        while rest is not None and not self._write_paused:
-            self.transport.write(rest[:_SLICE])
-            rest = self._outgoing = rest[_SLICE:] if len(rest) > _SLICE else None
+        outgoing = self._outgoing
+        while outgoing and not self._write_paused:
+            piece = outgoing.popleft()
+            if len(piece) > _SLICE:
+                outgoing.appendleft(piece[_SLICE:])
+            self.transport.write(piece[:_SLICE])
 
     def pause_writing(self) -> None:
         """The transport holds enough."""
@@ -148,7 +152,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The transport has drained: the provider reads, so its time for the first byte starts again."""
         self._write_paused = False
-        if self._outgoing is not None:
+        if self._outgoing:
             self._loop.call_soon(self._pump)  # not from inside the transport's own write
         if self._response is not None and self._response.status == 0:
             self._deadline.arm(self._patience)
@@ -173,7 +177,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: UpstreamError) -> None:
         """Closes the connection at once and ends the response in progress with `error`."""
         self.transport.abort()
-        self._outgoing = None
+        self._outgoing.clear()
         response, self._response = self._response, None
         if response is not None:
             response.end(error)
@@ -188,7 +192,7 @@ class Connection(asyncio.Protocol):
         self._wake()
         reusable = self._parser.keep_alive and self._reusable
         if not reusable:
-            self._outgoing = None
+            self._outgoing.clear()
             self.transport.abort()
         elif self._reading_paused:
             self.resume()
@@ -253,10 +257,10 @@ class Connection(asyncio.Protocol):
 
     def _judge(self, status: int) -> None:
         """Tells from the time and the status of an answer whether the provider has read the request first."""
-        if self._outgoing is not None or not self.transport.sent or (self._has_body and status >= 300):
+        if self._outgoing or not self.transport.sent or (self._has_body and status >= 300):
             self._reusable = False
             if status >= 400:
-                self._outgoing = None  # an early refusal: the rest of the request is not wanted
+                self._outgoing.clear()  # an early refusal: the rest of the request is not wanted
 
     def _pause(self) -> None:
         if not self._reading_paused and not self.transport.is_closing():

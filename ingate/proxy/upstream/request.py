@@ -6,6 +6,7 @@ since requests to a provider are much alike, so each is checked once.
 
 import re
 
+from ingate.formats import views
 from ingate.proxy.ports import Headers, Origin, OutboundRequest
 from ingate.remembered import CAPACITY, Remembered
 
@@ -43,8 +44,9 @@ def is_last(request: OutboundRequest) -> bool:
     body = request.body
     if not body:
         return False
+    first = body if isinstance(body, bytes) else next(views(body))
     return request.method not in BODY_EXPECTED or (
-        body[0] not in _JSON_BEGINS and _REQUEST_BEGINS.match(body) is not None
+        first[0] not in _JSON_BEGINS and _REQUEST_BEGINS.match(first) is not None
     )
 
 
@@ -61,7 +63,7 @@ def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int)
     if request.also:
         block += b"".join([_header_line(header) + b"\r\n" for header in request.also])
     if body or method in BODY_EXPECTED:
-        shown = body if len(body) <= join_limit else b""
+        shown = bytes(body) if len(body) <= join_limit else b""
         return b"%b\r\n%b\r\n%bcontent-length: %d\r\n\r\n%b" % (start, fixed, block, len(body), shown)
     return b"%b\r\n%b\r\n%b\r\n" % (start, fixed, block)
 

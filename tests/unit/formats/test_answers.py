@@ -28,7 +28,7 @@ def read(answer, pieces):
     reader = ResponseReader(answer.format, answer.media, "")
     for piece in pieces:
         reader.feed(piece)
-    return reader.finish()
+    return answer.learned(reader.finish())
 
 
 def priced(answer, facts=None):
@@ -44,7 +44,7 @@ def divided(body, cuts):
 @every_answer
 def test_an_answer_is_read(answer):
     """Model, tokens, units, terms, text, why it ended, and whether it failed."""
-    facts = read_response(answer.format, answer.media, "", answer.body)
+    facts = answer.learned(read_response(answer.format, answer.media, "", answer.body))
     assert facts == answer.facts
     assert facts.failure(stream=answer.stream) == answer.failure
     assert read_prompt(answer.format, answer.request) == answer.prompt

@@ -77,6 +77,8 @@ OLLAMA = {
     "eval_count": 2,
 }
 FEW = Usage(input=5, output=2)
+IMAGES = {"data": [{"b64_json": PICTURE}], "usage": {"input_tokens": 5, "output_tokens": 2}}
+DREW = facts(None, FEW, "[1 image]", units=(("output_image_tokens", 2),), terms=(("images", "1"),))
 LARGE_ANSWERS = [
     (Format.OPENAI_CHAT, JSON, whole(CHAT), facts("m", FEW, "Hi", "stop")),
     (Format.OPENAI_CHAT, "", b"\xef\xbb\xbf" + whole(CHAT), facts("m", FEW, "Hi", "stop")),
@@ -97,6 +99,44 @@ LARGE_ANSWERS = [
     (Format.GEMINI, JSON, whole([{"x": 1}, GEMINI]), facts("g", FEW, "Hi", "STOP")),
     (Format.GEMINI, "text/plain", data_events(GEMINI), facts("g", FEW, "Hi", "STOP")),
     (Format.OLLAMA, NDJSON, lines({"model": "o"}, OLLAMA), facts("o", FEW, "Hi", "stop")),
+    (Format.OPENAI_IMAGES, JSON, whole(IMAGES), DREW),
+    (
+        Format.OPENAI_IMAGES,
+        SSE,
+        named_events(
+            {"type": "image_generation.partial_image", "b64_json": PICTURE},
+            {"type": "image_generation.completed", "b64_json": PICTURE, "usage": IMAGES["usage"]},
+        ),
+        DREW,
+    ),
+    (
+        Format.OPENAI_SPEECH,
+        SSE,
+        named_events(
+            {"type": "speech.audio.delta", "audio": PICTURE},
+            {"type": "speech.audio.done", "usage": {"input_tokens": 5, "output_tokens": 2}},
+        ),
+        facts(None, FEW),
+    ),
+    (
+        Format.OPENAI_TRANSCRIPTIONS,
+        JSON,
+        whole({"segments": PICTURE, "text": "Hi", "usage": {"type": "duration", "seconds": 9}}),
+        facts(None, completion="Hi", units=(("audio_seconds", 9),)),
+    ),
+    (
+        Format.BEDROCK_CONVERSE,
+        JSON,
+        whole(
+            {
+                "output": {"message": {"content": [{"image": {"source": {"bytes": PICTURE}}}, {"text": "Hi"}]}},
+                "stopReason": "end_turn",
+                "usage": {"inputTokens": 5, "outputTokens": 2},
+            }
+        ),
+        facts(None, FEW, "Hi", "end_turn"),
+    ),
+    (Format.RERANK, JSON, whole({"results": PICTURE, "usage": {"total_tokens": 5}}), facts(None, Usage(input=5))),
 ]
 
 

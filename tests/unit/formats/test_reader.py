@@ -240,3 +240,33 @@ def test_a_refusal_and_a_spoken_answer_are_the_completion():
     assert read(Format.OPENAI_RESPONSES, JSON, json.dumps({"output": output}).encode()).completion == "No."
     events = [{"type": "response.refusal.delta", "delta": "No."}]
     assert read(Format.OPENAI_RESPONSES, SSE, data_events(*events)).completion == "No."
+
+
+@pytest.mark.parametrize("media", ["audio/mpeg", "audio/wav; rate=24000", "application/octet-stream", "video/mp4"])
+def test_sound_is_not_looked_into(media):
+    """It says nothing, and that is no failure; what is written beside it is read all the same."""
+    learned = read(Format.OPENAI_SPEECH, media, b'{"error":{"message":"no"}}' + bytes(300_000))
+    assert (learned.error, learned.failure(stream=False)) == (None, None)
+    assert read(Format.OPENAI_SPEECH, JSON, b'{"error":{"message":"no"}}').error == "no"
+
+
+def test_a_transcription_may_be_plain_text():
+    """As it is, up to what is kept; an error page of another type is none."""
+    assert read(Format.OPENAI_TRANSCRIPTIONS, "text/plain", b"\xef\xbb\xbfAh", b"oy\xff") == facts(
+        None, completion="Ahoy\ufffd"
+    )
+    long = read(Format.OPENAI_TRANSCRIPTIONS, "application/x-subrip", *["ü".encode() * 20_000] * 30)
+    assert long.completion == "ü" * MAX_TEXT
+    assert read(Format.OPENAI_TRANSCRIPTIONS, "text/html", b"<html>").completion is None
+    assert read(Format.OPENAI_CHAT, "text/plain", b"Ahoy").completion is None
+
+
+def test_a_fetched_answer_states_neither_tokens_nor_cost_of_its_own():
+    """Its maker's entry has them. What was made in the background is to be counted once."""
+    usage = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7, "cost_in_usd_ticks": 10**7}
+    said = {"id": "r", "model": "m", "status": "completed", "output": [{"type": "web_search_call"}], "usage": usage}
+    stored = read(Format.OPENAI_STORED_RESPONSES, JSON, json.dumps(said).encode())
+    assert stored == facts("m", finish_reason="completed", terms=(("usage_counted_by", "the call that made it"),))
+    waiting = read(Format.OPENAI_STORED_RESPONSES, JSON, json.dumps({**said, "background": True}).encode())
+    assert (waiting.usage, waiting.units) == (Usage(input=5, output=2), (("web_searches", 1),))
+    assert dict(waiting.terms) == {"answer_id": "r", "provider_cost_usd": "0.001"}

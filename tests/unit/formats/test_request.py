@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
 from ingate.formats import (
+    JUDGED,
     LARGE,
     MAX_TEXT,
     Format,
@@ -22,7 +23,7 @@ from tests.support.targets import target
 
 GENERATE = "/v1beta/models/gemini-2.0:generateContent"
 PROVIDER, OTHER = target("p", "openai-compatible"), target("openai", "openai", is_default=True)
-KNOWN = [one for one in Format if one is not Format.OTHER]
+KNOWN = sorted(JUDGED)
 
 
 def read(wire, path, body):
@@ -271,12 +272,12 @@ def test_one_model_is_read_sent_and_recorded(drawn):
 
     model = read_call(Format.OPENAI_CHAT, "", body.encode()).model
     route = plan([PROVIDER, OTHER], Format.OPENAI_CHAT, "/v1/chat/completions", model, headers=[], named=None)
-    sent = body.encode() if route.renamed is None else rewrite_model(body.encode(), route.renamed)
+    sent = rewrite_model(body.encode(), route.model) if route.prefixed else body.encode()
 
     assert model == (last if isinstance(last, str) else None)
     assert json.loads(sent).get("model") == (last if route.model is None else route.model)
     assert (route.target is PROVIDER) == (isinstance(last, str) and last.startswith("p/"))
-    assert json.loads(sent) == json.loads(body) | ({"model": route.model} if route.renamed else {})
+    assert json.loads(sent) == json.loads(body) | ({"model": route.model} if route.prefixed else {})
 
 
 def test_an_escaped_key_is_the_key():

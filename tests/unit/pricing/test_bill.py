@@ -297,3 +297,23 @@ def test_what_was_found_is_kept_within_bounds():
         card_of(("openai", "no-such-provider", "https://api.openai.com")[number % 3], f"m{number}", 0)
     assert card_of.cache_info().currsize == REMEMBERED
     assert list(map(len, memories)) == sizes
+
+
+def test_a_count_costs_nothing():
+    """An answer that counted and used nothing, whoever gave it; an answer that says neither is unknown."""
+    counted = (("counted_tokens", "11"),)
+    assert bill("openai", "gpt-5", Usage(), NOW, (), counted) == Bill(0, Source.LIST)
+    assert bill("https://unknown.example", "m", Usage(), NOW, (), counted) == Bill(0, Source.LIST)
+    assert bill("openai", "gpt-5", Usage(), NOW) == Bill(None, Source.UNKNOWN)
+    # What was used all the same is paid: 10 * 1.25 dollars a million.
+    assert bill("openai", "gpt-5", Usage(input=10), NOW, (), counted).cost == usd(12.5 / 1e6)
+
+
+def test_a_model_that_is_paid_by_the_second_gives_its_tokens_away():
+    """Where seconds are stated; tokens alone have no price there."""
+    seconds = (("audio_seconds", 3600),)
+    assert bill("openai", "whisper-1", Usage(100, 0, None, 50), NOW, seconds) == Bill(usd(0.36), Source.LIST)
+    alone = bill("openai", "whisper-1", Usage(100, 0, None, 50), NOW)
+    assert (alone.cost, alone.reason) == (None, "no price is known for input_tokens of whisper-1")
+    # A model that has a price of tokens and none of seconds is not known by its tokens alone.
+    assert bill("openai", "gpt-4o-transcribe", Usage(100), NOW, seconds).cost is None

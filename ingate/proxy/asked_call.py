@@ -1,0 +1,69 @@
+"""What a request asks for, and its body as a provider is to get it."""
+
+from ingate.errors import BadRequest
+from ingate.formats import (
+    JUDGED,
+    LARGE,
+    Body,
+    Call,
+    Format,
+    LargeCall,
+    MalformedBody,
+    asking,
+    asking_large,
+    named_model,
+    naming_other,
+    path_model,
+    read_call,
+    reading_call,
+    renaming,
+    rewrite_model,
+    taking_out,
+)
+from ingate.pacing import paced
+from ingate.proxy.plan import Plan
+from ingate.proxy.request_head import RequestHead
+
+_AT_THE_TOP = JUDGED - {Format.GEMINI}
+"""Formats whose bodies are JSON objects that name a model once, as a member."""
+
+
+async def asked_call(head: RequestHead, body: bytes) -> Call:
+    """Returns what a request asks for. Raises BadRequest for a body that cannot be read.
+
+    Only a POST has it in its body. A large body is read while others have their turn, and so is one that may be a form.
+    """
+    if head.method != "POST" or head.compressed:
+        return Call(path_model(head.format, head.path) or named_model(head.path))
+    if head.format not in JUDGED:
+        in_path = named_model(head.path) if head.format is Format.OTHER else path_model(head.format, head.path)
+        return Call(in_path or await paced(naming_other(body, head.boundary)))
+    try:
+        if len(body) <= LARGE:
+            return read_call(head.format, head.path, body)
+        return await paced(reading_call(head.format, head.path, body))
+    except MalformedBody as error:
+        raise _unreadable(error) from None
+
+
+async def unprefixed(head: RequestHead, body: bytes, plan: Plan) -> Body:
+    """Returns the body of a request as a provider gets it that the request names before the model."""
+    model = plan.model
+    if not body or head.compressed or model is None:
+        return body
+    if head.format not in _AT_THE_TOP:
+        return await paced(taking_out(body, plan.target.name, head.boundary))
+    try:
+        return rewrite_model(body, model) if len(body) <= LARGE else await paced(renaming(body, model))
+    except MalformedBody as error:
+        raise _unreadable(error) from None
+
+
+async def with_usage(head: RequestHead, body: bytes, call: Call, plan: Plan) -> Body | None:
+    """Returns the body that asks for the usage of a stream as well, None where it asks already or cannot."""
+    asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(body)
+    return await unprefixed(head, asked, plan) if asked is not None and plan.prefixed else asked
+
+
+def _unreadable(error: MalformedBody) -> BadRequest:
+    return BadRequest(str(error), fields={"body": str(error)})
