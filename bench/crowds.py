@@ -1,4 +1,4 @@
-"""Callers that want more than there is: `python -m bench.crowds HOST:PORT SECONDS KEYS`, a file with a key in each line.
+"""Callers that want more than there is: `python -m bench.crowds HOST:PORT SECONDS KEYS`, a file with a key a line.
 
 Strangers who send for ever, keys that send large bodies, and callers who do not read their answers. Whoever is cut off
 begins anew. Prints one line of JSON: how many answers each crowd got, by status.
@@ -33,7 +33,10 @@ _CHUNK = b"%x\r\n%b\r\n" % (len(_BLANKS), _BLANKS)
 _STRANGE: tuple[tuple[bytes, bytes], ...] = (
     (f"{_POST}{_JSON}Transfer-Encoding: chunked\r\n\r\n".encode(), _CHUNK),
     (f"{_POST}{_STRANGE_KEY}{_JSON}Transfer-Encoding: chunked\r\n\r\n".encode(), _CHUNK),
-    (f"POST /api/v1/auth/login HTTP/1.1\r\nHost: gateway\r\n{_JSON}Content-Length: 999999999\r\n\r\n".encode(), _BLANKS),
+    (
+        f"POST /api/v1/auth/login HTTP/1.1\r\nHost: gateway\r\n{_JSON}Content-Length: 999999999\r\n\r\n".encode(),
+        _BLANKS,
+    ),
     (f"{_POST}X-Filler: ".encode(), _BLANKS),
 )
 """Heads of strangers, and what they send after it for ever: at the doors of proxy and management, and a head itself."""

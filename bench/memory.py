@@ -61,7 +61,7 @@ def run(directory: Path) -> None:
         _line("others' latency meanwhile", *latencies)
         line("peak", f"{peak.bytes / _MIB:.0f} MiB")
         for crowd, seen in statuses.items():
-            line(crowd, ", ".join(f"{count} × {status}" for status, count in seen.items()))
+            line(crowd, ", ".join(f"{count} of {status}" for status, count in seen.items()))
         while time.monotonic() - began < LATER_SECONDS:
             time.sleep(1)
         later = ours.child.rss_bytes()

@@ -99,6 +99,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_inflight_bytes_address: Annotated[
         int, _setting("The same for one address, until a key is known to be good.", ge=1024)
     ] = 32 * 1024 * 1024
+    max_answer_bytes: Annotated[
+        int, _setting("Bytes of answers under way that are kept to be recorded; of others, the beginning is.", ge=0)
+    ] = 64 * 1024 * 1024
     max_header_bytes: Annotated[int, _setting("Largest header block accepted.", ge=1024)] = 64 * 1024
     capture_bytes: Annotated[int, _setting("Bytes kept of each recorded body; 0 records no bodies.", ge=0)] = (
         1024 * 1024

@@ -6,7 +6,6 @@ its budget, are the provider's to judge. Knows nothing of providers.
 
 import re
 from codecs import utf_8_decode
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -53,7 +52,7 @@ class _Found(Struct):
     models: list[tuple[int, int]]
 
 
-def reading_call(format: Format, path: str, body: bytes) -> Steps[LargeCall]:
+def reading_call(format: Format, path: str, body: bytes | bytearray) -> Steps[LargeCall]:
     """Returns what a large request asks for, as `read_call` does. Raises `MalformedBody`."""
     if format not in PROMPTS:
         return LargeCall()
@@ -61,22 +60,20 @@ def reading_call(format: Format, path: str, body: bytes) -> Steps[LargeCall]:
     return LargeCall(gemini_model(path)) if format is Format.GEMINI else found.call
 
 
-def renaming(body: bytes, model: str) -> Steps[bytes]:
-    """Returns what `rewrite_model` does, of a large body. Raises `MalformedBody`."""
+def renaming(body: bytes | bytearray, model: str) -> Steps[list[memoryview]]:
+    """Returns what `rewrite_model` does, of a large body and in pieces. Raises `MalformedBody`."""
     found = yield from _find(body)
     if len(found.models) > MAX_REPEATS:
         raise MalformedBody(f"the body states its model more than {MAX_REPEATS} times")
-    if not found.models:
-        return body
     view = memoryview(body)
-    value = msgspec.json.encode(model)
-    pieces: list[Any] = []
+    value = memoryview(msgspec.json.encode(model))
+    pieces: list[memoryview] = []
     kept = 0
     for start, end in found.models:
         pieces += (view[kept:start], value)
         kept = end
     pieces.append(view[kept:])
-    return b"".join(pieces)
+    return pieces
 
 
 def asking_large(body: bytes, call: LargeCall) -> bytes | None:
@@ -89,13 +86,14 @@ def asking_large(body: bytes, call: LargeCall) -> bytes | None:
     return None if value is None else replaced(body, call.options, value)
 
 
-def _find(body: bytes) -> Steps[_Found]:
+def _find(body: bytes | bytearray) -> Steps[_Found]:
     scan = Condenser(_SCANNED.outline, Budget(Pace()), (_MODEL, _STREAM_OPTIONS))
     partial = b""  # a character that goes on in the next slice
     models, options = scan.places
+    view = memoryview(body)
     try:
         for start in range(0, len(body), SLICE):
-            some = body[start : start + SLICE]
+            some = bytes(view[start : start + SLICE])
             if partial or not some.isascii():
                 partial = _partial(partial + some, last=start + SLICE >= len(body))
             if not start and some.startswith(BOM):

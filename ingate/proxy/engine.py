@@ -36,6 +36,7 @@ from ingate.proxy.ports import (
     Headers,
     OutboundRequest,
     Sink,
+    Spliced,
     StaleConnection,
     Transport,
     UpstreamError,
@@ -63,14 +64,14 @@ _NOT_READ = Call()
 class Inbound(Struct):
     """A request as a host received it.
 
-    `read` returns the body of an organisation's call, or raises a DomainError, or ClientGone. `metered` tells that the
-    rate window has counted the call already. Hosts let `request_target.check` see what they received before they make
-    the head.
+    `read` returns the body of an organisation's call, which nobody changes, or raises a DomainError, or ClientGone.
+    `metered` tells that the rate window has counted the call already. Hosts let `request_target.check` see what they
+    received before they make the head.
     """
 
     request_id: str
     head: RequestHead
-    read: Callable[[str], Awaitable[bytes]]
+    read: Callable[[str], Awaitable[bytes | bytearray]]
     metered: bool = False
 
 
@@ -96,7 +97,7 @@ class Engine:
         self._room = recorder.room
         self._transports = transports
         self._listings = listing.Listings(transports)
-        self._terms = Terms(recorder.settle, recorder.capture, abandoned)
+        self._terms = Terms(recorder.settle, recorder.capture, abandoned, recorder.answers)
         self._stream_usage = stream_usage
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.in_flight = 0
@@ -167,33 +168,38 @@ class Engine:
             raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
         if head.too_long is not None:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
-        exchange.request_body = body = await request.read(grant.org_id)
-        if body and head.bodiless:
+        exchange.request_body = asked = await request.read(grant.org_id)
+        if asked and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
         if listing.merges(head, grant.targets):
             exchange.mask = joined(target.mask for target in grant.targets)
             response, served_by = await self._listings.answer(grant, exchange.attempts)
             await relay(exchange, response, sink, self._terms, served_by)
             return
-        call = _call(head, body) if len(body) <= LARGE else await _scanned(head, body)
+        small = bytes(asked) if len(asked) <= LARGE else None
+        call = await _scanned(head, asked) if small is None else _call(head, small)
         exchange.model = call.model
         route = head.route(grant.targets, call.model)
         exchange.target, exchange.model, exchange.mask = route.plan.target, route.plan.model, route.mask
-        if route.plan.renamed is not None:
-            if len(body) <= LARGE:
-                body = _renamed(body, route.plan.renamed)
-            else:
-                body = await paced(renaming(body, route.plan.renamed))
-                if call.stream:
-                    call = await _scanned(head, body)  # what was found in it has moved
+        body: bytes | bytearray | Spliced = asked
+        name = route.plan.renamed
+        if name is not None:
+            body = await _spliced(asked, name) if small is None else _renamed(small, name)
         if call.stream and head.format in ASKED and self._stream_usage.asks(route):
+            whole = bytes(body)
+            if name is not None and small is None:
+                call = await _scanned(head, whole)  # what was found in it has moved
             send = partial(self._attempt, exchange, route)
-            response = await self._stream_usage.answer(exchange, route, call, body, send)
+            response = await self._stream_usage.answer(exchange, route, call, whole, send)
+            del whole
         else:
             response = await self._attempt(exchange, route, route.headers, body)
+        del asked, small, body  # the record is made long before a slow caller has the answer
         await relay(exchange, response, sink, self._terms, route.served_by)
 
-    async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: bytes) -> UpstreamResponse:
+    async def _attempt(
+        self, exchange: Exchange, route: Route, headers: Headers, body: bytes | bytearray | Spliced
+    ) -> UpstreamResponse:
         """Sends a request and notes each try. Raises the DomainError to answer."""
         target = route.plan.target
         head = exchange.head
@@ -232,7 +238,7 @@ def _call(head: RequestHead, body: bytes) -> Call:
         raise _unreadable(error) from None
 
 
-async def _scanned(head: RequestHead, body: bytes) -> Call:
+async def _scanned(head: RequestHead, body: bytes | bytearray) -> Call:
     """Returns what a large request asks for, read while others have their turn."""
     if head.method != "POST" or head.compressed:
         return _NOT_READ
@@ -245,6 +251,14 @@ async def _scanned(head: RequestHead, body: bytes) -> Call:
 def _renamed(body: bytes, model: str) -> bytes:
     try:
         return rewrite_model(body, model)
+    except MalformedBody as error:
+        raise _unreadable(error) from None
+
+
+async def _spliced(body: bytes | bytearray, model: str) -> Spliced:
+    """Returns a large request with another model, made while others have their turn."""
+    try:
+        return Spliced(await paced(renaming(body, model)))
     except MalformedBody as error:
         raise _unreadable(error) from None
 

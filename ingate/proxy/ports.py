@@ -60,6 +60,22 @@ class Account(Struct, frozen=True):
         return cls(origin, org, key, hashlib.sha256(repr(shared).encode()).digest())
 
 
+class Spliced:
+    """A large body with other bytes in some places, as views in order, none empty. Joined, it would be held twice."""
+
+    __slots__ = ("_size", "views")
+
+    def __init__(self, views: list[memoryview]) -> None:
+        self.views = [view for view in views if view]
+        self._size = sum(map(len, self.views))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.views)
+
+
 class OutboundRequest(Struct, frozen=True):
     """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
 
@@ -71,7 +87,7 @@ class OutboundRequest(Struct, frozen=True):
     account: Account
     target: str
     headers: Headers
-    body: bytes
+    body: bytes | bytearray | Spliced
     timeouts: Timeouts = Timeouts()
     also: Headers = []
 

@@ -18,6 +18,7 @@ from ingate.proxy.ports import (
     FirstByteTimeout,
     IdleTimeout,
     OutboundRequest,
+    Spliced,
     StaleConnection,
     Truncated,
     UpstreamError,
@@ -29,7 +30,8 @@ from ingate.proxy.upstream.shares import Seat
 JOIN_LIMIT = 32 * 1024  # a body up to this size is joined to its head: one write, one segment, one TLS record
 _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this size, as it drains
 _TAKEN_AT_ONCE = 4096  # bytes for which a kernel has room on a connection where nothing waits
-_HIGH_WATER = 256 * 1024
+_HIGH_WATER = 64 * 1024
+"""Bytes of an answer that wait to be taken before no more is read."""
 _IDLE_AT_LEAST = 0.025
 """Seconds. No provider closes for idleness what was used a shorter time ago: it has read the request then."""
 
@@ -88,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._large = False  # larger than what any kernel takes at once
         self._reusable = True  # as far as the request goes
         self._pending: Callable[[int], object] | None = None  # asks the kernel what the loop may not have seen yet
-        self._outgoing: memoryview | None = None  # the rest of a large request body
+        self._outgoing: list[memoryview] = []  # the rest of a large request body, its beginning last
         self._write_paused = False
         self._reading_paused = False
         self._patience = math.inf
@@ -116,7 +118,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(payload)
         if len(request.body) > JOIN_LIMIT:
             self._large = True
-            self._outgoing = memoryview(request.body)
+            body = request.body
+            self._outgoing = body.views[::-1] if isinstance(body, Spliced) else [memoryview(body)]
             self._pump()
         return self.wait(self._patience)
 
@@ -136,10 +139,11 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Hands on the large body as far as the transport takes it; `resume_writing` comes for the rest."""
-        rest = self._outgoing
-        while rest is not None and not self._write_paused:
+        while (outgoing := self._outgoing) and not self._write_paused:
+            rest = outgoing.pop()
+            if len(rest) > _SLICE:
+                outgoing.append(rest[_SLICE:])
             self.transport.write(rest[:_SLICE])
-            rest = self._outgoing = rest[_SLICE:] if len(rest) > _SLICE else None
 
     def pause_writing(self) -> None:
         """The transport holds enough."""
@@ -148,7 +152,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The transport has drained: the provider reads, so its time for the first byte starts again."""
         self._write_paused = False
-        if self._outgoing is not None:
+        if self._outgoing:
             self._loop.call_soon(self._pump)  # not from inside the transport's own write
         if self._response is not None and self._response.status == 0:
             self._deadline.arm(self._patience)
@@ -173,7 +177,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: UpstreamError) -> None:
         """Closes the connection at once and ends the response in progress with `error`."""
         self.transport.abort()
-        self._outgoing = None
+        self._outgoing = []
         response, self._response = self._response, None
         if response is not None:
             response.end(error)
@@ -188,7 +192,7 @@ class Connection(asyncio.Protocol):
         self._wake()
         reusable = self._parser.keep_alive and self._reusable
         if not reusable:
-            self._outgoing = None
+            self._outgoing = []
             self.transport.abort()
         elif self._reading_paused:
             self.resume()
@@ -253,10 +257,10 @@ class Connection(asyncio.Protocol):
 
     def _judge(self, status: int) -> None:
         """Tells from the time and the status of an answer whether the provider has read the request first."""
-        if self._outgoing is not None or not self.transport.sent or (self._has_body and status >= 300):
+        if self._outgoing or not self.transport.sent or (self._has_body and status >= 300):
             self._reusable = False
             if status >= 400:
-                self._outgoing = None  # an early refusal: the rest of the request is not wanted
+                self._outgoing = []  # an early refusal: the rest of the request is not wanted
 
     def _pause(self) -> None:
         if not self._reading_paused and not self.transport.is_closing():

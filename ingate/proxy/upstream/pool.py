@@ -83,7 +83,7 @@ class UpstreamPool(Transport):
             if isinstance(response.failure, StaleConnection):
                 # The others have been idle for longer.
                 lane.close_idle()
-            raise response.failure
+            raise response.broken(response.failure)
         return response
 
     def _add_lane(self, account: Account) -> Lane:

@@ -6,7 +6,7 @@ since requests to a provider are much alike, so each is checked once.
 
 import re
 
-from ingate.proxy.ports import Headers, Origin, OutboundRequest
+from ingate.proxy.ports import Headers, Origin, OutboundRequest, Spliced
 from ingate.remembered import CAPACITY, Remembered
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -43,8 +43,9 @@ def is_last(request: OutboundRequest) -> bool:
     body = request.body
     if not body:
         return False
+    start = body.views[0] if isinstance(body, Spliced) else body
     return request.method not in BODY_EXPECTED or (
-        body[0] not in _JSON_BEGINS and _REQUEST_BEGINS.match(body) is not None
+        start[0] not in _JSON_BEGINS and _REQUEST_BEGINS.match(start) is not None
     )
 
 
@@ -61,7 +62,7 @@ def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int)
     if request.also:
         block += b"".join([_header_line(header) + b"\r\n" for header in request.also])
     if body or method in BODY_EXPECTED:
-        shown = body if len(body) <= join_limit else b""
+        shown = bytes(body) if len(body) <= join_limit else b""
         return b"%b\r\n%b\r\n%bcontent-length: %d\r\n\r\n%b" % (start, fixed, block, len(body), shown)
     return b"%b\r\n%b\r\n%b\r\n" % (start, fixed, block)
 

@@ -82,7 +82,7 @@ def test_the_model_is_found_before_and_behind(filler, name, budgets):
         spent = budgets[-1].most - budgets[-1]._left
         assert spent < len(text) / 8
         assert turns >= spent // 3000
-        new = at_once(renaming(text, "né"))
+        new = b"".join(at_once(renaming(text, "né")))
         assert new == text.replace(b'"a/b"', '"né"'.encode())
 
 
@@ -93,7 +93,7 @@ def test_the_last_of_very_many_members_counts(count, budgets):
     body = b'{"model":"a",%b,"model":"b","pad":"%b"}' % (members, b"x" * LARGE)
     assert at_once(reading_call(CHAT, "", body)).model == "b"
     assert budgets[-1].most - budgets[-1]._left < len(body) / 8
-    assert at_once(renaming(body, "c")) == body.replace(b'"a"', b'"c"').replace(b'"b"', b'"c"')
+    assert b"".join(at_once(renaming(body, "c"))) == body.replace(b'"a"', b'"c"').replace(b'"b"', b'"c"')
 
 
 def test_very_many_models_are_refused():
@@ -164,7 +164,7 @@ def test_what_costs_too_much_is_the_providers_to_judge(end, model, budgets):
     body = b'{"model":"a","x":[%b1],%b' % (BUSY, end)
     assert at_once(reading_call(CHAT, "", body)).model == model
     assert -2000 < budgets[-1]._left < 0
-    renamed = at_once(renaming(body, "new"))
+    renamed = b"".join(at_once(renaming(body, "new")))
     assert renamed == (
         body.replace(b'"a"', b'"new"').replace(b'"b"', b'"new"') if model == "b" else body.replace(b'"a"', b'"new"')
     )
@@ -185,7 +185,7 @@ def test_agrees_with_what_reads_small_bodies(members, ascii_only, model):
     texts = [f"{json.dumps(name)}:{json.dumps(one, ensure_ascii=ascii_only)}" for name, one in members]
     data = b"{%b}" % ",".join(texts).encode()
     assert at_once(reading_call(CHAT, "", data)).model == read_call(CHAT, "", data).model
-    assert at_once(renaming(data, model)) == rewrite_model(data, model)
+    assert b"".join(at_once(renaming(data, model))) == rewrite_model(data, model)
 
 
 def prompts(count, size):

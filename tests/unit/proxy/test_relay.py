@@ -4,6 +4,7 @@ import pytest
 
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.errors import ProviderFailed
+from ingate.net.budget import BodyBudget
 from ingate.proxy.abandoned import MOST, Abandoned
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant
@@ -70,7 +71,7 @@ def exchange(key="key"):
 async def relayed(answer):
     """Relays an answer; returns the caller and the exchange."""
     caller, under_way = Caller(), exchange()
-    terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10))
+    terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10), BodyBudget())
     await relay(under_way, answer, caller, terms, [])
     return caller, under_way
 
