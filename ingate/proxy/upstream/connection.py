@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from ingate.net.deadline import Deadline
 from ingate.net.outbox import Corked, Outbox
+from ingate.net.turns import Turns
 from ingate.proxy.ports import (
     BadResponse,
     ConnectionLost,
@@ -37,9 +38,10 @@ _IDLE_AT_LEAST = 0.025
 
 
 class Owner(Protocol):
-    """Who is told what becomes of a connection. It sends through the outbox."""
+    """Who is told what becomes of a connection. It sends through the outbox, and reads long answers in turns."""
 
     outbox: Outbox
+    turns: Turns
 
     def released(self, connection: "Connection", *, reusable: bool) -> None:
         """An exchange has ended. Called once for each."""
@@ -194,8 +196,8 @@ class Connection(asyncio.Protocol):
         if not reusable:
             self._outgoing = []
             self.transport.abort()
-        elif self._reading_paused:
-            self.resume()
+        else:
+            self._read_on()
         self._owner.released(self, reusable=reusable)
 
     def silent(self) -> bool:
@@ -268,7 +270,11 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume(self) -> None:
-        """Reads on, if reading was paused because nobody took the pieces."""
+        """Reads on in turn with others of whom much comes, if reading was paused because nobody took the pieces."""
+        if self._reading_paused:
+            self._owner.turns.wait(self._read_on)
+
+    def _read_on(self) -> None:
         if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
