@@ -62,7 +62,7 @@ class Sender(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
-        while not self._paused and self._left:
+        while not self._paused and self._left and not self._transport.is_closing():
             self._transport.write(self._left[:_PIECE])
             self._left = self._left[_PIECE:] or self._following[: len(self._following) * self._ever]
 

@@ -61,7 +61,7 @@ def run(directory: Path) -> None:
         _line("others' latency meanwhile", *latencies)
         line("peak", f"{peak.bytes / _MIB:.0f} MiB")
         for crowd, seen in statuses.items():
-            line(crowd, ", ".join(f"{count} of {status}" for status, count in seen.items()))
+            line(crowd, _counts(seen))
         while time.monotonic() - began < LATER_SECONDS:
             time.sleep(1)
         later = ours.child.rss_bytes()
@@ -95,15 +95,19 @@ def _command(address: str, key: str, seconds: float) -> list[str]:
     return [sys.executable, "-m", "bench.ordinary_caller", address, key, str(ORDINARY), str(seconds)]
 
 
-def _ordinary(address: str, key: str, seconds: float) -> tuple[list[float], int]:
+def _ordinary(address: str, key: str, seconds: float) -> tuple[list[float], dict[str, int]]:
     return _found(subprocess.Popen(_command(address, key, seconds), stdout=subprocess.PIPE, text=True))
 
 
-def _found(measuring: "subprocess.Popen[str]") -> tuple[list[float], int]:
+def _found(measuring: "subprocess.Popen[str]") -> tuple[list[float], dict[str, int]]:
     answer = json.loads(measuring.communicate()[0])
-    return answer["latencies"], answer["failed"]
+    return answer["latencies"], answer["statuses"]
 
 
-def _line(label: str, latencies: list[float], failed: int) -> None:
+def _line(label: str, latencies: list[float], statuses: dict[str, int]) -> None:
     shown = [f"{name} {percentile(latencies, share) * 1000:.1f}" for name, share in (("p50", 0.5), ("p99", 0.99))]
-    line(label, f"{', '.join(shown)}, most {max(latencies) * 1000:.1f} ms; {len(latencies)} answers, {failed} failed")
+    line(label, f"{', '.join(shown)}, most {max(latencies) * 1000:.1f} ms; {_counts(statuses)}")
+
+
+def _counts(statuses: dict[str, int]) -> str:
+    return ", ".join(f"{count} of {status}" for status, count in statuses.items())

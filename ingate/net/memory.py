@@ -1,12 +1,18 @@
-"""Gives memory back to the system that bodies have left behind. Knows no bodies.
+"""Gives memory back to the system that a peak has left behind. Knows no bodies.
 
 The C library keeps what is freed, and large blocks too once it has seen one freed. Where there is no glibc, nothing is
 done: others give back by themselves.
 """
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
+MUCH = 16 * 1024 * 1024
+"""Bytes that are worth giving back."""
+_STATM = Path("/proc/self/statm")
+_PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 _M_TRIM_THRESHOLD = -1
 _KEPT = 16 * 1024 * 1024
 """As much as is free at the end of a heap stays there: a body of 100 KB comes with each request, and to give its pages
@@ -37,3 +43,30 @@ def give_back() -> None:
     """Gives back what is free now. Takes some milliseconds after a peak."""
     if _libc is not None:
         _libc.malloc_trim(0)
+
+
+class Tide:
+    """The memory of this process: `went_out` gives back what is free when much more is held than after the last time."""
+
+    __slots__ = ("_low",)
+
+    def __init__(self) -> None:
+        self._low = resident()
+
+    def went_out(self) -> bool:
+        """Tells whether something was given back, or tried. What stays counts as needed from then on."""
+        held = resident()
+        if held < self._low + MUCH:
+            self._low = min(self._low, held)
+            return False
+        give_back()
+        self._low = resident()
+        return True
+
+
+def resident() -> int:
+    """Returns the bytes of this process that are in memory; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * _PAGE
+    except OSError:
+        return 0
