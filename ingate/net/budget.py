@@ -18,7 +18,7 @@ class BodyBudget:
     __slots__ = ("_address", "_addresses", "_organisation", "_organisations", "_process", "in_use", "peak")
 
     def __init__(
-        self, process: int = 256 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
+        self, process: int = 192 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
     ) -> None:
         self._process = process
         self._organisation = organisation
@@ -56,17 +56,6 @@ class Lease:
         self._owner = address
         self.held = 0
 
-    def expect(self, size: int) -> None:
-        """So many bytes more have been announced: raises as `grow` would, and counts none.
-
-        Where many large bodies begin at a time, those under way come to their end before others fill the room.
-        """
-        budget = self._budget
-        if self._accounts.get(self._owner, 0) + size > self._bound:
-            raise _too_many()
-        if budget.in_use + size > budget._process:
-            raise _full()
-
     def grow(self, size: int) -> None:
         """Adds bytes.
 
@@ -81,7 +70,7 @@ class Lease:
             raise _too_many()
         in_use = budget.in_use + size
         if in_use > budget._process:
-            raise _full()
+            raise Unavailable("too many bytes of request bodies are under way", retry_after=RETRY_SECONDS)
         accounts[owner] = owned
         budget.in_use = in_use
         budget.peak = max(budget.peak, in_use)
@@ -119,10 +108,6 @@ class Lease:
             accounts[owner] = left
         else:
             del accounts[owner]
-
-
-def _full() -> Unavailable:
-    return Unavailable("too many bytes of request bodies are under way", retry_after=RETRY_SECONDS)
 
 
 def _too_many() -> RateLimited:

@@ -151,8 +151,6 @@ class Body(Lease):
         return kept if len(kept) > _COPIED else bytes(kept)
 
     async def _read(self, limit: int, patience: float) -> None:
-        if self._failure is None:
-            self.expect(max(self._left, 0))
         loop = asyncio.get_running_loop()
         started = loop.time()
         self.asked = True

@@ -52,3 +52,30 @@ def test_what_is_freed_is_given_back():
 def test_bodies_find_the_memory_of_those_before_them():
     """Blocks of the size of bodies are used again without asking the system for their pages each time."""
     subprocess.run([sys.executable, "-c", KEPT], check=True)
+
+
+TIDE = """
+from ingate.net import memory
+
+memory.settle()
+tide = memory.Tide()
+before = memory.resident()
+assert not tide.went_out()
+for _ in range(2):
+    pieces = [bytes([1]) * 100_000 for _ in range(600)]
+    last = bytes([1]) * 100_000
+    del pieces
+    assert memory.resident() - before > memory.MUCH
+    assert tide.went_out()
+    assert memory.resident() - before < memory.MUCH
+    assert not tide.went_out()
+needed = [bytes([1]) * 100_000 for _ in range(600)]
+assert tide.went_out()
+assert not tide.went_out(), "what stays is not tried again and again"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="figures of a process come from /proc")
+def test_memory_is_given_back_after_every_peak():
+    """And only then."""
+    subprocess.run([sys.executable, "-c", TIDE], check=True)
