@@ -92,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_management_bytes: Annotated[int, _setting("Largest body of a management call.", ge=1024)] = 256 * 1024
     max_inflight_bytes: Annotated[
         int, _setting("Bytes of all request bodies under way; at least one largest body fits.", ge=1024)
-    ] = 192 * 1024 * 1024
+    ] = 128 * 1024 * 1024
     max_inflight_bytes_organisation: Annotated[int, _setting("The same for one organisation.", ge=1024)] = (
         64 * 1024 * 1024
     )
@@ -102,8 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_answer_bytes: Annotated[
         int,
         _setting(
-            "Bytes of answers under way that are kept to be recorded, an organisation's half of them at most; of more, the"
-            " beginning is.",
+            "Bytes of answers under way that are kept to be recorded, half of them for one organisation at most; of more,"
+            " the beginning is.",
             ge=0,
         ),
     ] = 32 * 1024 * 1024

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from ingate.formats.kept import Kept
 from ingate.formats.outline import Outline
-from ingate.formats.pace import Budget
+from ingate.formats.pace import SLICE, Budget
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.tokens import (
     BLANKS,
@@ -32,6 +32,7 @@ from ingate.formats.tokens import (
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 _NULL = b"null"
+_ESCAPED = 6  # bytes of a character at most
 _WINDOW = 4096  # what one regular expression is matched with: it may look at the same bytes three times
 
 
@@ -233,7 +234,9 @@ class Condenser:
         if self._text is not None:
             self._cut = self._cut or stop - at > self._room
             piece = data[at : min(stop, at + self._room)]
-            self._room -= len(piece)
+            # The room is for characters that take six bytes each, escaped: long plain texts are not to use it all.
+            plain = self._room > SLICE and b"\\" not in piece and piece.isascii()
+            self._room = max(0, self._room - len(piece) * (_ESCAPED if plain else 1))
             if piece:
                 self._text.append(piece)
         if not closed:

@@ -46,7 +46,7 @@ def give_back() -> None:
 
 
 class Tide:
-    """The memory of this process: `went_out` gives back what is free when much more is held than after the last time."""
+    """The memory of this process: `went_out` gives back what is free once it has grown much since the last time."""
 
     __slots__ = ("_low",)
 
