@@ -102,8 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_answer_bytes: Annotated[
         int,
         _setting(
-            "Bytes of answers under way that are kept to be recorded, half of them for one organisation at most; of more,"
-            " the beginning is.",
+            "Bytes of answers under way that are kept to be recorded, half of them for one organisation; of more, the"
+            " beginning is.",
             ge=0,
         ),
     ] = 32 * 1024 * 1024

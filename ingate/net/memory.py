@@ -11,6 +11,8 @@ from pathlib import Path
 
 MUCH = 16 * 1024 * 1024
 """Bytes that are worth giving back."""
+TIMES = 18
+"""How often it is tried after a peak."""
 _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 _M_TRIM_THRESHOLD = -1
@@ -46,19 +48,26 @@ def give_back() -> None:
 
 
 class Tide:
-    """The memory of this process: `went_out` gives back what is free once it has grown much since the last time."""
+    """The memory of this process: `went_out`, asked now and then, gives back what is free after it has grown much."""
 
-    __slots__ = ("_low",)
+    __slots__ = ("_left", "_low")
 
     def __init__(self) -> None:
         self._low = resident()
+        self._left = 0
 
     def went_out(self) -> bool:
-        """Tells whether something was given back, or tried. What stays counts as needed from then on."""
+        """Tells whether something was given back, or tried: a few times after a peak, for it goes little by little.
+
+        What stays then counts as needed.
+        """
         held = resident()
-        if held < self._low + MUCH:
+        if held >= self._low + MUCH:
+            self._left = TIMES
+        elif not self._left:
             self._low = min(self._low, held)
             return False
+        self._left -= 1
         give_back()
         self._low = resident()
         return True
