@@ -48,42 +48,47 @@ class Gateway:
         return int(_call(f"{self.url}/api/v1/logs?count=true&limit=1", self.token)["total"])
 
 
-def argv(data: Path, port: int) -> list[str]:
+def argv(data: Path, port: int, *flags: str) -> list[str]:
     """Returns the command that serves on a port with a data directory."""
-    return ingate_argv("serve", "--port", str(port), "--grpc-port", "0", "--data-dir", str(data))
+    return ingate_argv("serve", "--port", str(port), "--grpc-port", "0", "--data-dir", str(data), *flags)
 
 
 @contextmanager
 def running(
-    data: Path, upstream: str, *, checkout: Path | None = None, profile: Path | None = None
+    data: Path, upstream: str, *flags: str, checkout: Path | None = None, profile: Path | None = None
 ) -> Iterator[Gateway]:
     """Yields a gateway whose provider is `upstream`, of another `checkout` if one is given.
 
     With `profile`, cProfile writes that file when it has ended.
     """
-    command = argv(data, 0)
+    command = argv(data, 0, *flags)
     if profile is not None:
         arguments = command[command.index("serve") :]
         command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "ingate.cli", *arguments]
     root = checkout or _ROOT
     with Child(command, env={"PYTHONPATH": str(root)}, cwd=root) as child:
         url = child.expect(r"is ready: (http://\S+)", timeout=60)[1]
-        yield _set_up(child, url, data, upstream)
+        token, (key,) = organisation(url, upstream, "bench")
+        yield Gateway(child, url, data, token, key)
         child.signal()
         child.wait(60)
 
 
-def _set_up(child: Child, url: str, data: Path, upstream: str) -> Gateway:
-    account = {"email": "owner@bench.example", "password": secrets.token_urlsafe(12), "org_slug": "bench"}
-    account |= {"org_name": "Bench", "display_name": "Owner"}
+def organisation(url: str, upstream: str, slug: str, keys: int = 1) -> tuple[str, list[str]]:
+    """Signs up an organisation with one provider and so many keys that nothing limits. Returns a token, and the keys.
+
+    After the first, the gateway must run with `--signup open`.
+    """
+    account = {"email": f"owner@{slug}.example", "password": secrets.token_urlsafe(12), "org_slug": slug}
+    account |= {"org_name": slug.title(), "display_name": "Owner"}
     token = _call(f"{url}/api/v1/auth/signup", "", account)["token"]
     _call(
         f"{url}/api/v1/providers",
         token,
         {"name": "openai", "type": "openai", "base_url": upstream, "api_key": "sk-bench-provider"},
     )
-    key = _call(f"{url}/api/v1/keys", token, {"name": "bench", "rate_limit_per_minute": _RATE})["key"]
-    return Gateway(child, url, data, token, key)
+    terms = {"rate_limit_per_minute": _RATE}
+    return token, [_call(f"{url}/api/v1/keys", token, {"name": f"bench {n}", **terms})["key"] for n in range(keys)]
 
 
 def _call(url: str, token: str, body: dict[str, Any] | None = None) -> Any:

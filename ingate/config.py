@@ -92,12 +92,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_management_bytes: Annotated[int, _setting("Largest body of a management call.", ge=1024)] = 256 * 1024
     max_inflight_bytes: Annotated[
         int, _setting("Bytes of all request bodies under way; at least one largest body fits.", ge=1024)
-    ] = 256 * 1024 * 1024
+    ] = 128 * 1024 * 1024
     max_inflight_bytes_organisation: Annotated[int, _setting("The same for one organisation.", ge=1024)] = (
         64 * 1024 * 1024
     )
     max_inflight_bytes_address: Annotated[
         int, _setting("The same for one address, until a key is known to be good.", ge=1024)
+    ] = 32 * 1024 * 1024
+    max_answer_bytes: Annotated[
+        int,
+        _setting(
+            "Bytes of answers under way that are kept to be recorded, half of them for one organisation; of more, the"
+            " beginning is.",
+            ge=0,
+        ),
     ] = 32 * 1024 * 1024
     max_header_bytes: Annotated[int, _setting("Largest header block accepted.", ge=1024)] = 64 * 1024
     capture_bytes: Annotated[int, _setting("Bytes kept of each recorded body; 0 records no bodies.", ge=0)] = (

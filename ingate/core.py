@@ -296,7 +296,8 @@ def _forwarding(
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
     grants = Grants(GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, policy=policy)
     stack.push_async_callback(grants.aclose)
-    recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded)
+    answers = BodyBudget(settings.max_answer_bytes, settings.max_answer_bytes // 2)
+    recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded, answers)
     stack.callback(recorder.close)
     transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
     abandoned = Abandoned(

@@ -54,7 +54,7 @@ class Request(web.BaseRequest):
     async def read(self, limit: int = MAX_BODY, patience: float = PATIENCE) -> bytes:
         """Returns the whole body, of `limit` bytes at most. Raises what `Body.read` does."""
         if self._read_bytes is None:
-            self._read_bytes = await self.body.read(limit, patience)
+            self._read_bytes = bytes(await self.body.read(limit, patience))
         return self._read_bytes
 
 

@@ -16,6 +16,8 @@ from rest_facade.http1 import Connection, Head
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
+_COPIED = 64 * 1024
+"""Bytes of the largest piece that is put together with its framing. A larger one is sent at once, as it is."""
 _LAST_CHUNK = b"0\r\n\r\n"
 _JOINED = 16 * 1024
 """Bytes of a body that is written in one piece with its head: a larger one takes longer to copy."""
@@ -71,8 +73,18 @@ class HttpSink:
 
     async def write(self, chunk: bytes) -> None:
         """Writes a piece of the body."""
-        if not self._bodiless:
-            await self.send(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunked else chunk)
+        if self._bodiless:
+            return
+        if self._chunked and len(chunk) <= _COPIED:
+            chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        elif self._chunked:
+            # It may wait for a caller who does not read: it is not to be there twice.
+            transport = self._connection.transport
+            transport.write(b"%x\r\n" % len(chunk))
+            transport.flush()
+            await self.send(chunk)
+            chunk = b"\r\n"
+        await self.send(chunk)
 
     async def end(self) -> None:
         """Ends the body."""

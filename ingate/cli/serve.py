@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from rest_facade.app import Facade
     from rest_facade.http1 import Limits
 
-MUCH = 16 * 1024 * 1024
-"""Bytes of bodies under way after which memory is given back to the system."""
 GIVE_BACK_SECONDS = 5.0
 CALL_SECONDS = 2.0
 """How long calls over gRPC may take that are still running when everything else has ended."""
@@ -129,12 +127,12 @@ async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: flo
 
 
 async def _give_back(budget: BodyBudget) -> None:
-    """Gives memory back to the system after each time in which bodies took much of it, for ever."""
+    """Gives memory back to the system after each time in which much of it was taken, for ever."""
+    tide = memory.Tide()
     while True:
         await asyncio.sleep(GIVE_BACK_SECONDS)
-        if budget.in_use < MUCH <= budget.peak:
-            budget.peak = budget.in_use
-            memory.give_back()
+        if budget.in_use < memory.MUCH:
+            tide.went_out()
 
 
 def _settle_memory() -> None:

@@ -17,7 +17,7 @@ from ingate.formats.reader import ResponseReader, read_response, read_small, rea
 from ingate.formats.request import JUDGED, Call, read_call, read_prompt, read_small_prompt, reading_prompt
 from ingate.formats.request_side import LEAVES, completed
 from ingate.formats.rewrite import rewrite_model
-from ingate.formats.spliced import Body, views
+from ingate.formats.spliced import Body, Whole, views
 from ingate.formats.sse import SSEParser
 from ingate.formats.stream_usage import ASKED, asking, names_the_option
 from ingate.formats.usage_filter import UsageFilter
@@ -49,6 +49,7 @@ __all__ = [
     "Usage",
     "UsageFilter",
     "Vendor",
+    "Whole",
     "asking",
     "asking_large",
     "at_once",

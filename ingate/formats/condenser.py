@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from ingate.formats.kept import Kept
 from ingate.formats.outline import Outline
-from ingate.formats.pace import Budget
+from ingate.formats.pace import SLICE, Budget
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.tokens import (
     BLANKS,
@@ -32,7 +32,12 @@ from ingate.formats.tokens import (
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 _NULL = b"null"
+_ESCAPED = 6  # bytes of a character at most
 _WINDOW = 4096  # what one regular expression is matched with: it may look at the same bytes three times
+
+
+_State = Callable[["Condenser", bytes, int], int]
+"""Reads on from a place of the data; returns where it has come to. A function, for a bound method would be a cycle."""
 
 
 class Condenser:
@@ -74,8 +79,8 @@ class Condenser:
         self._wanted: Outline | None = outline
         self._root = b""
         self._stack: list[Kept] = []
-        self._state: Callable[[bytes, int], int] = self._value
-        self._then: Callable[[bytes, int], int] | None = None  # what follows a string that is no value
+        self._state: _State = Condenser._value
+        self._then: _State | None = None  # what follows a string that is no value
         self._held = b""  # a token that is not complete yet
         self._base = 0  # where the data that is being read begins
         self._start = 0  # where the value begins that was reached last
@@ -96,7 +101,7 @@ class Condenser:
             self._held = b""
         at, end = 0, len(data)
         while at < end and not self.broken:
-            at = self._state(data, at)
+            at = self._state(self, data, at)
             owed, self._owed = self._owed, 0
             if self._budget.spend(1 + owed):
                 yield
@@ -120,17 +125,17 @@ class Condenser:
             self._room = wanted.text if wanted is not None else 0
             self._text = [] if self._room else None
             self._cut = False
-            self._state = self._string
+            self._state = Condenser._string
             return at + 1
         if char in (_OPEN_OBJECT, _OPEN_ARRAY):
             is_object = char == _OPEN_OBJECT
             if wanted is not None and wanted.holds(is_object=is_object):
                 self._stack.append(Kept(wanted, is_object=is_object))
-                self._state = self._member if is_object else self._item
+                self._state = Condenser._member if is_object else Condenser._item
                 self._deepen(0)
             else:
                 self._depth = 1
-                self._state = self._pass
+                self._state = Condenser._pass
                 self._deepen(1)
             return at + 1
         found = SCALAR.match(data, at)
@@ -144,7 +149,7 @@ class Condenser:
         if stop == len(data):
             if stop - at <= MAX_NUMBER:
                 return self._hold(data, at)
-            self._state = self._long_scalar
+            self._state = Condenser._long_scalar
             return stop
         wanted = self._wanted
         short = wanted is not None and wanted.scalar and stop - at <= MAX_NUMBER
@@ -180,14 +185,14 @@ class Condenser:
         if found is not None:
             kept.key = plain_key(found[1])
             self._wanted = kept.wanted()
-            self._state = self._value
+            self._state = Condenser._value
             return found.end()
         if len(data) - at <= KEY_ROOM:
             return self._hold(data, at)
         # Too long a key to be one that is wanted.
         kept.key = b""
-        self._then = self._colon
-        self._state = self._string
+        self._then = Condenser._colon
+        self._state = Condenser._string
         return at + 1
 
     def _colon(self, data: bytes, at: int) -> int:
@@ -196,7 +201,7 @@ class Condenser:
             return at
         self.broken = data[at] != _COLON
         self._wanted = None
-        self._state = self._value
+        self._state = Condenser._value
         return at + 1
 
     def _item(self, data: bytes, at: int) -> int:
@@ -208,7 +213,7 @@ class Condenser:
             self._end(at + 1)
             return at + 1
         self._wanted = self._stack[-1].outline.items
-        self._state = self._value
+        self._state = Condenser._value
         return self._value(data, at)
 
     def _string(self, data: bytes, at: int) -> int:
@@ -229,7 +234,9 @@ class Condenser:
         if self._text is not None:
             self._cut = self._cut or stop - at > self._room
             piece = data[at : min(stop, at + self._room)]
-            self._room -= len(piece)
+            # The room is for characters that take six bytes each, escaped: long plain texts are not to use it all.
+            plain = self._room > SLICE and b"\\" not in piece and piece.isascii()
+            self._room = max(0, self._room - len(piece) * (_ESCAPED if plain else 1))
             if piece:
                 self._text.append(piece)
         if not closed:
@@ -252,8 +259,8 @@ class Condenser:
             return stop
         char = data[stop]
         if char == _QUOTE:
-            self._then = self._pass
-            self._state = self._string
+            self._then = Condenser._pass
+            self._state = Condenser._string
             return stop + 1
         # Of brackets side by side, all are taken at once.
         end = BRACKETS.match(data, stop).end()  # type: ignore[union-attr]
@@ -297,14 +304,14 @@ class Condenser:
         if not self._stack:
             self._root = text
             self.ended = stop > 0
-            self._state = self._nothing
+            self._state = Condenser._nothing
             return
         kept = self._stack[-1]
         if kept.is_object:
             if kept.key in self._marks and kept.key in (kept.outline.members or ()):
                 self.places[self._marks.index(kept.key)].append((self._start, self._base + stop))
-            self._state = self._member
+            self._state = Condenser._member
         else:
-            self._state = self._item
+            self._state = Condenser._item
         if kept.wanted() is not None:
             kept.put(text, weight or len(text))

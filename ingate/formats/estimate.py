@@ -15,7 +15,7 @@ from ingate.pricing.usage import Usage
 _BYTES = 4
 
 
-def estimating(format: Format, asked: bytes, facts: ResponseFacts, pace: Pace) -> Steps[ResponseFacts]:
+def estimating(format: Format, asked: bytes | bytearray, facts: ResponseFacts, pace: Pace) -> Steps[ResponseFacts]:
     """Returns the facts of a streamed answer, with an estimate of its usage where that is unstated.
 
     Nothing is estimated where nothing was answered, the answer tells an error, or the request cannot be read.

@@ -20,7 +20,7 @@ from ingate.formats.paths import Format, gemini_model
 from ingate.formats.request import JUDGED, Call
 from ingate.formats.scan import MAX_DEPTH
 from ingate.formats.shape import Shape
-from ingate.formats.spliced import Body, Span, splicing
+from ingate.formats.spliced import Body, Span, Whole, splicing
 from ingate.formats.stream_usage import inserted, replaced, with_usage
 
 _MODEL, _STREAM_OPTIONS = b"model", b"stream_options"
@@ -61,7 +61,7 @@ class Scan(Struct, Generic[T]):
     whole: bool = True
 
 
-def reading_call(format: Format, path: str, body: bytes) -> Steps[LargeCall]:
+def reading_call(format: Format, path: str, body: Whole) -> Steps[LargeCall]:
     """Returns what a large request asks for, as `read_call` does. Raises `MalformedBody`."""
     if format not in JUDGED:
         return LargeCall()
@@ -74,7 +74,7 @@ def reading_call(format: Format, path: str, body: bytes) -> Steps[LargeCall]:
     return LargeCall(scan.said.model, scan.said.stream, options[-1] if options else None)
 
 
-def renaming(body: bytes, model: str) -> Steps[Body]:
+def renaming(body: Whole, model: str) -> Steps[Body]:
     """Returns what `rewrite_model` does, of a large body. Raises `MalformedBody`."""
     (models,) = (yield from scanning(body, _SCANNED, _MODEL)).places
     if len(models) > MAX_REPEATS:
@@ -83,26 +83,27 @@ def renaming(body: bytes, model: str) -> Steps[Body]:
     return (yield from splicing(body, ((span, value) for span in models)))
 
 
-def asking_large(body: bytes, call: LargeCall) -> bytes | None:
+def asking_large(body: Whole, call: LargeCall) -> bytes | None:
     """Returns what `asking` does, of a large body and what was found in it."""
     if call.options is None:
         return inserted(body)
     start, end = call.options
     # Options that are large themselves are none that anybody knows.
-    value = with_usage(body[start:end]) if end - start <= SLICE else None
+    value = with_usage(bytes(body[start:end])) if end - start <= SLICE else None
     return None if value is None else replaced(body, call.options, value)
 
 
-def scanning(body: bytes, shape: Shape[T], *marks: bytes) -> Steps[Scan[T]]:
+def scanning(body: Whole, shape: Shape[T], *marks: bytes) -> Steps[Scan[T]]:
     """Returns what a body says, and where the values of the members `marks` lie, of which `model` is the first.
 
     Raises `MalformedBody`.
     """
     condenser = Condenser(shape.outline, Budget(Pace()), marks)
     partial = b""  # a character that goes on in the next slice
+    view = memoryview(body)
     try:
         for start in range(0, len(body), SLICE):
-            some = body[start : start + SLICE]
+            some = bytes(view[start : start + SLICE])
             if partial or not some.isascii():
                 partial = _partial(partial + some, last=start + SLICE >= len(body))
             if not start and some.startswith(BOM):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ingate.formats.malformed import TooLarge
 from ingate.formats.pace import Budget, Steps
-from ingate.formats.spliced import Span
+from ingate.formats.spliced import Span, Whole
 
 MAX_BOUNDARY = 70
 """Characters of a boundary at most, by RFC 2046."""
@@ -34,13 +34,13 @@ def boundary_of(content_type: bytes) -> bytes:
     return stated if len(stated) <= MAX_BOUNDARY else b""
 
 
-def opening_boundary(body: bytes) -> bytes:
+def opening_boundary(body: Whole) -> bytes:
     """Returns the boundary of a form that begins with it, as clients write them, where no media type is at hand."""
     opened = _OPENING.match(body)
-    return opened[1].rstrip(b" \t") if opened else b""
+    return bytes(opened[1]).rstrip(b" \t") if opened else b""
 
 
-def finding(body: bytes, boundary: bytes, name: bytes, budget: Budget) -> Steps[list[Span]]:
+def finding(body: Whole, boundary: bytes, name: bytes, budget: Budget) -> Steps[list[Span]]:
     """Returns where the values of the field of this name lie, in order, in bounded pieces of work.
 
     A value that is not ended is none. Of a body that costs more than its budget, the values until then are found.
@@ -61,14 +61,14 @@ def finding(body: bytes, boundary: bytes, name: bytes, budget: Budget) -> Steps[
             if budget.spend(_PART_COST + ((blank - headers) >> 5)):
                 yield
             at = yield from _behind(body, delimiter, blank + 2, budget)
-            if at >= 0 and _name(body[headers:blank]) == name:
+            if at >= 0 and _name(bytes(body[headers:blank])) == name:
                 found.append((blank + 4, max(blank + 4, at - len(delimiter))))
     except TooLarge:
         pass
     return found
 
 
-def last_value(body: bytes, spans: Sequence[Span]) -> str | None:
+def last_value(body: Whole, spans: Sequence[Span]) -> str | None:
     """Returns the last of some values as a name, `None` when there is none, or it is too long or no UTF-8."""
     if not spans:
         return None
@@ -79,7 +79,7 @@ def last_value(body: bytes, spans: Sequence[Span]) -> str | None:
         return None
 
 
-def _behind(body: bytes, delimiter: bytes, at: int, budget: Budget) -> Steps[int]:
+def _behind(body: Whole, delimiter: bytes, at: int, budget: Budget) -> Steps[int]:
     """Returns the place behind the next delimiter, -1 where none follows."""
     while at < len(body):
         found = body.find(delimiter, at, at + _WINDOW + len(delimiter))

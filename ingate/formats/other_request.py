@@ -16,7 +16,7 @@ from ingate.formats.oddities import BOM
 from ingate.formats.pace import LARGE, Budget, Pace, Steps
 from ingate.formats.scan import BLANK
 from ingate.formats.shape import Shape
-from ingate.formats.spliced import Body, Span, splicing
+from ingate.formats.spliced import Body, Span, Whole, splicing
 
 _FIELD = b"model"
 _OPEN_OBJECT = re.compile(rb"(?:%b)?%b\{" % (BOM, BLANK))
@@ -43,7 +43,7 @@ _PLACES = Shape(_Places)
 _encode = msgspec.json.Encoder().encode
 
 
-def naming_other(body: bytes, boundary: bytes) -> Steps[str | None]:
+def naming_other(body: Whole, boundary: bytes) -> Steps[str | None]:
     """Returns the model that a form or a JSON body names; of a batch, the first model counts.
 
     `boundary` is that of a form, empty where the body is none.
@@ -62,7 +62,7 @@ def naming_other(body: bytes, boundary: bytes) -> Steps[str | None]:
     return None if said is None else _first(said)
 
 
-def taking_out(body: bytes, prefix: str, boundary: bytes) -> Steps[Body]:
+def taking_out(body: Whole, prefix: str, boundary: bytes) -> Steps[Body]:
     """Returns the body without a prefix and its slash before its models, every other byte as it was.
 
     Of a form's fields, repeated ones included, each gets the last one's model.
@@ -90,11 +90,11 @@ def _first(said: _Places) -> str | None:
     return next((name.removeprefix(_RESOURCE) for name in names if name), None)
 
 
-def _may_be_object(body: bytes) -> bool:
+def _may_be_object(body: Whole) -> bool:
     return _OPEN_OBJECT.match(body) is not None
 
 
-def _text(body: bytes, span: Span) -> str:
+def _text(body: Whole, span: Span) -> str:
     try:
         return msgspec.json.decode(memoryview(body)[slice(*span)], type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):

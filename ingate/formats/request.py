@@ -128,7 +128,7 @@ def read_small_prompt(format: Format, body: bytes) -> str | None:
     return known[0](body)
 
 
-def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST) -> Steps[str | None]:
+def reading_prompt(format: Format, body: bytes | bytearray, pace: Pace, *, most: int = MOST) -> Steps[str | None]:
     """Returns the same in bounded pieces of work, `most` units of it.
 
     A large body that costs more, or that cannot be followed, has no prompt.
@@ -136,14 +136,14 @@ def reading_prompt(format: Format, body: bytes, pace: Pace, *, most: int = MOST)
     if len(body) <= LARGE:
         if pace.spend(len(body) >> 6):
             yield
-        return read_small_prompt(format, body)
+        return read_small_prompt(format, bytes(body))
     if format in FORMS and (boundary := opening_boundary(body)):
         return (yield from _field(body, boundary, Budget(pace, most)))
     known = PROMPTS.get(format)
     return None if known is None else (yield from _reading(*known, body, pace, most))
 
 
-def reading_size(format: Format, body: bytes, pace: Pace) -> Steps[int | None]:
+def reading_size(format: Format, body: bytes | bytearray, pace: Pace) -> Steps[int | None]:
     """Returns about how many bytes of UTF-8 the text of a request has, the whole conversation.
 
     `None` where its format is not counted, and as for `reading_prompt`. Of a large body, a text counts up to 384 KiB,
@@ -155,25 +155,26 @@ def reading_size(format: Format, body: bytes, pace: Pace) -> Steps[int | None]:
     if len(body) <= LARGE:
         if pace.spend(len(body) >> 6):
             yield
-        return known[0](body)
+        return known[0](bytes(body))
     return (yield from _reading(*known, body, pace, MOST))
 
 
 def _reading(
-    read: Callable[[bytes], T | None], shape: Shape[Any], body: bytes, pace: Pace, most: int
+    read: Callable[[bytes], T | None], shape: Shape[Any], body: bytes | bytearray, pace: Pace, most: int
 ) -> Steps[T | None]:
     """Returns what is read of a large body, made small first."""
+    view = memoryview(body)
     condenser = Condenser(shape.outline, Budget(pace, most))
     try:
         for start in range(0, len(body), SLICE):
-            some = body[start : start + SLICE]
+            some = bytes(view[start : start + SLICE])
             yield from condenser.feed(some if start else some.removeprefix(BOM))
     except TooLarge:
         return None
     return read(condenser.close()) if condenser.ended and not condenser.broken else None
 
 
-def _field(body: bytes, boundary: bytes, budget: Budget) -> Steps[str | None]:
+def _field(body: bytes | bytearray, boundary: bytes, budget: Budget) -> Steps[str | None]:
     """Returns the prompt of a form."""
     spans = yield from finding(body, boundary, b"prompt", budget)
     if not spans:

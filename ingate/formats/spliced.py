@@ -29,7 +29,9 @@ class Spliced:
         return map(memoryview, self._pieces)
 
 
-Body = bytes | Spliced
+Whole = bytes | bytearray
+"""A body in one piece."""
+Body = Whole | Spliced
 
 
 def views(body: Body) -> Iterator[memoryview]:
@@ -37,7 +39,7 @@ def views(body: Body) -> Iterator[memoryview]:
     return iter(body) if isinstance(body, Spliced) else iter((memoryview(body),))
 
 
-def splicing(body: bytes, changes: Iterable[tuple[Span, bytes]]) -> Steps[Body]:
+def splicing(body: Whole, changes: Iterable[tuple[Span, bytes]]) -> Steps[Body]:
     """Returns the body with other bytes in these places, which come in order."""
     pace = Pace()
     pieces: list[bytes | memoryview] = []
@@ -58,7 +60,7 @@ def splicing(body: bytes, changes: Iterable[tuple[Span, bytes]]) -> Steps[Body]:
     return Spliced(pieces) if len(body) > LARGE else b"".join(pieces)
 
 
-def _parts(body: bytes, changes: Iterable[tuple[Span, bytes]]) -> Iterator[bytes | memoryview]:
+def _parts(body: Whole, changes: Iterable[tuple[Span, bytes]]) -> Iterator[bytes | memoryview]:
     view = memoryview(body)
     kept = 0
     for (start, end), value in changes:

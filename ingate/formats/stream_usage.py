@@ -12,6 +12,7 @@ from ingate.formats.malformed import MalformedBody
 from ingate.formats.members import places
 from ingate.formats.paths import Format
 from ingate.formats.shape import Shape
+from ingate.formats.spliced import Whole
 
 ASKED = frozenset({Format.OPENAI_CHAT, Format.OPENAI_COMPLETIONS})
 """The formats whose streams tell their usage only when they are asked to."""
@@ -53,7 +54,7 @@ def asking(body: bytes) -> bytes | None:
     return None if place is None else replaced(body, place, value)
 
 
-def inserted(body: bytes) -> bytes:
+def inserted(body: Whole) -> bytes:
     """Returns a JSON object that has members, and no `stream_options`, with them behind its last member."""
     end = body.rindex(b"}")
     return replaced(body, (end, end), b"," + _MEMBER)
@@ -91,7 +92,7 @@ def _last(body: bytes, name: str, value: Raw) -> tuple[int, int] | None:
     return found if found is not None and body[slice(*found)] == bytes(value) else None
 
 
-def replaced(text: bytes, place: tuple[int, int], value: bytes) -> bytes:
+def replaced(text: Whole, place: tuple[int, int], value: bytes) -> bytes:
     """Returns the text with other bytes at a place, from its start to its end."""
     start, end = place
     view = memoryview(text)

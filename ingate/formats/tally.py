@@ -13,6 +13,7 @@ MAX_NAME = 256
 """Characters of a name that are kept."""
 _USUAL = frozenset({"auto", "default", "standard", "on_demand"})
 _MAX_CALLS = 256
+_LOOSE = 512
 
 
 class Tally(Struct, gc=False):
@@ -48,8 +49,11 @@ class Tally(Struct, gc=False):
             self.unkept += len(text) - room
             text = text[:room]
         if text:
-            self.texts.append(text)
+            texts = self.texts
+            texts.append(text)
             self.room = room - len(text)
+            if len(texts) == _LOOSE:  # a word takes ten times its length where it is kept alone
+                texts[:] = ["".join(texts)]
 
     def count(self, counts: Counts) -> None:
         """Takes a usage report."""

@@ -18,7 +18,7 @@ class BodyBudget:
     __slots__ = ("_address", "_addresses", "_organisation", "_organisations", "_process", "in_use", "peak")
 
     def __init__(
-        self, process: int = 256 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
+        self, process: int = 128 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
     ) -> None:
         self._process = process
         self._organisation = organisation

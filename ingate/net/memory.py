@@ -1,12 +1,20 @@
-"""Gives memory back to the system that bodies have left behind. Knows no bodies.
+"""Gives memory back to the system that a peak has left behind. Knows no bodies.
 
 The C library keeps what is freed, and large blocks too once it has seen one freed. Where there is no glibc, nothing is
 done: others give back by themselves.
 """
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
+MUCH = 16 * 1024 * 1024
+"""Bytes that are worth giving back."""
+TIMES = 18
+"""How often it is tried after a peak."""
+_STATM = Path("/proc/self/statm")
+_PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 _M_TRIM_THRESHOLD = -1
 _KEPT = 16 * 1024 * 1024
 """As much as is free at the end of a heap stays there: a body of 100 KB comes with each request, and to give its pages
@@ -37,3 +45,37 @@ def give_back() -> None:
     """Gives back what is free now. Takes some milliseconds after a peak."""
     if _libc is not None:
         _libc.malloc_trim(0)
+
+
+class Tide:
+    """The memory of this process: `went_out`, asked now and then, gives back what is free after it has grown much."""
+
+    __slots__ = ("_left", "_low")
+
+    def __init__(self) -> None:
+        self._low = resident()
+        self._left = 0
+
+    def went_out(self) -> bool:
+        """Tells whether something was given back, or tried: a few times after a peak, for it goes little by little.
+
+        What stays then counts as needed.
+        """
+        held = resident()
+        if held >= self._low + MUCH:
+            self._left = TIMES
+        elif not self._left:
+            self._low = min(self._low, held)
+            return False
+        self._left -= 1
+        give_back()
+        self._low = resident()
+        return True
+
+
+def resident() -> int:
+    """Returns the bytes of this process that are in memory; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * _PAGE
+    except OSError:
+        return 0

@@ -9,6 +9,7 @@ from ingate.formats import (
     Format,
     LargeCall,
     MalformedBody,
+    Whole,
     asking,
     asking_large,
     named_model,
@@ -28,7 +29,7 @@ _AT_THE_TOP = JUDGED - {Format.GEMINI}
 """Formats whose bodies are JSON objects that name a model once, as a member."""
 
 
-async def asked_call(head: RequestHead, body: bytes) -> Call:
+async def asked_call(head: RequestHead, body: Whole) -> Call:
     """Returns what a request asks for. Raises BadRequest for a body that cannot be read.
 
     Only a POST has it in its body. A large body is read while others have their turn, and so is one that may be a form.
@@ -40,13 +41,13 @@ async def asked_call(head: RequestHead, body: bytes) -> Call:
         return Call(in_path or await paced(naming_other(body, head.boundary)))
     try:
         if len(body) <= LARGE:
-            return read_call(head.format, head.path, body)
+            return read_call(head.format, head.path, bytes(body))
         return await paced(reading_call(head.format, head.path, body))
     except MalformedBody as error:
         raise _unreadable(error) from None
 
 
-async def unprefixed(head: RequestHead, body: bytes, plan: Plan) -> Body:
+async def unprefixed(head: RequestHead, body: Whole, plan: Plan) -> Body:
     """Returns the body of a request as a provider gets it that the request names before the model."""
     model = plan.model
     if not body or head.compressed or model is None:
@@ -54,14 +55,16 @@ async def unprefixed(head: RequestHead, body: bytes, plan: Plan) -> Body:
     if head.format not in _AT_THE_TOP:
         return await paced(taking_out(body, plan.target.name, head.boundary))
     try:
-        return rewrite_model(body, model) if len(body) <= LARGE else await paced(renaming(body, model))
+        if len(body) <= LARGE:
+            return rewrite_model(bytes(body), model)
+        return await paced(renaming(body, model))
     except MalformedBody as error:
         raise _unreadable(error) from None
 
 
-async def with_usage(head: RequestHead, body: bytes, call: Call, plan: Plan) -> Body | None:
+async def with_usage(head: RequestHead, body: Whole, call: Call, plan: Plan) -> Body | None:
     """Returns the body that asks for the usage of a stream as well, None where it asks already or cannot."""
-    asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(body)
+    asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(bytes(body))
     return await unprefixed(head, asked, plan) if asked is not None and plan.prefixed else asked
 
 

@@ -55,14 +55,14 @@ STATUS = {
 class Inbound(Struct):
     """A request as a host received it.
 
-    `read` returns the body of an organisation's call, or raises a DomainError, or ClientGone. `metered` tells that the
-    rate window has counted the call already. Hosts let `request_target.check` see what they received before they make
-    the head.
+    `read` returns the body of an organisation's call, which nobody changes, or raises a DomainError, or ClientGone.
+    `metered` tells that the rate window has counted the call already. Hosts let `request_target.check` see what they
+    received before they make the head.
     """
 
     request_id: str
     head: RequestHead
-    read: Callable[[str], Awaitable[bytes]]
+    read: Callable[[str], Awaitable[bytes | bytearray]]
     metered: bool = False
 
 
@@ -88,7 +88,7 @@ class Engine:
         self._room = recorder.room
         self._transports = transports
         self._models = models.Models(transports)
-        self._terms = Terms(recorder.settle, recorder.capture, abandoned)
+        self._terms = Terms(recorder.settle, recorder.capture, abandoned, recorder.answers)
         self._stream_usage = stream_usage
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.uploads = Uploads()
@@ -179,10 +179,12 @@ class Engine:
             asking = await with_usage(head, body, call, route.plan)
             send = partial(self._attempt, exchange, route)
             response = await self._stream_usage.answer(exchange, route, asking, sent, send)
+            del asking
         else:
             response = await self._attempt(exchange, route, route.headers, sent)
         if head.begins and (url := response.named.get(uploads.URL)) is not None:
             self.uploads.begin(url, head.digest, route.plan.target.name)
+        del body, sent  # the record is made long before a slow caller has the answer
         await relay(exchange, response, sink, self._terms, route.served_by)
 
     async def _listed(self, asked: models.Asked, exchange: Exchange, sink: Sink) -> bool:

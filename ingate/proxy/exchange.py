@@ -8,6 +8,7 @@ import time
 import msgspec
 
 from ingate.formats import ResponseFacts, ResponseReader, UsageFilter
+from ingate.net.budget import Lease
 from ingate.proxy.grants import Grant
 from ingate.proxy.masking import Mask
 from ingate.proxy.ports import Headers
@@ -38,6 +39,8 @@ class Exchange(msgspec.Struct):
 
     `read_on`: its caller has left, and the answer is read to its end all the same.
 
+    `kept` counts what is held of a long answer for the record.
+
     `response_reader` is there where more came than is kept, and was read as it came. What the bodies say is `learned`
     here where the record does not hold them whole; of a compressed answer, `unpacked` is the beginning. `mask` finds in
     the record the credentials that the provider got. `usage_filter` has what of the answer its caller did not get.
@@ -48,7 +51,7 @@ class Exchange(msgspec.Struct):
     head: RequestHead
     created_at: int
     started: float = msgspec.field(default_factory=time.perf_counter)
-    request_body: bytes = b""
+    request_body: bytes | bytearray = b""
     target: Target | None = None
     mask: Mask | None = None
     model: str | None = None
@@ -60,6 +63,7 @@ class Exchange(msgspec.Struct):
     media_type: str = ""
     response_encoding: str = ""
     response_body: list[bytes] = []
+    kept: Lease | None = None
     response_reader: ResponseReader | None = None
     learned: Learned | None = None
     unpacked: bytes | None = None
@@ -69,3 +73,11 @@ class Exchange(msgspec.Struct):
     read_on: bool = False
     error_code: str | None = None
     settled: bool = False
+
+    def let_go(self) -> None:
+        """Drops the bodies. It is on record, and may yet wait for a caller who does not read."""
+        self.request_body = b""
+        self.response_body = []
+        self.response_reader = self.unpacked = None
+        if self.kept is not None:
+            self.kept.release()

@@ -61,10 +61,10 @@ class Mask:
         """Returns a text with each credential replaced by `***`."""
         return self.apply(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
-    def beginning(self, data: bytes, limit: int) -> bytes:
+    def beginning(self, data: bytes | bytearray, limit: int) -> bytes:
         """Returns the first `limit` bytes of what is masked, without a credential's beginning that is cut there."""
         longest = max(len(form) for form, _ in self._forms)
-        return self.end(self.apply(data[: limit + longest])[:limit])
+        return self.end(self.apply(bytes(data[: limit + longest]))[:limit])
 
     def end(self, data: bytes) -> bytes:
         """Returns what was cut somewhere, without the beginning of a credential that is its end."""

@@ -12,6 +12,7 @@ import structlog
 
 from ingate.errors import Unavailable
 from ingate.formats import Steps
+from ingate.net.budget import BodyBudget
 from ingate.pacing import paced
 from ingate.proxy import record
 from ingate.proxy.exchange import Exchange
@@ -21,6 +22,8 @@ from ingate.sampling import Sampler
 LONGEST_WAIT = 1.0
 """Seconds that a call waits, at most, before it is admitted while the journal fills up."""
 RETRY_SECONDS = 5.0
+AT_ONCE = 1024 * 1024
+"""Bytes of records, about, that are made and written in one turn of the loop."""
 _QUIET = 60.0
 
 _log = structlog.get_logger(__name__)
@@ -31,13 +34,21 @@ WhenUnrecorded = Literal["refuse", "serve"]
 class Recorder:
     """Appends exchanges to the journal, each once. Belongs to the running loop.
 
-    Bodies are kept up to `capture` bytes. `when_unrecorded` says what becomes of calls that could not be recorded.
+    Bodies are kept up to `capture` bytes. `answers` counts what is held of answers until they are recorded.
+    `when_unrecorded` says what becomes of calls that could not be recorded.
     """
 
-    def __init__(self, journal: Journal, capture: int, when_unrecorded: WhenUnrecorded = "refuse") -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        capture: int,
+        when_unrecorded: WhenUnrecorded = "refuse",
+        answers: BodyBudget | None = None,
+    ) -> None:
         self._journal = journal
         self.room = journal.room
         self.capture = capture
+        self.answers = answers or BodyBudget()
         self.when_unrecorded = when_unrecorded
         self._loop = asyncio.get_running_loop()
         self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
@@ -114,17 +125,36 @@ class Recorder:
 
     def _end(self, exchange: Exchange) -> asyncio.Future[None]:
         if not self._ended:
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self._record)
         recorded: asyncio.Future[None] = self._loop.create_future()
         self._ended.append((exchange, recorded))
         return recorded
 
     def flush(self) -> None:
-        """Records what has ended until now. What is wrong with one exchange is no other's loss."""
+        """Records what has ended until now."""
+        while self._ended:
+            self._record_some()
+
+    def _record(self) -> None:
+        """Records what has ended until now, a bounded part of it in each turn of the loop."""
+        self._record_some()
+        if self._ended:
+            self._loop.call_soon(self._record)
+
+    def _record_some(self) -> None:
+        """Records the first of those that have ended. What is wrong with one exchange is no other's loss."""
         ended, self._ended = self._ended, []
-        capture = self.capture
+        capture, size = self.capture, 0
+        records: list[bytes] = []
         try:
-            records = [record.encode(exchange, capture) for exchange, _ in ended]
+            for exchange, _ in ended:
+                made = record.encode(exchange, capture)
+                records.append(made)
+                size += len(made)
+                if size >= AT_ONCE:
+                    self._ended = ended[len(records) :]
+                    ended = ended[: len(records)]
+                    break
         except Exception:  # noqa: BLE001 -- found out below, one by one
             ended, records = self._one_by_one(ended)
         try:
@@ -133,7 +163,8 @@ class Recorder:
             for _, recorded in ended:
                 if not recorded.done():
                     recorded.set_exception(error)
-        for _, recorded in ended:
+        for exchange, recorded in ended:
+            exchange.let_go()
             if not recorded.done():
                 recorded.set_result(None)
 
@@ -148,6 +179,7 @@ class Recorder:
             except Exception as error:  # noqa: BLE001 -- not even what is certain of it can be written down
                 self.room.lost()
                 _log.exception("exchange_lost", request_id=exchange.request_id)
+                exchange.let_go()
                 if not recorded.done():
                     recorded.set_exception(error)
             else:

@@ -12,6 +12,7 @@ from functools import partial
 
 from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut, RateLimited, Unavailable
 from ingate.formats import ResponseReader
+from ingate.net.budget import BodyBudget
 from ingate.pacing import paced
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Exchange
@@ -29,7 +30,12 @@ from ingate.proxy.ports import (
 from ingate.proxy.stream_errors import error_event, may_follow
 from ingate.proxy.target import Target
 
-WHOLE_LIMIT = 1024 * 1024
+WHOLE_LIMIT = 64 * 1024
+"""Bytes of the longest answer that is waited for: a longer one goes to its caller as fast as that takes it."""
+_UNCOUNTED = 16 * 1024
+"""Bytes of an answer that are kept for the record in any case."""
+_COUNTED = 64 * 1024
+"""Bytes by which more of it is counted."""
 BODILESS = frozenset({204, 304})
 _LOOSE = 256
 STREAM_TYPES = (
@@ -47,11 +53,13 @@ class Terms:
 
     `settle` records an exchange, and is called before the caller can have all of its answer. `capture` is how many
     bytes of a stream are kept for the record. `abandoned` says what becomes of an answer whose caller leaves.
+    `answers` counts what is kept of answers under way.
     """
 
     settle: Callable[[Exchange], Awaitable[None]]
     capture: int
     abandoned: Abandoned
+    answers: BodyBudget
 
 
 async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms, extra: Headers) -> None:
@@ -123,7 +131,8 @@ class _Pieces:
         self._response = response
         self._sink = sink
         self._terms = terms
-        self._room = terms.capture
+        self._room = min(terms.capture, _UNCOUNTED)  # bytes that are to be kept yet, and that are counted
+        self._beyond = terms.capture - self._room  # bytes that are to be kept yet, and are not counted
         self._loose = 0  # pieces at the end of what is kept that are kept one by one
         self._tail = b""
         self._reader: ResponseReader | None = None  # once more has come than is kept
@@ -152,9 +161,13 @@ class _Pieces:
                 await sink.end()
             except ClientGone:
                 exchange.client_gone = True
-                await self._abandoned()
             except UpstreamError as error:
                 await self._broken(error)
+                return
+            # Out here nothing holds on to the frames in which the caller was found to be gone, and to what they wrote.
+            if exchange.client_gone:
+                chunk = b""
+                await self._abandoned()
         finally:
             self._leave()
 
@@ -175,7 +188,7 @@ class _Pieces:
             exchange = self._exchange
             if exchange.first_byte is None:
                 exchange.first_byte = time.perf_counter()
-            if self._room > 0:
+            if len(chunk) <= self._room or self._count(len(chunk)):
                 self._keep(exchange.response_body, chunk)
             else:
                 await self._overflow(chunk)
@@ -188,6 +201,23 @@ class _Pieces:
         if self._loose == _LOOSE:  # a body of tiny pieces is not to take many times its size
             kept[-_LOOSE:] = [b"".join(kept[-_LOOSE:])]
             self._loose = 0
+
+    def _count(self, size: int) -> bool:
+        """Makes room for a piece of the body; tells whether there is any. Without, the record has the beginning."""
+        exchange = self._exchange
+        if exchange.settled or self._room + self._beyond <= 0:
+            return False
+        if exchange.kept is None:
+            exchange.kept = self._terms.answers.lease_for(exchange.grant.org_id)
+        more = max(min(_COUNTED, self._beyond), size - self._room)
+        try:
+            exchange.kept.grow(more)
+        except DomainError:
+            self._room = self._beyond = 0
+            return False
+        self._room += more
+        self._beyond -= more
+        return True
 
     async def _overflow(self, chunk: bytes) -> None:
         """Reads what is not kept as it passes by, a piece at a time."""

@@ -14,8 +14,8 @@ SLOWEST = 8192
 """Bytes per second that a body must bring on average, once the first wait is over."""
 UNASKED = 256 * 1024
 """Bytes that are taken before anybody asks for the body."""
-_SMALL = 4096
-"""Smaller pieces are put together, for an object costs more than what is in them."""
+_COPIED = 1024 * 1024
+"""A larger body is handed on in the buffer that it was gathered in: to copy it would take all others' time."""
 
 
 class Late(BadRequest):
@@ -33,6 +33,9 @@ class Source(Protocol):
     def resume(self) -> None:
         """Reads on."""
 
+    def take_turns(self) -> None:
+        """Reads on when others who send much have been read."""
+
     def continue_(self) -> None:
         """Tells the caller, if it waits for that, that the body is wanted."""
 
@@ -43,14 +46,14 @@ class Body(Lease):
     It is the lease of its own bytes, which count until `discard`. `asked` tells that somebody waits for it.
     """
 
-    __slots__ = ("_chunks", "_failure", "_left", "_pieces", "_source", "_waiter", "asked", "complete", "size")
+    __slots__ = ("_chunks", "_failure", "_kept", "_left", "_source", "_waiter", "asked", "complete", "size")
 
     def __init__(self, source: Source, length: int, budget: BodyBudget, address: str, *, chunked: bool) -> None:
         super().__init__(budget, address)
         self._source = source
         self._left = length
         self._chunks = ChunkDecoder() if chunked else None
-        self._pieces: list[bytes | bytearray] = []
+        self._kept: bytes | bytearray = b""
         # What makes the exception: one that was raised holds on to the frames it passed, and with them to all of this.
         self._failure: Callable[[], Exception] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -95,13 +98,14 @@ class Body(Lease):
             self.fail(partial(type(refused), refused.message, retry_after=refused.retry_after))
             return False
         self.size += size
-        pieces = self._pieces
-        if not pieces or size >= _SMALL:
-            pieces.append(data)
-        elif isinstance(last := pieces[-1], bytearray):
-            last += data
+        kept = self._kept
+        if not kept:
+            self._kept = data
+        elif isinstance(kept, bytearray):
+            kept += data
         else:
-            pieces.append(bytearray(data))
+            self._kept = bytearray(kept)
+            self._kept += data
         return True
 
     def fail(self, failure: Callable[[], Exception]) -> None:
@@ -113,12 +117,15 @@ class Body(Lease):
 
     def discard(self) -> None:
         """Lets go of what is kept."""
-        self._pieces = []
+        self._kept = b""
         self.release()
 
     def _arrived(self) -> None:
-        if not self.complete and not self.asked and self.size > UNASKED:
-            self._source.pause()
+        if not self.complete and self.size > UNASKED:
+            if self.asked:
+                self._source.take_turns()
+            else:
+                self._source.pause()
         self._wake()
 
     def _wake(self) -> None:
@@ -126,8 +133,8 @@ class Body(Lease):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def read(self, limit: int, patience: float, organisation: str = "") -> bytes:
-        """Returns the whole body, which counts for an organisation if one is named.
+    async def read(self, limit: int, patience: float, organisation: str = "") -> bytes | bytearray:
+        """Returns the whole body, which nobody may change. It counts for an organisation if one is named.
 
         Raises TooLarge beyond `limit` bytes, BadRequest for broken framing, `Late` when nothing or too little
         arrives within `patience` seconds (longer in proportion to what did arrive), RateLimited and Unavailable when
@@ -140,8 +147,8 @@ class Body(Lease):
             self.move(organisation)
         if not self.complete:
             await self._read(limit, patience)
-        pieces, self._pieces = self._pieces, []
-        return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
+        kept, self._kept = self._kept, b""
+        return kept if len(kept) > _COPIED else bytes(kept)
 
     async def _read(self, limit: int, patience: float) -> None:
         loop = asyncio.get_running_loop()

@@ -253,17 +253,21 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self) -> None:
         """Has requests answered as long as the connection lasts: a task for each would cost as much again."""
-        while not self.transport.is_closing():
-            head, body, self._head = self._head, self._body, None
-            if head is None or body is None:
-                self._turn = self._loop.create_future()
-                await self._turn
-                continue
-            keep_alive = False
-            try:
-                keep_alive = await self._service.answer(self, head, body)
-            finally:
-                self._answered(keep_alive=keep_alive and body.complete, unread=not body.complete)
+        try:
+            while not self.transport.is_closing():
+                head, body, self._head = self._head, self._body, None
+                if head is None or body is None:
+                    self._turn = self._loop.create_future()
+                    await self._turn
+                    continue
+                keep_alive = False
+                try:
+                    keep_alive = await self._service.answer(self, head, body)
+                finally:
+                    self._answered(keep_alive=keep_alive and body.complete, unread=not body.complete)
+        finally:
+            # A cancelled task keeps the frames it was cancelled in, and these keep the body: they are not to keep it.
+            self._task = None
 
     def _answered(self, *, keep_alive: bool, unread: bool = False) -> None:
         """The answer is written: goes on to the next request, or ends the connection."""
@@ -367,6 +371,11 @@ class Connection(asyncio.Protocol):
         if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()
+
+    def take_turns(self) -> None:
+        """Reads on in turn with others who send large bodies: not even all of them together fill a turn of the loop."""
+        self.pause()
+        self._service.receiving.wait(self.resume)
 
     def continue_(self) -> None:
         """Tells a caller that waits for it that the body is wanted."""

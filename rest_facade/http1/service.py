@@ -44,6 +44,7 @@ class Service(Protocol):
     limits: Limits
     outbox: Outbox
     lingering: Turns
+    receiving: Turns
     proxies: TrustedProxies | None
     draining: bool
 

@@ -1,20 +1,25 @@
 """What a gateway process holds in memory while callers send more than it takes, and a while after."""
 
 import asyncio
+import json
 import re
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.outside import ask, client, spawn
+from tests.support.outside import add_provider, ask, client, recorded, settled, spawn
+from tests.support.upstream import ScriptedUpstream, respond
 from tests.support.waiting import eventually
 
 MIB = 1024 * 1024
 BODY = 8 * MIB
 CALLERS = 30
 """Of each kind. Together their bodies are nine times what may be under way."""
+NON_READERS = 100
+"""Each of whom asks for a megabyte."""
 FLAGS = {"max-body-bytes": BODY, "max-inflight-bytes": 4 * BODY, "max-inflight-bytes-organisation": 2 * BODY}
 MOST = 3 * 4 * BODY
 """Bytes above idle: each body that is under way, whole and in pieces, and as much for what is kept for records."""
@@ -79,3 +84,45 @@ async def test_memory_is_bounded_and_given_back(tmp_path):
             assert not [status for status in statuses if status not in {0, 401, 413, 429, 503}]
             await eventually(lambda: resident(pid) < idle * 1.2, AWAY, "the memory is given back")
             await ask(http)
+
+
+async def held_back(spawned):
+    """Asks for an answer and reads its status and no more; returns the status and the writer, to be closed."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", int(spawned.url.rpartition(":")[2])))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=1024)
+    asked = json.dumps({"model": "gpt", "messages": []}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: {spawned.key}\r\n"
+    writer.write(head.encode() + b"X-Ingate-Provider: scripted\r\n")
+    writer.write(b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(asked) + asked)
+    return int((await reader.readline()).split()[1]), writer
+
+
+async def test_answers_that_nobody_reads_take_little(tmp_path):
+    """Each is held to a part of it, what is kept for the records is bounded for all, and others are answered."""
+    with spawn(tmp_path, "--max-answer-bytes", str(8 * MIB)) as spawned:
+        async with ScriptedUpstream(keep=1) as up, client(spawned) as http:
+            whole = b'{"choices":[{"message":{"content":"%b"}}]}' % (b"word " * 200_000)
+            up.script("/v1/chat/completions", respond(200, [("content-type", "application/json")], whole))
+            await add_provider(spawned, up.url)
+            await settled(http, [await ask(http) for _ in range(20)])
+            pid = spawned.child.pid
+            idle = resident(pid)
+            found = await asyncio.gather(*(held_back(spawned) for _ in range(NON_READERS)))
+            try:
+                await ask(http)
+                held = resident(pid) - idle
+            finally:
+                for _, writer in found:
+                    writer.transport.abort()
+            assert {status for status, _ in found} == {200}
+            assert held < NON_READERS * MIB, "less than each answer once"
+            await eventually(lambda: resident(pid) < idle * 1.2, AWAY, "the memory is given back")
+
+            async def all_on_record():
+                entries = (await recorded(http)).values()
+                return sum(entry["provider"] == "scripted" for entry in entries) == NON_READERS
+
+            await eventually(all_on_record, 40.0, "each is on record")

@@ -263,3 +263,23 @@ async def test_a_compressed_request_is_forwarded_unread(org, up):
 
     assert response.status_code == 400, "the scripted provider takes plain JSON alone"
     assert (up.requests[-1].body, up.requests[-1].header("content-encoding")) == (packed, b"gzip")
+
+
+async def test_a_large_body_with_another_model_is_the_callers_but_for_that(org, up):
+    """The provider's name is taken out of it wherever it stands; all other bytes of megabytes are the caller's."""
+    up.enqueue(respond(200, JSON, b"{}"))
+    before, after = b'{"model":"openai/gpt-4o","x":"' + b"a" * 1_500_000, b'","model": "openai/gpt-4o" }'
+
+    response, _ = await fetch(org, content=before + after)
+
+    assert response.status_code == 200
+    assert up.requests[-1].body == (before + after).replace(b"openai/", b"")
+    entry = await org.log(response.headers["x-ingate-request-id"])
+    assert (entry["model"], entry["provider"], entry["truncated"]) == ("gpt-4o", "openai", True)
+
+
+async def test_a_large_body_that_names_its_model_too_often_is_refused(org):
+    """As a small one is."""
+    for filler in (b"", b"a" * 200_000):
+        response, body = await fetch(org, content=b'{%b"x":"%b"}' % (b'"model":"openai/a",' * 17, filler))
+        assert (response.status_code, b"more than 16 times" in body) == (400, True)

@@ -192,14 +192,14 @@ async def test_a_broken_body_is_dropped(send, serve, head, more, status):
 
 
 async def test_tiny_pieces_are_kept_together(send, facade, budget):
-    """Ten thousand chunks of two bytes are not ten thousand objects."""
+    """Ten thousand chunks of two bytes are one object."""
     reader, writer = await send(facade, PROXIED.replace(b"/x", b"/x?org") + b"Transfer-Encoding: chunked\r\n\r\n")
     for _ in range(10):
         writer.write(b"2\r\nab\r\n" * 1000)
         await writer.drain()
     await holding(budget, 20_000)
     [connection] = facade._connections
-    assert len(connection._body._pieces) <= 2
+    assert len(connection._body._kept) == 20_000
     writer.write(b"0\r\n\r\n")
     assert (await one_answer(reader))[2] == b"20000"
     writer.close()
@@ -256,3 +256,54 @@ async def test_a_crowded_process_refuses(send, serve):
     reader, _ = await send(facade)
     assert await asyncio.wait_for(reader.read(), 10) == b""
     writer.close()
+
+
+async def test_large_bodies_are_read_in_turns(send, serve, monkeypatch):
+    """Each waits for its turn after what is read at once."""
+
+    async def proxy(_request_id, _head, body, sink):
+        await sink.respond(200, [], b"%d" % len(await body.read(32 * LIMIT, PATIENCE, "org")))
+
+    facade = await serve(proxy=proxy, calls=Calls(patience=PATIENCE))
+    waiting = []
+    monkeypatch.setattr(facade, "receiving", type("Held", (), {"wait": staticmethod(waiting.append)}))
+    size = 4096 * KIB
+    reader, writer = await send(facade, announced(PROXIED, size), b"x" * (512 * KIB))
+    writer.write(b"x" * (size - 512 * KIB))
+    answer = asyncio.create_task(one_answer(reader))
+    turns = 0
+    while not answer.done():
+        await eventually(lambda: waiting or answer.done(), what="the connection waits for its turn")
+        if waiting:
+            assert len(waiting) == 1
+            assert facade.budget.in_use < size
+            turns += 1
+            waiting.pop()()
+    assert turns >= 8
+    assert answer.result()[2] == b"%d" % size
+    writer.close()
+
+
+async def test_what_a_cancelled_exchange_held_is_gone(send, serve):
+    """A caller leaves while its answer is made: not even the cancelled task holds on to the body."""
+
+    async def proxy(_request_id, _head, body, _sink):
+        held = await body.read(LIMIT, PATIENCE, "org")
+        await asyncio.Event().wait()
+        del held
+
+    facade = await serve(proxy=proxy, calls=Calls(patience=PATIENCE))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            _, writer = await send(facade, announced(PROXIED, 100), b"x" * 100)
+            await eventually(lambda: facade.budget.in_use == 100, what="the body is there")
+            writer.transport.abort()
+            await eventually(lambda: not facade._connections, what="the connection is gone")
+        await eventually(
+            lambda: not [held for held in gc.get_objects() if isinstance(held, (Body, Connection))],
+            what="bodies and connections are gone",
+        )
+    finally:
+        gc.enable()

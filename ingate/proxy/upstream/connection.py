@@ -7,13 +7,13 @@ future and no timer. It is free for another exchange only where both sides certa
 import asyncio
 import math
 import select
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from ingate.formats import views
 from ingate.net.deadline import Deadline
 from ingate.net.outbox import Corked, Outbox
+from ingate.net.turns import Turns
 from ingate.proxy.ports import (
     BadResponse,
     ConnectionLost,
@@ -31,15 +31,17 @@ from ingate.proxy.upstream.shares import Seat
 JOIN_LIMIT = 32 * 1024  # a body up to this size is joined to its head: one write, one segment, one TLS record
 _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this size, as it drains
 _TAKEN_AT_ONCE = 4096  # bytes for which a kernel has room on a connection where nothing waits
-_HIGH_WATER = 256 * 1024
+_HIGH_WATER = 64 * 1024
+"""Bytes of an answer that wait to be taken before no more is read."""
 _IDLE_AT_LEAST = 0.025
 """Seconds. No provider closes for idleness what was used a shorter time ago: it has read the request then."""
 
 
 class Owner(Protocol):
-    """Who is told what becomes of a connection. It sends through the outbox."""
+    """Who is told what becomes of a connection. It sends through the outbox, and reads long answers in turns."""
 
     outbox: Outbox
+    turns: Turns
 
     def released(self, connection: "Connection", *, reusable: bool) -> None:
         """An exchange has ended. Called once for each."""
@@ -90,7 +92,7 @@ class Connection(asyncio.Protocol):
         self._large = False  # larger than what any kernel takes at once
         self._reusable = True  # as far as the request goes
         self._pending: Callable[[int], object] | None = None  # asks the kernel what the loop may not have seen yet
-        self._outgoing: deque[memoryview] = deque()  # the rest of a large request body
+        self._outgoing: list[memoryview] = []  # the rest of a large request body, its beginning last
         self._write_paused = False
         self._reading_paused = False
         self._patience = math.inf
@@ -118,7 +120,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(payload)
         if len(request.body) > JOIN_LIMIT:
             self._large = True
-            self._outgoing.extend(views(request.body))
+            self._outgoing = [*views(request.body)][::-1]
             self._pump()
         return self.wait(self._patience)
 
@@ -138,12 +140,11 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Hands on the large body as far as the transport takes it; `resume_writing` comes for the rest."""
-        outgoing = self._outgoing
-        while outgoing and not self._write_paused:
-            piece = outgoing.popleft()
-            if len(piece) > _SLICE:
-                outgoing.appendleft(piece[_SLICE:])
-            self.transport.write(piece[:_SLICE])
+        while (outgoing := self._outgoing) and not self._write_paused:
+            rest = outgoing.pop()
+            if len(rest) > _SLICE:
+                outgoing.append(rest[_SLICE:])
+            self.transport.write(rest[:_SLICE])
 
     def pause_writing(self) -> None:
         """The transport holds enough."""
@@ -177,7 +178,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: UpstreamError) -> None:
         """Closes the connection at once and ends the response in progress with `error`."""
         self.transport.abort()
-        self._outgoing.clear()
+        self._outgoing = []
         response, self._response = self._response, None
         if response is not None:
             response.end(error)
@@ -192,10 +193,10 @@ class Connection(asyncio.Protocol):
         self._wake()
         reusable = self._parser.keep_alive and self._reusable
         if not reusable:
-            self._outgoing.clear()
+            self._outgoing = []
             self.transport.abort()
-        elif self._reading_paused:
-            self.resume()
+        else:
+            self._read_on()
         self._owner.released(self, reusable=reusable)
 
     def silent(self) -> bool:
@@ -260,7 +261,7 @@ class Connection(asyncio.Protocol):
         if self._outgoing or not self.transport.sent or (self._has_body and status >= 300):
             self._reusable = False
             if status >= 400:
-                self._outgoing.clear()  # an early refusal: the rest of the request is not wanted
+                self._outgoing = []  # an early refusal: the rest of the request is not wanted
 
     def _pause(self) -> None:
         if not self._reading_paused and not self.transport.is_closing():
@@ -268,7 +269,11 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume(self) -> None:
-        """Reads on, if reading was paused because nobody took the pieces."""
+        """Reads on in turn with others of whom much comes, if reading was paused because nobody took the pieces."""
+        if self._reading_paused:
+            self._owner.turns.wait(self._read_on)
+
+    def _read_on(self) -> None:
         if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
             self.transport.resume_reading()

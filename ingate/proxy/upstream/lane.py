@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from ingate.proxy.ports import ConnectFailed, ConnectTimeout, Origin
 from ingate.proxy.upstream.connection import Connection
 from ingate.proxy.upstream.dial import dial
@@ -74,6 +75,7 @@ class Lane:
         "outbox",
         "prefix",
         "seats",
+        "turns",
     )
 
     def __init__(
@@ -85,6 +87,7 @@ class Lane:
         idle: Idle,
         *,
         outbox: Outbox,
+        turns: Turns,
         forget: Callable[["Lane"], None],
     ) -> None:
         self._origin = origin
@@ -97,6 +100,7 @@ class Lane:
         self._empty = asyncio.Event()
         self._obtaining = 0  # calls that have no connection yet
         self.outbox = outbox
+        self.turns = turns
         self.prefix, lines = head_parts(origin, proxy)
         self.fixed = lines + b"connection: keep-alive"
         self.last = lines + b"connection: close"  # of a request that ends its connection

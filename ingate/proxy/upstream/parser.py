@@ -107,12 +107,11 @@ class Parser:
                 raise (cause if isinstance(cause, BadResponse) else BadResponse(f"not HTTP/1.1: {error}")) from error
             self.keep_alive = False  # a complete response, and then bytes nobody asked for
         if self.complete:
-            if self.keep_alive:
-                piece = self._piece
-                # httptools passes over line ends that follow a message. None do where the data ends with a piece of a
-                # body of known length that has something else in it.
-                if not self._response.length or piece[0] in _LINE_ENDS or not data.endswith(piece):
-                    self.keep_alive = self._ends(data, in_head=in_head)
+            piece, self._piece = self._piece, b""
+            # httptools passes over line ends that follow a message. None do where the data ends with a piece of a body
+            # of known length that has something else in it.
+            if self.keep_alive and (not self._response.length or piece[0] in _LINE_ENDS or not data.endswith(piece)):
+                self.keep_alive = self._ends(data, piece, in_head=in_head)
             return True
         self._tail = self._last(data)
         self._piece = b""
@@ -153,12 +152,14 @@ class Parser:
     def _last(self, data: bytes) -> bytes:
         return data[-5:] if len(data) > 4 else (self._tail + data)[-5:]
 
-    def _ends(self, data: bytes, *, in_head: bool) -> bool:
-        """Tells whether the response ended with the last byte of `data`, which began inside its head if `in_head`."""
+    def _ends(self, data: bytes, piece: bytes, *, in_head: bool) -> bool:
+        """Tells whether the response ended with the last byte of `data`, which began inside its head if `in_head`.
+
+        `piece` is what came of the body last.
+        """
         if not self._response.length:
             last = self._last(data)
             return last.endswith(_END) and last[0] not in _LINE_ENDS
-        piece = self._piece
         if not in_head:
             return len(piece) == len(data)
         data = self._tail + data  # the end of the head may have come in two pieces

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 
 from ingate.net.outbox import Outbox
+from ingate.net.turns import Turns
 from ingate.proxy.ports import Account, ConnectFailed, OutboundRequest, StaleConnection, Transport, UpstreamResponse
 from ingate.proxy.upstream.connection import JOIN_LIMIT
 from ingate.proxy.upstream.lane import Idle, Lane, Limits
@@ -18,6 +19,8 @@ from ingate.proxy.upstream.shares import Seat, Shares
 from ingate.proxy.upstream.tls import client_context
 
 _SEATS_REMEMBERED = 1024
+_TURNS = 4, 0.001
+"""How many connections are read, and how often, of those that had more than anybody took."""
 
 
 class UpstreamPool(Transport):
@@ -53,6 +56,7 @@ class UpstreamPool(Transport):
         self._ssl_context = ssl_context or client_context()
         self._environ = environ
         self._outbox = Outbox()
+        self._turns = Turns(*_TURNS)
         self._lanes: dict[bytes, Lane] = {}
         self._closed = False
 
@@ -83,7 +87,7 @@ class UpstreamPool(Transport):
             if isinstance(response.failure, StaleConnection):
                 # The others have been idle for longer.
                 lane.close_idle()
-            raise response.failure
+            raise response.broken(response.failure)
         return response
 
     def _add_lane(self, account: Account) -> Lane:
@@ -99,7 +103,9 @@ class UpstreamPool(Transport):
                 del self._lanes[key]
 
         proxy = proxy_for(origin, self._environ)
-        lane = Lane(origin, proxy, context, self._limits, self._idle, outbox=self._outbox, forget=forget)
+        lane = Lane(
+            origin, proxy, context, self._limits, self._idle, outbox=self._outbox, turns=self._turns, forget=forget
+        )
         self._lanes[key] = lane
         return lane
 

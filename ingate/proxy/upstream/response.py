@@ -58,7 +58,7 @@ class Response(Struct, eq=False):
             feed = self.feed
             if feed is None:
                 if self.failure is not None:
-                    raise self.failure
+                    raise self.broken(self.failure)
                 return b""
             try:
                 await feed.wait(self.idle_timeout)
@@ -80,6 +80,11 @@ class Response(Struct, eq=False):
         rest = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         return rest
+
+    @staticmethod
+    def broken(failure: UpstreamError) -> UpstreamError:
+        """Returns a failure to be raised: raised itself, it would hold the frames that hold what holds it."""
+        return type(failure)(*failure.args)
 
     async def aclose(self) -> None:
         """Drops the connection unless the body is complete, and what was not read with it. May be called twice."""

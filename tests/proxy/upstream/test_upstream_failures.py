@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -11,6 +12,7 @@ from ingate.proxy.ports import (
     FirstByteTimeout,
     IdleTimeout,
     Origin,
+    OutboundRequest,
     Truncated,
 )
 from tests.support.exchanges import OK, fetch, outbound, read_all
@@ -49,6 +51,21 @@ async def test_ended_before_the_head(pool, prefix, how):
             await fetch(pool, server.origin)
         assert server.accepted == 1
         assert pool.in_use == 0
+
+
+@pytest.mark.parametrize(("prefix", "error"), [(b"", ConnectionLost), (HEAD + b"12345", Truncated)])
+async def test_nothing_holds_on_to_a_request_that_failed(pool, prefix, error):
+    """Its body may be large: with no collector running it is gone with the failure."""
+    async with scripted(ending(prefix, "eof")) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                with pytest.raises(error):
+                    await fetch(pool, server.origin)
+            assert not [held for held in gc.get_objects() if isinstance(held, OutboundRequest)]
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize("how", ["eof", "reset"])

@@ -1,5 +1,6 @@
 """A small JSON text made of a large one says the same of what is wanted."""
 
+import gc
 import json
 
 import pytest
@@ -188,3 +189,17 @@ def test_a_text_is_cut_between_characters(unit, before, ascii_only):
     read = json.loads(cut)["model"]
     assert MAX_TEXT // 2 - 20 <= len(read) < len(text)
     assert text.startswith(read.rstrip("\ud83d"))
+
+
+def test_nothing_of_it_waits_for_the_collector():
+    """It may hold much: it is gone with its last reference, wherever it was stopped."""
+    gc.collect()
+    gc.disable()
+    try:
+        for text in (b"", b'{"model":"a', b'{"x":[1,', b'{"model":"a"}'):
+            condenser = Condenser(WANTED, Budget(Pace()))
+            assert not list(condenser.feed(text))
+            del condenser
+        assert not [it for it in gc.get_objects() if isinstance(it, Condenser)]
+    finally:
+        gc.enable()

@@ -52,3 +52,36 @@ def test_what_is_freed_is_given_back():
 def test_bodies_find_the_memory_of_those_before_them():
     """Blocks of the size of bodies are used again without asking the system for their pages each time."""
     subprocess.run([sys.executable, "-c", KEPT], check=True)
+
+
+TIDE = """
+from ingate.net import memory
+
+memory.settle()
+tide = memory.Tide()
+before = memory.resident()
+assert not tide.went_out()
+for _ in range(2):
+    first, second = ([bytes([1]) * 100_000 for _ in range(600)] for _ in range(2))
+    last = bytes([1]) * 100_000
+    del first
+    assert tide.went_out()
+    del second  # what goes later is given back too, though memory has not grown again
+    assert memory.resident() - before > memory.MUCH
+    assert tide.went_out()
+    assert memory.resident() - before < memory.MUCH
+    tries = 2
+    while tide.went_out():
+        tries += 1
+    assert tries == memory.TIMES
+needed = [bytes([1]) * 100_000 for _ in range(600)]
+while tide.went_out():
+    pass
+assert not tide.went_out(), "what stays is needed"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="figures of a process come from /proc")
+def test_memory_is_given_back_after_every_peak():
+    """And only then."""
+    subprocess.run([sys.executable, "-c", TIDE], check=True)

@@ -175,3 +175,39 @@ async def test_who_could_not_be_recorded_may_be_served_all_the_same(open_recorde
             await recorder_.settle(ended())
     assert (journal.counts.unrecorded, journal.counts.shed_records, journal.counts.bytes) == (2, 2, MIB)
     assert [line["event"] for line in lines] == ["calls_unrecorded", "journal_records_lost"]
+
+
+async def test_large_records_are_made_a_few_in_a_turn(open_recorder, tmp_path):
+    """So that others have their turns in between; in their order, and none is lost."""
+    recording, journal = open_recorder(max_bytes=64 * MIB)
+    exchanges = [ended(response_body=[b"x" * (MIB // 2)]) for _ in range(6)]
+    waits = [recording.settle(it) for it in exchanges]
+    made = []
+    while not all(wait.done() for wait in waits):
+        await asyncio.sleep(0)
+        made.append(journal.counts.records)
+    assert [count for count in (2, 4, 6) if count not in made] == []
+    assert list(stored(tmp_path)) == [it.request_id for it in exchanges]
+
+
+async def test_what_is_left_to_record_is_recorded_at_the_end(open_recorder, tmp_path):
+    """However much it is."""
+    recording, _ = open_recorder(max_bytes=64 * MIB)
+    exchanges = [ended(response_body=[b"x" * (MIB // 2)]) for _ in range(5)]
+    for it in exchanges:
+        recording.settle(it)
+    recording.close()
+    assert len(stored(tmp_path)) == 5
+
+
+async def test_bodies_are_let_go_once_they_are_recorded(open_recorder, failing):
+    """An exchange that waits for a slow caller holds them no longer; nor does one that could not be recorded."""
+    recording, _ = open_recorder()
+    exchanges = [ended(), ended(), ended()]
+    failing(whole=[exchanges[1]], rest=[exchanges[2]])
+    for it in exchanges:
+        it.kept = recording.answers.lease_for(ORG)
+        it.kept.grow(100)
+    await asyncio.gather(*(recording.settle(it) for it in exchanges), return_exceptions=True)
+    assert [(it.request_body, it.response_body) for it in exchanges] == [(b"", [])] * 3
+    assert recording.answers.in_use == 0

@@ -4,6 +4,7 @@ import pytest
 
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.errors import ProviderFailed
+from ingate.net.budget import BodyBudget
 from ingate.proxy.abandoned import MOST, Abandoned
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant
@@ -12,6 +13,7 @@ from ingate.proxy.request_head import read_head
 from tests.support.targets import target
 
 LENGTH = b"content-length"
+KIB = 1024
 
 
 class Answer:
@@ -67,10 +69,10 @@ def exchange(key="key"):
     return Exchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
 
 
-async def relayed(answer):
-    """Relays an answer; returns the caller and the exchange."""
+async def relayed(answer, answers=None):
+    """Relays an answer, kept for the record within a budget; returns the caller and the exchange."""
     caller, under_way = Caller(), exchange()
-    terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10))
+    terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10), answers or BodyBudget())
     await relay(under_way, answer, caller, terms, [])
     return caller, under_way
 
@@ -144,3 +146,37 @@ def test_the_account_of_a_route_is_made_once():
     assert head.route(own, "m").account is head.route(own, "m").account
     targets = (target("openai"),)
     assert head.route(targets, "m").account is targets[0].account
+
+
+async def test_what_is_kept_of_long_answers_is_bounded_for_all():
+    """The caller gets every byte; an answer that finds no room is kept to its beginning, and the record says so."""
+    answers, pieces = BodyBudget(600 * KIB, 400 * KIB), [b"x" * KIB] * 300
+    _, first = await relayed(Answer(pieces), answers)
+    assert (sum(map(len, first.response_body)), first.truncated) == (300 * KIB, False)
+    assert 280 * KIB <= answers.in_use <= 400 * KIB
+    caller, second = await relayed(Answer(pieces), answers)
+    assert caller.events.count(b"x" * KIB) == 300
+    assert second.truncated
+    assert 0 < sum(map(len, second.response_body)) <= 150 * KIB
+    assert answers.in_use <= 400 * KIB
+    for under_way in (first, second):
+        under_way.let_go()
+    assert (answers.in_use, first.response_body) == (0, [])
+
+
+async def test_a_large_piece_counts_whole():
+    """However large the pieces are that an answer comes in, what is kept of it is counted."""
+    answers = BodyBudget(1024 * KIB, 1024 * KIB)
+    for _ in range(3):
+        _, under_way = await relayed(Answer([b"x" * 500 * KIB]), answers)
+        kept = sum(map(len, under_way.response_body))
+        assert kept in {0, 500 * KIB}
+    assert under_way.truncated
+    assert answers.in_use >= 960 * KIB
+
+
+async def test_a_short_answer_is_not_counted():
+    """It costs nothing to keep it."""
+    answers = BodyBudget(1, 1)
+    _, under_way = await relayed(Answer([b"x" * KIB] * 15), answers)
+    assert (answers.peak, under_way.truncated, under_way.kept) == (0, False, None)

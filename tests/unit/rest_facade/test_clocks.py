@@ -44,7 +44,7 @@ class Answering:
     """A service without requests."""
 
     budget = BodyBudget()
-    lingering = Turns(1, 0.0)
+    lingering = receiving = Turns(1, 0.0)
     draining = False
     heads = Heads(lambda _path: False, max_target=100)
 
