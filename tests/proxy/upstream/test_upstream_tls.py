@@ -125,7 +125,7 @@ async def test_large_bodies_both_ways(pool):
     async with scripted(answering(answer), ssl=server_context("localhost"), name="localhost") as server:
         for _ in range(2):
             response = await pool.send(outbound(server.origin, body=LARGE))
-            await eventually(lambda current=response: current.buffered > 256 * 1024)
+            await eventually(lambda current=response: current.buffered > 64 * 1024)
             assert await read_all(response) == LARGE
             assert server.requests.pop().body == LARGE
         assert server.accepted == 1
