@@ -41,7 +41,7 @@ from ingate.orgs.member_servicer import MemberServicer
 from ingate.orgs.org_servicer import OrgServicer
 from ingate.orgs.team_servicer import TeamServicer
 from ingate.plans import RateLimits
-from ingate.providers.demo import DemoTransport
+from ingate.providers.demo import DemoTransport, Roster
 from ingate.providers.servicer import ProviderServicer
 from ingate.providers.shared import shared
 from ingate.proxy.abandoned import Abandoned
@@ -298,7 +298,7 @@ def _forwarding(
     stack.push_async_callback(grants.aclose)
     recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded)
     stack.callback(recorder.close)
-    transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
+    transports: dict[bool, Transport] = {False: pool, True: DemoTransport(Roster.of(settings.demo_models))}
     abandoned = Abandoned(
         drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes
     )

@@ -7,6 +7,7 @@ import openai
 import pytest
 import pytest_asyncio
 
+from ingate.providers.demo.names import MODELS
 from tests.support.entries import MILLION, assert_answered, dollars
 from tests.support.gateway import gateway
 from tests.support.upstream import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, TEXT, ScriptedUpstream, status
@@ -142,7 +143,7 @@ async def test_models_are_listed_and_retrieved(org, up, base):
         listed = [model.id async for model in client.models.list()]
         one = await client.models.retrieve("gpt-4o-mini")
 
-    assert listed == ["test-model", "demo", "demo-embed"]
+    assert listed == ["test-model", *sorted(MODELS)]
     assert one.id == "gpt-4o-mini"
     assert [request.target for request in up.requests[-2:]] == [b"/v1/models", b"/v1/models/gpt-4o-mini"]
     entry = await org.last()

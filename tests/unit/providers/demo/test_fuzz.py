@@ -14,6 +14,8 @@ POSTS = [
     "/v1/chat/completions",
     "/completions",
     "/v1/responses",
+    "/v1/moderations",
+    "/v1/images/generations",
     "/embeddings",
     "/v1/messages",
     "/messages/count_tokens",
@@ -36,7 +38,9 @@ n tool_calls arguments response_format json_schema schema instructions input_sch
 functionCall args functionDeclarations functionResponse generationConfig stopSequences responseSchema
 toolConfig functionCallingConfig mode allowedFunctionNames requests outputDimensionality dimensions
 encoding_format prompt options num_predict format properties required items enum anyOf $ref minimum maxItems
-output call_id stream_options system_instruction tool_use_id id
+output call_id stream_options system_instruction tool_use_id id reasoning effort summary thinking budget_tokens
+cache_control logprobs top_logprobs reasoning_effort parallel_tool_calls previous_response_id include think
+thinkingConfig thinkingBudget candidateCount responseLogprobs responseModalities allOf pattern uniqueItems prefixItems
 """,
 )
 WORDS = re.findall(
@@ -82,6 +86,12 @@ RICH = {
     "stop": ["x"],
     "response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}},
     "text": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    "n": 2,
+    "logprobs": 2,
+    "top_logprobs": 2,
+    "reasoning_effort": "low",
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "think": True,
     "format": SCHEMA,
     "options": {"num_predict": 9, "stop": ["x"]},
 }
