@@ -97,6 +97,7 @@ class Core:
     database: Database
     gateway_token: str
     made_master_key: bool
+    supervisor: Supervisor
 
     def drain(self) -> None:
         """Makes readiness say no, so that load balancers look elsewhere while open requests finish."""
@@ -231,6 +232,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         database,
         token,
         made,
+        supervisor,
     )
 
 
