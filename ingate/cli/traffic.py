@@ -5,9 +5,9 @@ The same for the same organisation and moment. Knows records; no database and no
 
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ from ingate import clock
 from ingate.formats import Format, detect
 from ingate.providers.demo import DemoTransport, Roster
 from ingate.proxy.ports import Account, Origin, OutboundRequest, Truncated
+
+T = TypeVar("T")
 
 CALLS = 240
 SEEDED, SEED = "seeded", "demo"
@@ -136,12 +138,12 @@ async def day(org_id: str, key_id: str, now: int) -> AsyncIterator[ExchangeRecor
     chance = random.Random(org_id)  # noqa: S311 -- chance that is to be the same each time
     clients = DemoTransport(Roster(everything=True), clock=lambda: now // clock.SECOND)
     talks: dict[str, _Talk] = {}
-    for number, moment in enumerate(_moments(chance, now)):
-        use = chance.choices(_USES, [it.weight for it in _USES])[0]
+    uses = _dealt(chance, [(use, use.weight) for use in _USES])
+    troubles = _dealt(chance, _TROUBLES)
+    for number, (moment, use, trouble) in enumerate(zip(_moments(chance, now), uses, troubles, strict=True)):
         talk = talks.get(use.app)
         if talk is None or use.turns == 1 or len(talk.messages) >= 2 * use.turns:
             talk = talks[use.app] = _Talk(chance.choice(_USERS), f"{use.app}-{number:03}")
-        trouble = chance.choices(*zip(*_TROUBLES, strict=True))[0]
         name = str(uuid.uuid5(uuid.UUID(org_id), f"example traffic {number}"))
         exchange = pb.Exchange(
             request_id=name,
@@ -165,6 +167,16 @@ async def day(org_id: str, key_id: str, now: int) -> AsyncIterator[ExchangeRecor
             said = body["messages"][-1]
             talk.messages += [said, {"role": "assistant", "content": f"That is what we know of it ({number})."}]
         yield record
+
+
+def _dealt(chance: random.Random, weighted: Sequence[tuple[T, int]]) -> list[T]:
+    """Returns one item for each call in an order by chance, each as often as its weight says, and at least once."""
+    whole = sum(weight for _, weight in weighted)
+    dealt = [item for item, weight in weighted[1:] for _ in range(max(1, weight * CALLS // whole))]
+    # The first makes up the number.
+    dealt += [weighted[0][0]] * (CALLS - len(dealt))
+    chance.shuffle(dealt)
+    return dealt
 
 
 def _moments(chance: random.Random, now: int) -> Iterator[int]:
