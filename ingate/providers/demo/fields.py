@@ -16,7 +16,7 @@ MOST_BRACES = 100_000
 """Opening braces in a body: a bound on its objects that costs nothing to check."""
 LARGEST_COUNT = 2**31 - 1
 MOST_STOPS = 64
-MOST_CHOICES = 16
+MOST_CHOICES = 8
 MOST_ALTERNATIVES = 20
 
 

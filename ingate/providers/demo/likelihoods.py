@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+MOST_TOLD = 256
+"""Tokens at the beginning of an answer whose likelihoods are told: hostile schemas make long answers."""
 _LEAST, _STEP = -0.5, 1.25
 
 
@@ -23,12 +25,13 @@ def openai(pieces: Sequence[str], number: int, start: int = 0) -> list[dict[str,
     return [
         _told(token, likelihood(token, place))
         | {"top_logprobs": [_told(*other) for other in alternatives(token, place, number)]}
-        for place, token in enumerate(pieces, start)
+        for place, token in enumerate(pieces[: max(0, MOST_TOLD - start)], start)
     ]
 
 
 def completions(pieces: Sequence[str], number: int, start: int = 0, offset: int = 0) -> dict[str, Any]:
     """Returns them as OpenAI's legacy Completions do; `offset` is the characters before the first."""
+    pieces = pieces[: max(0, MOST_TOLD - start)]
     offsets = []
     for token in pieces:
         offsets.append(offset)
@@ -44,7 +47,7 @@ def completions(pieces: Sequence[str], number: int, start: int = 0, offset: int 
 
 def gemini(pieces: Sequence[str], number: int) -> dict[str, Any]:
     """Returns them as Gemini's `logprobsResult`."""
-    places = list(enumerate(pieces))
+    places = list(enumerate(pieces[:MOST_TOLD]))
     return {
         "chosenCandidates": [_candidate(token, likelihood(token, place)) for place, token in places],
         "topCandidates": [

@@ -5,10 +5,10 @@ asks for, quotes tool results, and otherwise says what it was asked. After a too
 it always answers in text, so an agent's loop ends. It thinks when it is told to.
 """
 
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from ingate.providers.demo import calling, replies, samples, tokens
 from ingate.providers.demo.calling import Tool
@@ -23,16 +23,14 @@ Choice = Literal["none", "auto", "required"]
 Finish = Literal["stop", "length", "tool_calls", "refusal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """One piece of the conversation: who said it, and its text."""
 
     role: Role
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """Everything the model reads.
 
     `choice` is `none` (text), `auto` or `required`; `allowed` narrows what may be called to those names, empty for all.
@@ -58,8 +56,7 @@ class Prompt:
     refuses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """A prompt's tokens: all of them, and of these the ones read from and written to the cache."""
 
     total: int
@@ -67,8 +64,7 @@ class Count:
     written: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A call of a tool: `pieces` joined are the JSON text of `arguments`, or the text that a free tool takes."""
 
     name: str
@@ -82,8 +78,7 @@ class Call:
         return "".join(self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What the model emits: tokens of thought, then tokens of text or calls; and exact token counts."""
 
     pieces: tuple[str, ...]
@@ -126,21 +121,25 @@ def read(prompt: Prompt) -> Count:
     raise Fault(400, message, "context_length_exceeded")
 
 
-def answer(prompt: Prompt, take: int = 0) -> Reply:
-    """Returns a reply to `prompt`; `take` tells several apart. Raises `Fault` where the prompt exceeds the context."""
+def answer(prompt: Prompt) -> Reply:
+    """Returns the reply to `prompt`. Raises `Fault` where the prompt exceeds the context."""
+    return answers(prompt, 1)[0]
+
+
+def answers(prompt: Prompt, number: int) -> list[Reply]:
+    """Returns several replies to one prompt, which is read once. Raises `Fault` where it exceeds the context."""
     count = read(prompt)
     thoughts = tokens.split(replies.thought(last_user_text(prompt), prompt.thinks)) if prompt.thinks else ()
     left = prompt.max_tokens
     if left is not None and thoughts:
         if len(thoughts) >= left:
-            return Reply((), (), "length", None, count, 0, thoughts[:left])
+            return [Reply((), (), "length", None, count, 0, thoughts[:left])] * number
         left -= len(thoughts)
-    return replace(_spoken(prompt, take, count, left), thoughts=thoughts)
-
-
-def answers(prompt: Prompt, number: int) -> list[Reply]:
-    """Returns several replies to one prompt. Raises `Fault` where the prompt exceeds the context."""
-    return [answer(prompt, take) for take in range(number)]
+    first = _spoken(prompt, 0, count, left, thoughts)
+    if prompt.json or first.calls or prompt.refuses:
+        # There is one way to say it.
+        return [first] * number
+    return [first, *(_spoken(prompt, take, count, left, thoughts) for take in range(1, number))]
 
 
 def as_json(value: Any) -> str:
@@ -170,14 +169,14 @@ def _cached(prompt: Prompt, counts: list[int]) -> Count:
     return Count(sum(counts), min(before, marked), max(0, marked - before))
 
 
-def _spoken(prompt: Prompt, take: int, count: Count, left: int | None) -> Reply:
+def _spoken(prompt: Prompt, take: int, count: Count, left: int | None, thoughts: tuple[str, ...]) -> Reply:
     if prompt.refuses:
         pieces = tokens.split(replies.REFUSAL)[:left]
-        return Reply(pieces, (), "refusal", None, count, len(pieces))
+        return Reply(pieces, (), "refusal", None, count, len(pieces), thoughts)
     results = _trailing_results(prompt)
-    asked = () if results or prompt.choice == "none" else _calls(prompt)
+    asked = () if results or not prompt.tools or prompt.choice == "none" else _calls(prompt)
     if asked:
-        return _calling(asked, count, left)
+        return _calling(asked, count, left, thoughts)
     text = replies.say(last_user_text(prompt), results, take)
     if prompt.json:
         value = {"model": "demo", "reply": text} if prompt.schema is None else samples.sample(prompt.schema)
@@ -185,8 +184,8 @@ def _spoken(prompt: Prompt, take: int, count: Count, left: int | None) -> Reply:
     text, stopped_by = _stop(text, prompt.stop)
     pieces = tokens.split(text)
     if left is not None and len(pieces) > left:
-        return Reply(pieces[:left], (), "length", None, count, left)
-    return Reply(pieces, (), "stop", stopped_by, count, len(pieces))
+        return Reply(pieces[:left], (), "length", None, count, left, thoughts)
+    return Reply(pieces, (), "stop", stopped_by, count, len(pieces), thoughts)
 
 
 def _calls(prompt: Prompt) -> tuple[Call, ...]:
@@ -198,17 +197,17 @@ def _calls(prompt: Prompt) -> tuple[Call, ...]:
     )
 
 
-def _calling(calls: tuple[Call, ...], count: Count, left: int | None) -> Reply:
+def _calling(calls: tuple[Call, ...], count: Count, left: int | None, thoughts: tuple[str, ...]) -> Reply:
     """Returns the reply that makes the calls which fit. Half a call is none: one that does not fit is not begun."""
     made: list[Call] = []
     cost = 0
     for call in calls:
         more = tokens.count(call.name) + len(call.pieces)
         if left is not None and cost + more > left:
-            return Reply((), tuple(made), "length", None, count, cost)
+            return Reply((), tuple(made), "length", None, count, cost, thoughts)
         made.append(call)
         cost += more
-    return Reply((), tuple(made), "tool_calls", None, count, cost)
+    return Reply((), tuple(made), "tool_calls", None, count, cost, thoughts)
 
 
 def _trailing_results(prompt: Prompt) -> list[str]:

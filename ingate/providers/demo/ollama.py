@@ -4,9 +4,10 @@ Durations are left out, as Ollama itself leaves out those that are zero.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from ingate.providers.demo import vectors
 from ingate.providers.demo.answers import Answer, Stamp, deltas, json_lines, whole

@@ -10,7 +10,7 @@ from ingate.providers.demo.model import Call, Reply, answers
 from ingate.providers.demo.openai_chat_request import prompt_of
 
 DONE = b"data: [DONE]\n\n"
-CALLS_A_CHOICE = 16
+CALLS_A_CHOICE = 32
 """Identifiers that are set apart for the calls of each choice."""
 
 _FINISHES = {"refusal": "stop"}

@@ -25,6 +25,7 @@ from ingate.providers.demo.answers import Answer, Stamp, whole
 from ingate.providers.demo.failures import Vendor
 from ingate.providers.demo.fields import JsonObject
 from ingate.providers.demo.kept_responses import Shelf
+from ingate.providers.demo.names import Roster
 
 Handler = Callable[[JsonObject, str, Stamp], Answer]
 """Answers a body that asks a model. A body that is no `POST`'s is empty, and so is a model that nothing names."""
@@ -83,11 +84,11 @@ _GEMINI_CALLS: dict[str, Handler] = {
 _GEMINI_CALL = re.compile(rf"/models/([^/]+):({'|'.join(_GEMINI_CALLS)})")
 
 
-def find(target: str, headers: Collection[bytes], names: tuple[str, ...], shelf: Shelf) -> Route | Vendor:
+def find(target: str, headers: Collection[bytes], roster: Roster, shelf: Shelf) -> Route | Vendor:
     """Returns the route for a request target, or the vendor nearest to a path that is none.
 
     `headers` are the names of the caller's headers: some are sent by one vendor's clients alone, which decides whose
-    list of models is meant. `names` are the models to list. `shelf` has the responses that the caller's organisation
+    list of models is meant. `roster` has the models to list. `shelf` has the responses that the caller's organisation
     can name.
     """
     path, _, query = target.partition("?")
@@ -101,10 +102,10 @@ def find(target: str, headers: Collection[bytes], names: tuple[str, ...], shelf:
         return route
     listed = _LISTS.get(bare) if version is None else None
     if listed is not None:
-        return _got(failures.OLLAMA, lambda _model: listed(names))
+        return _got(failures.OLLAMA, lambda _model: listed(roster.names))
     vendor = _nearest(bare, headers, is_beta=is_beta)
     if bare == "/models":
-        return _got(vendor, lambda _model: _CATALOGUES[vendor][0](names))
+        return _got(vendor, lambda _model: _CATALOGUES[vendor][0](roster.names))
     # Below /v1beta a colon begins a verb, and the verbs there are were matched above; elsewhere it begins a tag.
     if (found := _MODEL.fullmatch(bare)) is not None and not (is_beta and ":" in found[1]):
         return _got(vendor, _CATALOGUES[vendor][1], found[1])

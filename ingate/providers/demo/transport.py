@@ -99,7 +99,7 @@ class DemoTransport:
         digest.update(request.body)
         stamp = Stamp(digest.hexdigest(), int(self._clock()))
         names = {name.lower() for name, _ in request.headers}
-        found = routes.find(target, names, self._roster.names, self._kept.of(request.account.org))
+        found = routes.find(target, names, self._roster, self._kept.of(request.account.org))
         vendor = found.vendor if isinstance(found, routes.Route) else found
         acts = _PLAIN
         try:

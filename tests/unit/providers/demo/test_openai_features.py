@@ -12,7 +12,9 @@ import openai
 import pytest
 
 from ingate.providers.demo import DemoTransport, tokens
+from ingate.providers.demo.fields import MOST_CHOICES
 from ingate.providers.demo.kept_responses import LARGEST_BYTES, MOST_BYTES, Kept, KeptResponses
+from ingate.providers.demo.likelihoods import MOST_TOLD
 from tests.support.transport_server import serving
 
 HELLO = [{"role": "user", "content": "Say hello"}]
@@ -275,3 +277,18 @@ async def test_a_short_sound():
     assert len(samples.content) == 12_000
     assert mp3.content[:2] == b"\xff\xfb"
     assert mp3.response.headers["content-type"] == "audio/mpeg"
+
+
+async def test_hostile_requests_cost_little():
+    """The longest answer there is, in as many choices with as many likelihoods as may be had, stays small."""
+    long = {"const": "word " * 200}
+    names = [f"n{number}" for number in range(250)]
+    schema = {"type": "object", "properties": dict.fromkeys(names, long), "required": names}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    async with client() as api:
+        reply = await api.chat.completions.with_raw_response.create(
+            model="demo", messages=HELLO, n=MOST_CHOICES, logprobs=True, top_logprobs=20, response_format=form
+        )
+    assert len(reply.content) < 40 * 1024 * 1024
+    told = reply.parse().choices[-1].logprobs.content
+    assert len(told) == MOST_TOLD

@@ -166,7 +166,7 @@ async def test_bodies_and_prompts_have_a_largest_size():
             {"model": "demo", "input": "x", "voice": "a", "response_format": "aac"},
             "response_format",
         ),
-        ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "n": 17}, "n"),
+        ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "n": 9}, "n"),
         ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "top_logprobs": 21}, "top_logprobs"),
         ("/v1/completions", {"model": "demo", "prompt": "x", "n": 3, "best_of": 2}, "best_of"),
         ("/v1/embeddings", {"model": "demo-embed", "input": "x", "dimensions": 5000}, "dimensions"),
