@@ -37,6 +37,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     database_pool: Annotated[int, _setting("Database connections at most.", ge=1, le=500)] = 10
     demo: Annotated[bool, _setting("Offer the built-in model, and create the organisation `demo` with a key.")] = False
+    demo_traffic: Annotated[
+        bool,
+        _setting("Record a day of example traffic in the organisation `demo`, once; `ingate demo clear` deletes it."),
+    ] = True
+    demo_models: Annotated[
+        str,
+        _setting(
+            "Names of other models that the built-in one answers for where no provider has them, separated by commas;"
+            " `all` for every name."
+        ),
+    ] = ""
     default_plan: Annotated[Literal["free", "enterprise"], _setting("Plan of a new organisation.")] = "enterprise"
     rate_limit_free: Annotated[
         int, _setting("Requests a minute of a key on plan free that states no limit of its own.", ge=1, le=10_000_000)

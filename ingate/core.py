@@ -41,7 +41,7 @@ from ingate.orgs.member_servicer import MemberServicer
 from ingate.orgs.org_servicer import OrgServicer
 from ingate.orgs.team_servicer import TeamServicer
 from ingate.plans import RateLimits
-from ingate.providers.demo import DemoTransport
+from ingate.providers.demo import DemoTransport, Roster
 from ingate.providers.servicer import ProviderServicer
 from ingate.providers.shared import shared
 from ingate.proxy.abandoned import Abandoned
@@ -97,6 +97,7 @@ class Core:
     database: Database
     gateway_token: str
     made_master_key: bool
+    supervisor: Supervisor
 
     def drain(self) -> None:
         """Makes readiness say no, so that load balancers look elsewhere while open requests finish."""
@@ -231,6 +232,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         database,
         token,
         made,
+        supervisor,
     )
 
 
@@ -299,7 +301,7 @@ def _forwarding(
     answers = BodyBudget(settings.max_answer_bytes, settings.max_answer_bytes // 2)
     recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded, answers)
     stack.callback(recorder.close)
-    transports: dict[bool, Transport] = {False: pool, True: DemoTransport()}
+    transports: dict[bool, Transport] = {False: pool, True: DemoTransport(Roster.of(settings.demo_models))}
     abandoned = Abandoned(
         drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes
     )

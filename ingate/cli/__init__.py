@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "config": "Print the effective settings, secrets masked.",
+    "demo": "Delete the example traffic of `--demo`.",
     "doctor": "Check that everything the gateway needs is in order.",
     "keys": "Create, list and revoke keys without a running gateway.",
     "migrate": "Bring the database to the schema of this version.",

@@ -1,12 +1,15 @@
 """What `--demo` prepares, once: an organisation with an owner and a key, kept in a file only its user can read."""
 
+import asyncio
 import os
 import secrets
 from pathlib import Path
 
+import click
 import msgspec
 
 from ingate.auth.passwords import hash_password
+from ingate.cli.options import Settings, settings_options
 from ingate.db import Database
 from ingate.errors import Conflict, Unavailable
 from ingate.identity import founding, operator
@@ -14,6 +17,26 @@ from ingate.identity import founding, operator
 FILE = "demo.json"
 ORG = "demo"
 EMAIL = "owner@demo.example"
+
+
+@click.group()
+def command() -> None:
+    """Delete the example traffic of `--demo` without a running gateway."""
+
+
+@command.command(help="Delete the example traffic; real calls stay, and it does not come again.")
+@click.option("--org", default=ORG, show_default=True, help="Slug of the organisation.")
+@settings_options
+def clear(settings: Settings, org: str) -> None:
+    """Prints how many exchanges were deleted."""
+    from ingate.cli import seeding
+    from ingate.storage import open_database
+
+    async def run() -> int:
+        async with open_database(settings) as database:
+            return await seeding.clear(database, org)
+
+    click.echo(f"deleted {asyncio.run(run())} exchanges of example traffic")
 
 
 class Demo(msgspec.Struct, frozen=True):

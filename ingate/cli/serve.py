@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def command(settings: Settings) -> None:
 
 async def serve(settings: Settings) -> None:
     """Runs everything and returns after the drain."""
-    from ingate.cli import demo
+    from ingate.cli import demo, seeding
     from ingate.core import open_core
     from ingate.net import descriptors
     from ingate.rpc import server as rpc_server
@@ -80,6 +81,9 @@ async def serve(settings: Settings) -> None:
         if settings.demo:
             credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
             click.echo(demo.greeting(credentials, url))
+            if settings.demo_traffic:
+                filling = core.supervisor.start("demo.traffic", partial(seeding.seed, core, demo.ORG), may_end=True)
+                stack.callback(filling.cancel)
         sys.stdout.flush()
         _settle_memory()
         giving_back = asyncio.create_task(_give_back(facade.budget))

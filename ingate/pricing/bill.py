@@ -5,12 +5,12 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from ingate.pricing import demo
 from ingate.pricing.card import TOKENS, Card, inclusive
 from ingate.pricing.money import PICO_PER_USD, to_pico, to_usd
 from ingate.pricing.price_list import SLOT, Terms, card_of
 from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, UNCHARGED, Units, Usage, passes
 
-FREE_PROVIDER = "demo"
 TERMS = ("service_tier", "processing", "speed", "search_type")
 """Names in an exchange's metadata that say on what terms the call was made."""
 STATED_COST = "provider_cost_usd"
@@ -33,6 +33,7 @@ class Source(StrEnum):
     LIST = "list"
     PROVIDER = "provider"
     UNKNOWN = "unknown"
+    DEMO = "demo"
 
 
 class Bill(Struct, frozen=True, gc=False):
@@ -48,7 +49,7 @@ class Bill(Struct, frozen=True, gc=False):
 
 
 UNPRICED = Bill(None, Source.UNKNOWN)
-_FREE = Bill(0, Source.LIST)
+_NOTHING = Bill(0, Source.LIST)
 
 
 def bill(  # noqa: PLR0917 -- mapped over columns
@@ -65,8 +66,8 @@ def bill(  # noqa: PLR0917 -- mapped over columns
         return Bill(0, Source.LIST, uncharged)
     if usage == _UNSTATED and not units:
         return _unused(metadata) if stated is None else Bill(stated, Source.PROVIDER)
-    if provider == FREE_PROVIDER:
-        return _FREE
+    if provider == demo.PROVIDER:
+        return Bill(demo.cost(usage), Source.DEMO)
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
     if cost is not None:
         return Bill(cost, Source.LIST, problem if stated is None or stated == cost else _differs(cost, stated))
@@ -77,7 +78,7 @@ def bill(  # noqa: PLR0917 -- mapped over columns
 
 def _unused(metadata: Pairs) -> Bill:
     """Returns what an answer costs that states no use: nothing, where it states that it counted instead."""
-    return _FREE if any(name == COUNTED_TOKENS for name, _ in metadata) else UNPRICED
+    return _NOTHING if any(name == COUNTED_TOKENS for name, _ in metadata) else UNPRICED
 
 
 @lru_cache(1024)

@@ -13,8 +13,8 @@ from gen.ingate.providers.v1.provider_pb2 import (
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.config import Settings
 from ingate.providers.catalogue import KINDS
+from ingate.providers.demo import Roster
 
-DEMO_MODELS = ("demo", "demo-embed")
 TIMEOUT_MS = 300_000
 
 
@@ -58,7 +58,7 @@ def shared_routes(settings: Settings) -> list[Route]:
         host = settings.ollama_host
         routes.append(_route("ollama", PROVIDER_TYPE_OLLAMA, base_url=host if "://" in host else f"http://{host}"))
     if settings.demo:
-        routes.append(_route("demo", PROVIDER_TYPE_DEMO, models=DEMO_MODELS))
+        routes.append(_route("demo", PROVIDER_TYPE_DEMO, models=Roster.of(settings.demo_models).names))
     return routes
 
 

@@ -56,6 +56,8 @@ OPENAI_ROOTS = (
     "/videos",
 )
 """Paths below `/v1`, which SDKs leave out when their base URL does."""
+DEMO_MODEL = "demo"
+"""What the demo model's own names begin with."""
 MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
@@ -108,7 +110,7 @@ def plan(
             path = without_prefix(path, prefix)
     if target is None:
         by_path = by_vendor(targets, vendor(path, headers)) if format in SHARED else by_format(targets, format, model)
-        target = by_path or default(targets, format)
+        target = by_path or default(targets, format, model)
     if target is None:
         raise BadRequest(MISSING if targets else NONE_YET)
     return Plan(target, asked_of(target, path, format), model, prefixed)
@@ -117,11 +119,12 @@ def plan(
 def by_format(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
     """Returns the provider that a path with a wire format means.
 
-    Of the providers that speak the format: one that lists the model; else the best whose type is the format's own.
+    Of the providers that speak the format: one that lists the model; else the best whose type is the format's own. The
+    demo model may list names of others too; it has its own only.
     """
     speaking = [target for target in targets if format in target.speaks]
     for target in speaking:
-        if model is not None and model in target.models:
+        if model is not None and model in target.models and (not target.demo or model.startswith(DEMO_MODEL)):
             return target
     return _best([target for target in speaking if format in target.natural])
 
@@ -156,16 +159,17 @@ def _best(targets: Sequence[Target]) -> Target | None:
     return next(named, None) or next(marked, None) or next(iter(targets), None)
 
 
-def default(targets: Sequence[Target], format: Format) -> Target | None:
+def default(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
     """Returns the provider marked as default, or else the only one that speaks the format, or the only one at all.
 
-    Beside others, the demo model does not count.
+    Beside others, the demo model does not count, unless it lists the model and nobody else speaks the format.
     """
     for target in targets:
         if target.is_default:
             return target
     others = [target for target in targets if not target.demo]
-    for group in ([target for target in others if format in target.speaks], others, targets):
+    standing_in = [target for target in targets if target.demo and model in target.models]
+    for group in ([target for target in others if format in target.speaks], standing_in, others, targets):
         if len(group) == 1:
             return group[0]
     return None

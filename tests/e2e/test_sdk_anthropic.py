@@ -7,7 +7,7 @@ import anthropic
 import pytest
 import pytest_asyncio
 
-from tests.support.entries import MILLION, assert_answered, dollars
+from tests.support.entries import MILLION, assert_answered, demo_dollars, dollars
 from tests.support.gateway import gateway
 from tests.support.upstream import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, TEXT, ScriptedUpstream, status
 
@@ -146,7 +146,7 @@ async def test_a_providers_error_is_the_sdks_own_exception(org, up):
 
 
 async def test_the_demo_model_answers_everything(org):
-    """Whole, streamed and counted answers of the built-in model agree with one another and cost nothing."""
+    """Whole, streamed and counted answers of the built-in model agree, and have an example of a price."""
     async with sdk(org) as client:
         whole = await client.messages.create(model="demo", max_tokens=64, messages=ASK)
         entry = await org.last()
@@ -162,7 +162,8 @@ async def test_the_demo_model_answers_everything(org):
     counts = {"input": whole.usage.input_tokens, "output": whole.usage.output_tokens}
     assert_answered(entry, provider="demo", model="demo", stream=False, **counts)
     assert_answered(streamed, provider="demo", model="demo", stream=True, **counts)
-    assert dollars(entry) == dollars(streamed) == 0
+    assert dollars(entry) == dollars(streamed) == demo_dollars(**counts)
+    assert entry["cost_source"] == "demo"
 
 
 async def test_the_demo_model_calls_a_tool(org):

@@ -8,7 +8,7 @@ import pytest_asyncio
 from google import genai
 from google.genai import errors, types
 
-from tests.support.entries import MILLION, assert_answered, dollars
+from tests.support.entries import MILLION, assert_answered, demo_dollars, dollars
 from tests.support.gateway import gateway
 from tests.support.upstream import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, TEXT, ScriptedUpstream, status
 
@@ -115,7 +115,7 @@ async def test_a_providers_error_is_the_sdks_own_exception(org, up):
 
 
 async def test_the_demo_model_answers_and_calls_tools(org):
-    """Whole and streamed answers of the built-in model agree, cost nothing, and may be tool calls."""
+    """Whole and streamed answers of the built-in model agree, have an example of a price, and may be tool calls."""
     weather = types.FunctionDeclaration(name="get_weather", description="The weather of a city.")
     config = types.GenerateContentConfig(
         tools=[types.Tool(function_declarations=[weather])],
@@ -138,6 +138,7 @@ async def test_the_demo_model_answers_and_calls_tools(org):
     }
     assert_answered(entry, provider="demo", model="demo", stream=False, **counts)
     assert_answered(streamed, provider="demo", model="demo", stream=True, **counts)
-    assert dollars(entry) == dollars(streamed) == 0
+    assert dollars(entry) == dollars(streamed) == demo_dollars(**counts)
+    assert entry["cost_source"] == "demo"
     assert called.function_calls[0].name == "get_weather"
     assert calling["metadata"]["tool_calls"] == "1"

@@ -7,7 +7,8 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.support.entries import MILLION, assert_answered, dollars
+from ingate.providers.demo.names import MODELS
+from tests.support.entries import MILLION, assert_answered, demo_dollars, dollars
 from tests.support.gateway import gateway
 from tests.support.upstream import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, TEXT, ScriptedUpstream, status
 
@@ -142,7 +143,7 @@ async def test_models_are_listed_and_retrieved(org, up, base):
         listed = [model.id async for model in client.models.list()]
         one = await client.models.retrieve("gpt-4o-mini")
 
-    assert listed == ["test-model", "demo", "demo-embed"]
+    assert listed == ["test-model", *sorted(MODELS)]
     assert one.id == "gpt-4o-mini"
     assert [request.target for request in up.requests[-2:]] == [b"/v1/models", b"/v1/models/gpt-4o-mini"]
     entry = await org.last()
@@ -177,7 +178,7 @@ async def test_a_wrong_key_is_an_authentication_error(org, key, error):
 
 
 async def test_the_demo_model_answers_everything(org):
-    """Chat, stream, Responses and embeddings of the built-in model cost nothing and count honestly."""
+    """Chat, stream, Responses and embeddings of the built-in model have an example of a price and count honestly."""
     async with sdk(org) as client:
         whole = await client.chat.completions.create(model="demo", messages=ASK)
         entry = await org.last()
@@ -197,7 +198,8 @@ async def test_the_demo_model_answers_everything(org):
     counts = {"input": whole.usage.prompt_tokens, "output": whole.usage.completion_tokens}
     assert_answered(entry, provider="demo", model="demo", stream=False, **counts)
     assert_answered(streamed, provider="demo", model="demo", stream=True, **counts)
-    assert dollars(entry) == dollars(streamed) == 0
+    assert dollars(entry) == dollars(streamed) == demo_dollars(**counts)
+    assert entry["cost_source"] == "demo"
     assert streamed["completion"] == text
 
 

@@ -14,7 +14,7 @@ FLEET = [
     target("gemini"),
     target("ollama"),
     target("groq", "openai-compatible", models=["llama-3"]),
-    target("demo", models=["demo"]),
+    target("demo", models=["demo", "gpt-4o", "claude-x"]),
 ]
 CHAT = "/v1/chat/completions"
 
@@ -48,6 +48,8 @@ def planned(targets, path, model=None, *, named=None, headers=(), **fields):
         (CHAT, "llama-3", {}, "groq"),
         (CHAT, "demo", {}, "demo"),
         ("/v1/messages", "demo", {}, "demo"),
+        # The demo model stands in for models of others only where nobody has them.
+        ("/v1/messages", "claude-x", {}, "anthropic"),
         # A prefix that names a provider; one that names none belongs to the model.
         (CHAT, "groq/mixtral", {}, "groq"),
         (CHAT, "anthropic/claude", {}, "anthropic"),
@@ -107,6 +109,10 @@ def test_a_header_that_names_nobody_is_refused():
         ([target("groq", "openai-compatible"), target("demo")], CHAT, "groq"),
         ([target("azure-openai"), target("demo")], "/v1/models", "azure-openai"),
         ([target("own", "http"), target("demo")], "/anything/you/want", "own"),
+        # It stands in for a model that it lists where nobody else would do.
+        ([target("anthropic"), target("demo", models=["m"])], CHAT, "demo"),
+        ([target("groq", "openai-compatible"), target("demo", models=["m"])], CHAT, "groq"),
+        ([target("own", "http", is_default=True), target("demo", models=["m"])], CHAT, "own"),
         ([target("demo")], "/anything/you/want", "demo"),
         ([target("demo")], "/v1/models", "demo"),
     ],

@@ -4,20 +4,26 @@ from typing import Any
 
 import msgspec
 
-from ingate.providers.demo import DemoTransport
+from ingate.providers.demo import DemoTransport, Roster
 from ingate.proxy.ports import Origin, OutboundRequest
 from tests.support.exchanges import account
 
 MOMENT = 1_800_000_000
+OWN = Roster()
 
 
 async def ask(
-    path: str, body: Any = None, *, method: str = "POST", headers: list[tuple[bytes, bytes]] | None = None
+    path: str,
+    body: Any = None,
+    *,
+    method: str = "POST",
+    headers: list[tuple[bytes, bytes]] | None = None,
+    roster: Roster = OWN,
 ) -> tuple[int, dict[bytes, bytes], list[bytes]]:
     """Returns status, headers and body pieces; `body` is JSON unless it is bytes already."""
     payload = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
     request = OutboundRequest(method, account(Origin("http", "demo.invalid", 80)), path, headers or [], payload)
-    answer = await DemoTransport(clock=lambda: MOMENT).send(request)
+    answer = await DemoTransport(roster, clock=lambda: MOMENT).send(request)
     pieces = []
     while piece := await answer.read():
         pieces.append(piece)

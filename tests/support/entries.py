@@ -10,6 +10,11 @@ def dollars(entry):
     return None if entry["cost_usd"] is None else Decimal(str(entry["cost_usd"]))
 
 
+def demo_dollars(input=0, output=0):
+    """Returns what the demo model's price makes of so many tokens."""
+    return (input * 1 + output * 4) / Decimal(MILLION)
+
+
 def assert_answered(entry, *, provider, model, stream, **tokens):
     """Checks an exchange that went well: who, how long, which bodies, and the token counts by their field's first word.
 

@@ -47,8 +47,13 @@ class Spawned:
 
 @contextmanager
 def demo_gateway(data_dir, *flags, env=None):
-    """Yields a `Spawned` that keeps its data in `data_dir`; `flags` go to `ingate serve`. Leaving kills it."""
-    argv = ingate_argv("serve", "--demo", "--port", "0", "--grpc-port", "0", "--data-dir", str(data_dir), *flags)
+    """Yields a `Spawned` that keeps its data in `data_dir`; `flags` go to `ingate serve`. Leaving kills it.
+
+    There is no example traffic unless a flag asks for it.
+    """
+    argv = ingate_argv(
+        "serve", "--demo", "--no-demo-traffic", "--port", "0", "--grpc-port", "0", "--data-dir", str(data_dir), *flags
+    )
     with Child(argv, env=env) as child:
         ready = child.expect(r"is ready: (http://\S+) \(gRPC (\S+)\)", timeout=60)
         key = child.expect(r"^ +key +(sk-ingate-\S+)$", timeout=60)

@@ -29,9 +29,9 @@ class Stamp:
     digest: str
     created: int
 
-    def name(self, prefix: str) -> str:
-        """Returns an identifier: prefix and 24 hex digits. The same request gives the same identifier."""
-        return prefix + self.digest[:24]
+    def name(self, prefix: str, place: int = 0) -> str:
+        """Returns an identifier: prefix and 24 hex digits. The same request and place give the same identifier."""
+        return f"{prefix}{self.digest[:22]}{place:02x}"
 
 
 def whole(value: Any, status: int = 200) -> Answer:

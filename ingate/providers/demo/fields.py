@@ -16,13 +16,16 @@ MOST_BRACES = 100_000
 """Opening braces in a body: a bound on its objects that costs nothing to check."""
 LARGEST_COUNT = 2**31 - 1
 MOST_STOPS = 64
+MOST_CHOICES = 8
+MOST_ALTERNATIVES = 20
 
 
 class Fault(Exception):
     """What the caller did wrong: HTTP status, sentence, the field it is about, and a stable code.
 
     Codes: `invalid_json`, `missing_required_parameter`, `invalid_value`, `request_too_large`,
-    `context_length_exceeded`, `model_not_found`, `previous_response_not_found`, `unknown_url`, `method_not_allowed`.
+    `context_length_exceeded`, `model_not_found`, `previous_response_not_found`, `response_not_found`, `unknown_url`,
+    `method_not_allowed`, and what models say that answer errors: `rate_limit_exceeded`, `server_error` and the like.
     """
 
     def __init__(self, status: int, message: str, code: str, field: str | None = None) -> None:
@@ -135,11 +138,18 @@ def as_count(value: Any, field: str) -> int:
     raise invalid(field, "an integer of at least 1")
 
 
-def as_one(value: Any, field: str) -> int:
-    """Returns one if `value` is that; the demo model gives a single answer. Raises `Fault`."""
-    if as_integer(value, field) == 1:
-        return 1
-    raise invalid(field, "1, the demo model gives one answer")
+def as_few(value: Any, field: str) -> int:
+    """Returns `value` if it is a number of choices that the demo model gives. Raises `Fault`."""
+    if 1 <= as_integer(value, field) <= MOST_CHOICES:
+        return int(value)
+    raise invalid(field, f"an integer from 1 to {MOST_CHOICES}")
+
+
+def as_alternatives(value: Any, field: str) -> int:
+    """Returns `value` if it is a number of alternatives to tell of each token. Raises `Fault`."""
+    if 0 <= as_integer(value, field) <= MOST_ALTERNATIVES:
+        return int(value)
+    raise invalid(field, f"an integer from 0 to {MOST_ALTERNATIVES}")
 
 
 def as_stops(value: Any, field: str) -> tuple[str, ...]:

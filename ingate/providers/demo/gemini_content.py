@@ -1,164 +1,171 @@
 """Gemini generateContent, streamGenerateContent and countTokens, answered. Knows that format and the demo model."""
 
+import base64
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
 
-from ingate.providers.demo import answers
+from ingate.providers.demo import answers, likelihoods, media
 from ingate.providers.demo.answers import Answer, Stamp
 from ingate.providers.demo.fields import (
     JsonObject,
+    as_alternatives,
     as_array,
-    as_count,
-    as_filled_array,
-    as_name,
+    as_few,
+    as_flag,
     as_object,
-    as_one,
-    as_stops,
     as_text,
-    invalid,
     maybe,
-    must,
-    path,
 )
 from ingate.providers.demo.gemini_names import camel
-from ingate.providers.demo.model import Choice, Prompt, Reply, Role, Tool, Turn, answer, as_json, read
-from ingate.providers.demo.tooling import forced, offered
+from ingate.providers.demo.gemini_request import CONFIG, config_of, prompt_of, thinking_of
+from ingate.providers.demo.model import Reply, read
+from ingate.providers.demo.model import answers as answers_of
 
-_ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool"}
+_FINISHES = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An answered request: the candidates, and what the caller wants to have with them.
+
+    `thoughts`: what was thought. `alternatives` of each token, None for no likelihoods. `medium`: a part that is a
+    picture or a sound, with its modality and its tokens.
+    """
+
+    replies: list[Reply]
+    model: str
+    stamp: Stamp
+    thoughts: bool
+    alternatives: int | None
+    medium: tuple[JsonObject, str, int] | None
 
 
 def generate(body: JsonObject, model: str, stamp: Stamp) -> Answer:
     """Answers `:generateContent`. Raises `Fault`."""
-    reply = answer(_prompt(camel(body)))
-    return answers.whole(_chunk(_parts(reply), reply, reply.output_tokens, model, stamp, last=True))
+    asked = _answered(camel(body), model, stamp)
+    candidates = [_candidate(asked, place, _parts(asked, reply)) for place, reply in enumerate(asked.replies)]
+    return answers.whole(_chunk(asked, candidates, sum(reply.spoken_tokens for reply in asked.replies)))
 
 
 def stream(body: JsonObject, model: str, stamp: Stamp, *, as_events: bool) -> Answer:
     """Answers `:streamGenerateContent`, as server-sent events or as one growing JSON array. Raises `Fault`."""
-    chunks = _chunks(answer(_prompt(camel(body))), model, stamp)
+    chunks = _chunks(_answered(camel(body), model, stamp))
     if as_events:
         return answers.event_stream(map(answers.data, chunks))
     pieces = [(b"[" if place == 0 else b",\r\n") + msgspec.json.encode(chunk) for place, chunk in enumerate(chunks)]
     return Answer(200, answers.JSON, (*pieces, b"]"))
 
 
-def count_tokens(body: JsonObject, _model: str, _stamp: Stamp) -> Answer:
+def count_tokens(body: JsonObject, model: str, _stamp: Stamp) -> Answer:
     """Answers `:countTokens`. Raises `Fault`."""
     given = camel(body)
     asked = maybe(as_object, given, "generateContentRequest")
-    total = read(_prompt(given if asked is None else camel(asked)))
+    total = read(prompt_of(given if asked is None else camel(asked), model)).total
     return answers.whole({"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]})
 
 
-def texts_of(content: JsonObject, where: str) -> list[str]:
-    """Returns the texts in a content's parts. Raises `Fault`."""
-    parts = must(as_filled_array, content, "parts", where)
-    objects = [as_object(item, f"{where}.parts[{place}]") for place, item in enumerate(parts)]
-    texts = [maybe(as_text, part, "text", f"{where}.parts[{place}]") for place, part in enumerate(objects)]
-    return [text for text in texts if text]
+def _answered(body: JsonObject, model: str, stamp: Stamp) -> _Asked:
+    prompt, config = prompt_of(body, model), config_of(body)
+    number = maybe(as_few, config, "candidateCount", CONFIG) or 1
+    likely = maybe(as_flag, config, "responseLogprobs", CONFIG)
+    alternatives = maybe(as_alternatives, config, "logprobs", CONFIG) or 0
+    return _Asked(
+        answers_of(prompt, number),
+        model,
+        stamp,
+        thoughts=maybe(as_flag, thinking_of(config), "includeThoughts", f"{CONFIG}.thinkingConfig") or False,
+        alternatives=alternatives if likely else None,
+        medium=_medium(config, stamp),
+    )
 
 
-def _prompt(body: JsonObject) -> Prompt:
-    told = maybe(as_object, body, "systemInstruction")
-    turns = [] if told is None else [Turn("system", text) for text in texts_of(told, "systemInstruction")]
-    for place, item in enumerate(must(as_filled_array, body, "contents")):
-        turns += _turns(as_object(item, f"contents[{place}]"), f"contents[{place}]")
-    listed = maybe(as_array, body, "tools") or []
-    tools = offered([tool for place, item in enumerate(listed) for tool in _tools(item, f"tools[{place}]")], "tools")
-    choice, allowed = _choice(body, tools)
-    config, where = camel(maybe(as_object, body, "generationConfig") or {}), "generationConfig"
-    maybe(as_one, config, "candidateCount", where)
-    kind = maybe(as_text, config, "responseMimeType", where) or "text/plain"
-    if kind not in ("text/plain", "application/json"):
-        raise invalid("generationConfig.responseMimeType", "text/plain or application/json")
-    schemas = [maybe(as_object, config, key, where) for key in ("responseJsonSchema", "responseSchema")]
-    most, stops = maybe(as_count, config, "maxOutputTokens", where), maybe(as_stops, config, "stopSequences", where)
-    schema = schemas[0] or schemas[1]
-    return Prompt(tuple(turns), tools, choice, allowed, most, stops or (), json=kind != "text/plain", schema=schema)
+def _medium(config: JsonObject, stamp: Stamp) -> tuple[JsonObject, str, int] | None:
+    listed = maybe(as_array, config, "responseModalities", CONFIG) or []
+    wanted = {as_text(item, f"{CONFIG}.responseModalities[{place}]").upper() for place, item in enumerate(listed)}
+    if "IMAGE" in wanted:
+        return _inline("image/png", media.picture(stamp.digest)), "IMAGE", media.PICTURE_TOKENS
+    if "AUDIO" in wanted:
+        kind = f"audio/L16;codec=pcm;rate={media.RATE}"
+        return _inline(kind, media.pcm(stamp.digest)), "AUDIO", media.SOUND_TOKENS
+    return None
 
 
-def _turns(content: JsonObject, where: str) -> list[Turn]:
-    role = maybe(as_text, content, "role", where) or "user"
-    if role not in _ROLES:
-        raise invalid(path(where, "role"), "user or model")
-    turns = []
-    for place, item in enumerate(must(as_filled_array, content, "parts", where)):
-        at = f"{where}.parts[{place}]"
-        part = camel(as_object(item, at))
-        if (text := maybe(as_text, part, "text", at)) is not None:
-            turns.append(Turn(_ROLES[role], text))
-        if (call := maybe(as_object, part, "functionCall", at)) is not None:
-            turns.append(Turn("assistant", must(as_name, call, "name", f"{at}.functionCall")))
-            turns.append(Turn("assistant", as_json(maybe(as_object, call, "args", f"{at}.functionCall") or {})))
-        if (result := maybe(as_object, part, "functionResponse", at)) is not None:
-            must(as_name, result, "name", f"{at}.functionResponse")
-            turns.append(Turn("tool", as_json(maybe(as_object, result, "response", f"{at}.functionResponse") or {})))
-    return turns
+def _inline(kind: str, content: bytes) -> JsonObject:
+    return {"inlineData": {"mimeType": kind, "data": base64.b64encode(content).decode()}}
 
 
-def _tools(value: Any, where: str) -> list[Tool]:
-    tool = camel(as_object(value, where))
-    if unread := sorted(key for key in tool if key != "functionDeclarations"):
-        raise invalid(path(where, unread[0][:40]), "no such tool; the demo model has functionDeclarations only")
-    declared = must(as_array, tool, "functionDeclarations", where)
-    return [_declared(item, f"{where}.functionDeclarations[{place}]") for place, item in enumerate(declared)]
+def _parts(asked: _Asked, reply: Reply) -> list[JsonObject]:
+    parts: list[JsonObject] = []
+    if reply.thoughts and asked.thoughts:
+        parts.append({"text": reply.thought, "thought": True})
+    if reply.pieces and reply.finish != "refusal":
+        parts.append({"text": reply.text})
+    parts += [{"functionCall": {"name": call.name, "args": call.arguments}} for call in reply.calls]
+    return parts + ([asked.medium[0]] if asked.medium is not None and not reply.calls else [])
 
 
-def _declared(value: Any, where: str) -> Tool:
-    function = camel(as_object(value, where))
-    schemas = [maybe(as_object, function, key, where) for key in ("parametersJsonSchema", "parameters")]
-    described = maybe(as_text, function, "description", where) or ""
-    return Tool(must(as_name, function, "name", where), described, schemas[0] or schemas[1] or {})
+def _candidate(asked: _Asked, place: int, parts: list[JsonObject], *, last: bool = True) -> JsonObject:
+    reply = asked.replies[place]
+    candidate: JsonObject = {"content": {"role": "model", "parts": parts}, "index": place}
+    if not last:
+        return candidate
+    candidate["finishReason"] = _FINISHES[reply.finish]
+    if asked.alternatives is not None and reply.pieces:
+        chosen = [likelihoods.likelihood(token, at) for at, token in enumerate(reply.pieces)]
+        candidate["avgLogprobs"] = sum(chosen) / len(chosen)
+        candidate["logprobsResult"] = likelihoods.gemini(reply.pieces, asked.alternatives)
+    return candidate
 
 
-def _choice(body: JsonObject, tools: tuple[Tool, ...]) -> tuple[Choice, tuple[str, ...]]:
-    config = camel(maybe(as_object, body, "toolConfig") or {})
-    where = "toolConfig.functionCallingConfig"
-    calling = camel(maybe(as_object, config, "functionCallingConfig", "toolConfig") or {})
-    names = maybe(as_array, calling, "allowedFunctionNames", where) or []
-    names = [as_name(name, f"{where}.allowedFunctionNames[{place}]") for place, name in enumerate(names)]
-    match (maybe(as_text, calling, "mode", where) or "AUTO").upper():
-        case "ANY":
-            return "required", forced(tools, names, f"{where}.allowedFunctionNames" if names else where)
-        case "NONE":
-            return "none", ()
-        case "AUTO" | "VALIDATED" | "MODE_UNSPECIFIED":
-            return "auto", tuple(names)
-        case _:
-            raise invalid(f"{where}.mode", "AUTO, ANY, NONE or VALIDATED")
-
-
-def _parts(reply: Reply) -> list[JsonObject]:
-    if reply.call is not None:
-        return [{"functionCall": {"name": reply.call.name, "args": reply.call.arguments}}]
-    return [{"text": reply.text}] if reply.pieces else []
-
-
-def _chunk(
-    parts: list[JsonObject], reply: Reply, emitted: int, model: str, stamp: Stamp, *, last: bool = False
-) -> JsonObject:
-    candidate: JsonObject = {"content": {"role": "model", "parts": parts}, "index": 0}
-    if last:
-        candidate["finishReason"] = "MAX_TOKENS" if reply.finish == "length" else "STOP"
-    used = {
-        "promptTokenCount": reply.input_tokens,
-        "candidatesTokenCount": emitted,
-        "totalTokenCount": reply.input_tokens + emitted,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": reply.input_tokens}],
+def _chunk(asked: _Asked, candidates: list[JsonObject], emitted: int, *, last: bool = True) -> JsonObject:
+    count = asked.replies[0].input
+    thought = sum(len(reply.thoughts) for reply in asked.replies)
+    used: JsonObject = {
+        "promptTokenCount": count.total,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": count.total}],
     }
-    named = {"modelVersion": model, "responseId": stamp.digest[:24]}
-    return {"candidates": [candidate], "usageMetadata": used} | named
+    if asked.medium is not None and last:
+        _, modality, cost = asked.medium
+        drawn = cost * sum(not reply.calls for reply in asked.replies)
+        used["candidatesTokensDetails"] = [
+            {"modality": "TEXT", "tokenCount": emitted},
+            {"modality": modality, "tokenCount": drawn},
+        ]
+        emitted += drawn
+    used |= {"candidatesTokenCount": emitted, "totalTokenCount": count.total + thought + emitted}
+    if count.cached:
+        used["cachedContentTokenCount"] = count.cached
+    if thought:
+        used["thoughtsTokenCount"] = thought
+    named = {"modelVersion": asked.model, "responseId": asked.stamp.digest[:24]}
+    return {"candidates": candidates, "usageMetadata": used} | named
 
 
-def _chunks(reply: Reply, model: str, stamp: Stamp) -> Iterator[JsonObject]:
-    if reply.call is not None or not reply.pieces:
-        yield _chunk(_parts(reply), reply, reply.output_tokens, model, stamp, last=True)
-        return
-    pieces = answers.deltas(reply.pieces)
-    for place, piece in enumerate(pieces):
-        last = place == len(pieces) - 1
-        # Counts grow with the stream, and the last one is exact.
-        emitted = reply.output_tokens if last else (place + 1) * -(-len(reply.pieces) // len(pieces))
-        yield _chunk([{"text": piece}], reply, emitted, model, stamp, last=last)
+def _chunks(asked: _Asked) -> Iterator[JsonObject]:
+    emitted = 0
+    for place, reply in enumerate(asked.replies):
+        streamed = list(_streamed(asked, reply))
+        for number, (parts, tokens) in enumerate(streamed, 1):
+            last = number == len(streamed)
+            emitted += tokens
+            candidate = _candidate(asked, place, parts, last=last)
+            # Counts grow with the stream, and the last ones are exact.
+            yield _chunk(asked, [candidate], emitted, last=last and place == len(asked.replies) - 1)
+
+
+def _streamed(asked: _Asked, reply: Reply) -> Iterator[tuple[list[JsonObject], int]]:
+    """Yields the parts of each chunk of a candidate, and how many tokens are in them that are no thoughts."""
+    for piece in answers.deltas(reply.thoughts) if asked.thoughts else ():
+        yield [{"text": piece, "thought": True}], 0
+    pieces = [] if reply.finish == "refusal" else answers.deltas(reply.pieces)
+    rest = [part for part in _parts(asked, reply) if "text" not in part]
+    done = 0
+    for number, piece in enumerate(pieces, 1):
+        last = number == len(pieces)
+        size = reply.spoken_tokens - done if last else -(-len(reply.pieces) // len(pieces))
+        done += size
+        yield [{"text": piece}] + (rest if last else []), size
+    if not pieces:
+        yield rest, reply.spoken_tokens

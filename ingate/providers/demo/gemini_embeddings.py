@@ -5,8 +5,8 @@ from typing import Any
 from ingate.providers.demo import vectors
 from ingate.providers.demo.answers import Answer, Stamp, whole
 from ingate.providers.demo.fields import JsonObject, as_filled_array, as_object, maybe, must
-from ingate.providers.demo.gemini_content import texts_of
 from ingate.providers.demo.gemini_names import camel
+from ingate.providers.demo.gemini_request import texts_of
 from ingate.providers.demo.openai_embeddings import as_dimensions, budget
 
 

@@ -1,173 +1,64 @@
 """OpenAI Chat Completions, answered. Knows that format and the demo model; no HTTP."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
+from ingate.providers.demo import likelihoods, tokens
 from ingate.providers.demo.answers import Answer, Stamp, data, deltas, event_stream, whole
-from ingate.providers.demo.catalogue import model_of
-from ingate.providers.demo.fields import (
-    JsonObject,
-    as_array,
-    as_count,
-    as_filled_array,
-    as_flag,
-    as_name,
-    as_object,
-    as_one,
-    as_stops,
-    as_text,
-    invalid,
-    maybe,
-    must,
-    path,
-)
-from ingate.providers.demo.model import Choice, Prompt, Reply, Role, Tool, Turn, answer
-from ingate.providers.demo.tooling import forced, offered
+from ingate.providers.demo.fields import JsonObject, as_alternatives, as_few, as_flag, as_object, maybe
+from ingate.providers.demo.model import Call, Reply, answers
+from ingate.providers.demo.openai_chat_request import prompt_of
 
 DONE = b"data: [DONE]\n\n"
+CALLS_A_CHOICE = 32
+"""Identifiers that are set apart for the calls of each choice."""
 
-_ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
+_FINISHES = {"refusal": "stop"}
 
 
-def chat_completions(body: JsonObject, stamp: Stamp) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a caller wants to know beside the text: `alternatives` of each token, None for no likelihoods at all."""
+
+    alternatives: int | None
+    with_usage: bool = False
+
+
+def chat_completions(body: JsonObject, model: str, stamp: Stamp) -> Answer:
     """Answers POST /v1/chat/completions, whole or streamed. Raises `Fault`."""
-    model = model_of(body)
-    prompt = _prompt(body)
-    maybe(as_one, body, "n")
+    prompt = prompt_of(body, model)
+    number = maybe(as_few, body, "n") or 1
     streamed = maybe(as_flag, body, "stream")
-    options = maybe(as_object, body, "stream_options") or {}
-    with_usage = maybe(as_flag, options, "include_usage", "stream_options") or False
-    reply = answer(prompt)
+    told = Told(_alternatives(body), with_usage(body))
+    replies = answers(prompt, number)
     if streamed:
-        return event_stream(_events(reply, model, stamp, with_usage))
-    choice = {"index": 0, "message": _message(reply, stamp), "logprobs": None, "finish_reason": reply.finish}
-    head = _head("chat.completion", model, stamp)
-    return whole(head | {"choices": [choice], "usage": usage(reply.input_tokens, reply.output_tokens)})
+        return event_stream(_events(replies, model, stamp, told))
+    choices = [_choice(place, reply, stamp, told) for place, reply in enumerate(replies)]
+    return whole(_head("chat.completion", model, stamp) | {"choices": choices, "usage": usage(replies)})
 
 
-def usage(input_tokens: int, output_tokens: int) -> JsonObject:
-    """Returns OpenAI's usage object; nothing is cached, reasoned or heard."""
+def with_usage(body: JsonObject) -> bool:
+    """Tells whether a stream is to end with the usage. Raises `Fault`."""
+    options = maybe(as_object, body, "stream_options") or {}
+    return maybe(as_flag, options, "include_usage", "stream_options") or False
+
+
+def usage(replies: list[Reply]) -> JsonObject:
+    """Returns OpenAI's usage object of several answers to one prompt; nothing is heard."""
+    count, output = replies[0].input, sum(reply.output_tokens for reply in replies)
+    thought = sum(len(reply.thoughts) for reply in replies)
     return {
-        "prompt_tokens": input_tokens,
-        "completion_tokens": output_tokens,
-        "total_tokens": input_tokens + output_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens": count.total,
+        "completion_tokens": output,
+        "total_tokens": count.total + output,
+        "prompt_tokens_details": {"cached_tokens": count.cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0},
     }
 
 
-def text_of(value: Any, field: str) -> str:
-    """Returns the text of a content that is a string or an array of typed parts. Raises `Fault`."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list):
-        raise invalid(field, "a string or an array of parts")
-    texts = []
-    for place, item in enumerate(as_array(value, field)):
-        where = f"{field}[{place}]"
-        part = as_object(item, where)
-        must(as_name, part, "type", where)
-        # Parts without text (images, audio, files) are taken and not read.
-        texts += [maybe(as_text, part, key, where) for key in ("text", "refusal")]
-    return "\n".join(text for text in texts if text)
-
-
-def tool_choice(body: JsonObject, tools: tuple[Tool, ...], named_in: str | None) -> tuple[Choice, tuple[str, ...]]:
-    """Returns the mode and the names of `tool_choice`. Raises `Fault`.
-
-    A chosen function's name lies in the member `named_in` of the choice, or in the choice itself.
-    """
-    choice, where = body.get("tool_choice"), "tool_choice"
-    if isinstance(choice, dict):
-        if named_in is not None:
-            choice, where = must(as_object, choice, named_in, where), path(where, named_in)
-        name = must(as_name, choice, "name", where)
-        return "required", forced(tools, [name], path(where, "name"))
-    match choice:
-        case "none":
-            return "none", ()
-        case "auto" | None:
-            return "auto", ()
-        case "required":
-            return "required", forced(tools, [], where)
-        case _:
-            raise invalid(where, "none, auto, required or a function")
-
-
-def _prompt(body: JsonObject) -> Prompt:
-    turns = tuple(
-        turn for place, item in enumerate(must(as_filled_array, body, "messages")) for turn in _turns(item, place)
-    )
-    tools = offered([_tool(item, place) for place, item in enumerate(maybe(as_array, body, "tools") or [])], "tools")
-    choice, allowed = tool_choice(body, tools, named_in="function")
-    form, schema = _response_format(body)
-    limits = [maybe(as_count, body, key) for key in ("max_completion_tokens", "max_tokens")]
-    return Prompt(
-        turns=turns,
-        tools=tools,
-        choice=choice,
-        allowed=allowed,
-        max_tokens=limits[0] or limits[1],
-        stop=maybe(as_stops, body, "stop") or (),
-        json=form != "text",
-        schema=schema,
-    )
-
-
-def _turns(item: Any, place: int) -> Iterator[Turn]:
-    where = f"messages[{place}]"
-    message = as_object(item, where)
-    role = must(as_text, message, "role", where)
-    if role not in _ROLES:
-        raise invalid(path(where, "role"), "one of " + ", ".join(_ROLES))
-    calls = maybe(as_array, message, "tool_calls", where) or []
-    if role == "tool":
-        must(as_name, message, "tool_call_id", where)
-    if calls and role == "assistant":
-        text = maybe(text_of, message, "content", where) or ""
-    elif role == "assistant":
-        text = maybe(text_of, message, "content", where) or maybe(as_text, message, "refusal", where) or ""
-    else:
-        text = must(text_of, message, "content", where)
-    yield Turn(_ROLES[role], text)
-    for number, call in enumerate(calls):
-        at = f"{where}.tool_calls[{number}]"
-        function = must(as_object, as_object(call, at), "function", at)
-        at += ".function"
-        yield Turn("assistant", must(as_name, function, "name", at))
-        yield Turn("assistant", maybe(as_text, function, "arguments", at) or "")
-
-
-def _tool(item: Any, place: int) -> Tool:
-    where = f"tools[{place}]"
-    tool = as_object(item, where)
-    if tool.get("type") != "function":
-        raise invalid(path(where, "type"), "function")
-    function = must(as_object, tool, "function", where)
-    where += ".function"
-    name = must(as_name, function, "name", where)
-    described = maybe(as_text, function, "description", where) or ""
-    return Tool(name, described, maybe(as_object, function, "parameters", where) or {})
-
-
-def _response_format(body: JsonObject) -> tuple[str, Any]:
-    form = maybe(as_object, body, "response_format")
-    if form is None:
-        return "text", None
-    kind = must(as_text, form, "type", "response_format")
-    if kind == "json_schema":
-        described = must(as_object, form, "json_schema", "response_format")
-        return kind, maybe(as_object, described, "schema", "response_format.json_schema")
-    if kind not in ("text", "json_object"):
-        raise invalid("response_format.type", "text, json_object or json_schema")
-    return kind, None
+def _alternatives(body: JsonObject) -> int | None:
+    number = maybe(as_alternatives, body, "top_logprobs") or 0
+    return number if maybe(as_flag, body, "logprobs") else None
 
 
 def _head(kind: str, model: str, stamp: Stamp) -> JsonObject:
@@ -175,31 +66,53 @@ def _head(kind: str, model: str, stamp: Stamp) -> JsonObject:
     return named | {"service_tier": "default", "system_fingerprint": "fp_ingate_demo"}
 
 
-def _message(reply: Reply, stamp: Stamp) -> JsonObject:
+def _choice(place: int, reply: Reply, stamp: Stamp, told: Told) -> JsonObject:
     message: JsonObject = {"role": "assistant", "content": reply.text, "refusal": None, "annotations": []}
-    if reply.call is None:
-        return message
-    function = {"name": reply.call.name, "arguments": "".join(reply.call.pieces)}
-    call = {"id": stamp.name("call_"), "type": "function", "function": function}
-    return message | {"content": None, "tool_calls": [call]}
+    if reply.finish == "refusal":
+        message |= {"content": None, "refusal": reply.text}
+    if reply.calls:
+        named = [_call(call, stamp.name("call_", place * CALLS_A_CHOICE + n)) for n, call in enumerate(reply.calls)]
+        message |= {"content": None, "tool_calls": named}
+    finish = _FINISHES.get(reply.finish, reply.finish)
+    likely = _likelihoods(reply.pieces, 0, reply, told)
+    return {"index": place, "message": message, "logprobs": likely, "finish_reason": finish}
 
 
-def _events(reply: Reply, model: str, stamp: Stamp, with_usage: bool) -> Iterator[bytes]:
-    head = _head("chat.completion.chunk", model, stamp) | ({"usage": None} if with_usage else {})
+def _call(call: Call, name: str) -> JsonObject:
+    if call.free:
+        return {"id": name, "type": "custom", "custom": {"name": call.name, "input": call.text}}
+    return {"id": name, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
-    def chunk(delta: JsonObject, finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return data(head | {"choices": [choice]})
 
-    yield chunk({"role": "assistant", "content": "" if reply.call is None else None, "refusal": None})
-    for piece in deltas(reply.pieces):
-        yield chunk({"content": piece})
-    if reply.call is not None:
-        function = {"name": reply.call.name, "arguments": ""}
-        yield chunk({"tool_calls": [{"index": 0, "id": stamp.name("call_"), "type": "function", "function": function}]})
-        for piece in deltas(reply.call.pieces):
-            yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
-    yield chunk({}, reply.finish)
-    if with_usage:
-        yield data(head | {"choices": [], "usage": usage(reply.input_tokens, reply.output_tokens)})
+def _likelihoods(pieces: tuple[str, ...], start: int, reply: Reply, told: Told) -> JsonObject | None:
+    if told.alternatives is None or reply.calls:
+        return None
+    made = likelihoods.openai(pieces, told.alternatives, start)
+    return {"content": None, "refusal": made} if reply.finish == "refusal" else {"content": made, "refusal": None}
+
+
+def _events(replies: list[Reply], model: str, stamp: Stamp, told: Told) -> Iterator[bytes]:
+    head = _head("chat.completion.chunk", model, stamp) | ({"usage": None} if told.with_usage else {})
+    for place, reply in enumerate(replies):
+        for choice in _deltas(place, reply, stamp, told):
+            yield data(head | {"choices": [{"index": place, "logprobs": None, "finish_reason": None} | choice]})
+    if told.with_usage:
+        yield data(head | {"choices": [], "usage": usage(replies)})
     yield DONE
+
+
+def _deltas(place: int, reply: Reply, stamp: Stamp, told: Told) -> Iterator[JsonObject]:
+    said = "refusal" if reply.finish == "refusal" else "content"
+    yield {"delta": {"role": "assistant", "content": None if reply.calls else "", "refusal": None}}
+    start = 0
+    for piece in deltas(reply.pieces):
+        parts = tokens.split(piece) if told.alternatives is not None else ()
+        yield {"delta": {said: piece}, "logprobs": _likelihoods(parts, start, reply, told)}
+        start += len(parts)
+    for number, call in enumerate(reply.calls):
+        named = _call(call, stamp.name("call_", place * CALLS_A_CHOICE + number))
+        kind, key = ("custom", "input") if call.free else ("function", "arguments")
+        yield {"delta": {"tool_calls": [{"index": number} | named | {kind: {"name": call.name, key: ""}}]}}
+        for piece in deltas(call.pieces):
+            yield {"delta": {"tool_calls": [{"index": number, kind: {key: piece}}]}}
+    yield {"delta": {}, "finish_reason": _FINISHES.get(reply.finish, reply.finish)}

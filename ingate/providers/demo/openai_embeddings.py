@@ -4,7 +4,6 @@ from typing import Any
 
 from ingate.providers.demo import tokens, vectors
 from ingate.providers.demo.answers import Answer, Stamp, whole
-from ingate.providers.demo.catalogue import model_of
 from ingate.providers.demo.fields import (
     Fault,
     JsonObject,
@@ -20,9 +19,8 @@ MOST_INPUTS = 2048
 MOST_TOKENS = 131_072
 
 
-def embeddings(body: JsonObject, _: Stamp) -> Answer:
+def embeddings(body: JsonObject, model: str, _: Stamp) -> Answer:
     """Answers POST /v1/embeddings. Raises `Fault`."""
-    model = model_of(body)
     inputs = must(_inputs, body, "input")
     form = maybe(as_text, body, "encoding_format") or "float"
     if form not in ("float", "base64"):

@@ -1,20 +1,24 @@
 """A value that fits a JSON Schema, always the same one for the same schema. Knows JSON Schema and nothing of models.
 
-Both spellings of types are read (`string` and Gemini's `STRING`). What a schema
-asks beyond types, enums, bounds and lengths (patterns, conditions) is not met.
+Both spellings of types are read (`string` and Gemini's `STRING`). What a schema asks by `not`, `if`, `contains` or
+`dependentRequired`, and by patterns that look around or back, is not met.
 """
 
 import math
+from itertools import count
 from typing import Any
 
 import msgspec
 
+from ingate.providers.demo import patterns
+
 DEEPEST = 24
 MOST_NODES = 256
 LONGEST_STRING = 256
-LONGEST_VALUE = 4096
+LONGEST_VALUE = 1024
 MOST_CHOICES = 64
 MOST_ITEMS = 8
+MOST_JOINED = 1024
 LARGEST_NUMBER = 2**53
 
 _FORMATS = {
@@ -46,27 +50,58 @@ def arguments(schema: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def kind(schema: dict[str, Any]) -> str:
+    """Returns the type that a schema asks for first, in lower case; empty where it asks for none."""
+    named = schema.get("type")
+    if isinstance(named, list):
+        named = next((item for item in named if isinstance(item, str) and item.lower() != "null"), "null")
+    if isinstance(named, str):
+        return named.lower()
+    if not _OBJECTS.isdisjoint(schema):
+        return "object"
+    return "array" if "items" in schema or "prefixItems" in schema else "string" if schema else ""
+
+
+def in_bounds(schema: dict[str, Any], value: float) -> bool:
+    """Tells whether a number is within a schema's bounds."""
+    least, most = _range(schema, whole=False)
+    multiple = _limit(schema, "multipleOf")
+    return least <= value <= most and (not multiple or value % multiple == 0)
+
+
+def size(schema: dict[str, Any]) -> tuple[int, int]:
+    """Returns how many items an array has at least and at most."""
+    least = min(_bound(schema, "minItems", 0), MOST_ITEMS)
+    return least, min(_bound(schema, "maxItems", MOST_ITEMS), MOST_ITEMS)
+
+
+_OBJECTS = frozenset({"properties", "required", "additionalProperties", "minProperties"})
+_EMPTY: dict[str, Any] = {"object": {}, "array": [], "string": "demo", "integer": 1, "number": 1, "boolean": True}
+
+
 def _value(schema: Any, root: Any, depth: int, nodes: list[int]) -> Any:
     # Every value costs one node, so neither references nor breadth multiply.
     if nodes:
         nodes.pop()
-    if not isinstance(schema, dict) or depth > DEEPEST or not nodes:
-        return _EMPTY.get(_kind(schema))
+    if not isinstance(schema, dict):
+        return None
+    if depth > DEEPEST or not nodes:
+        return _EMPTY.get(kind(schema))
     if fixed := _fixed(schema):
         return fixed[0]
     inner = _inner(schema, root)
-    if inner is not None:
-        return _value(inner, root, depth + 1, nodes)
-    match _kind(schema):
-        case "object":
-            return _object(schema, root, depth, nodes)
-        case "array":
-            return _array(schema, root, depth, nodes)
-        case kind:
-            return _scalar(schema, kind)
+    return _typed(schema, root, depth, nodes) if inner is None else _value(inner, root, depth + 1, nodes)
 
 
-_EMPTY: dict[str, Any] = {"object": {}, "array": [], "string": "demo", "integer": 1, "number": 1, "boolean": True}
+def _typed(schema: dict[str, Any], root: Any, depth: int, nodes: list[int]) -> Any:
+    named = kind(schema)
+    if named == "object":
+        return _object(schema, root, depth, nodes)
+    if named == "array":
+        return _array(schema, root, depth, nodes)
+    if named == "string":
+        return _string(schema)
+    return _number(schema, whole=named == "integer") if named in ("integer", "number") else _EMPTY.get(named)
 
 
 def _fixed(schema: dict[str, Any]) -> list[Any]:
@@ -76,30 +111,47 @@ def _fixed(schema: dict[str, Any]) -> list[Any]:
     return [value for value in choices[:1] if len(msgspec.json.encode(value)) <= LONGEST_VALUE]
 
 
-def _inner(schema: dict[str, Any], root: Any) -> Any:
-    if (target := _referred(schema.get("$ref"), root)) is not None:
-        return target
-    choices: list[Any] = next(
-        (schema[key] for key in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(key), list)), []
-    )
-    return next((item for item in choices[:MOST_CHOICES] if isinstance(item, dict) and _kind(item) != "null"), None)
+def _inner(schema: dict[str, Any], root: Any) -> dict[str, Any] | None:
+    """Returns the schema that another stands for: what it refers to, all that it is made of, or its first choice."""
+    target = _referred(schema.get("$ref"), root)
+    if isinstance(target, dict):
+        return _joined(_without(schema, "$ref"), target)
+    parts = schema.get("allOf")
+    if isinstance(parts, list):
+        made = _without(schema, "allOf")
+        for part in parts[:MOST_CHOICES]:
+            if isinstance(part, dict):
+                referred = _referred(part.get("$ref"), root)
+                made = _joined(made, referred if isinstance(referred, dict) else part)
+        return made
+    for key in ("anyOf", "oneOf"):
+        choices = schema.get(key)
+        if isinstance(choices, list):
+            several = [item for item in choices[:MOST_CHOICES] if isinstance(item, dict)]
+            chosen = next((item for item in several if kind(item) != "null"), several[0] if several else {})
+            return _joined(_without(schema, key), chosen)
+    return None
 
 
-def _scalar(schema: dict[str, Any], kind: str) -> Any:
-    if kind == "string":
-        return _string(schema)
-    return _number(schema, whole=kind == "integer") if kind in ("integer", "number") else _EMPTY.get(kind)
+def _without(schema: dict[str, Any], key: str) -> dict[str, Any]:
+    # What is large beyond reason is left out: copies of it add up.
+    if len(schema) > MOST_NODES:
+        return {}
+    return {name: value for name, value in schema.items() if name != key}
 
 
-def _kind(schema: Any) -> str:
-    if not isinstance(schema, dict):
-        return ""
-    named = schema.get("type")
-    if isinstance(named, list):
-        named = next((item for item in named if isinstance(item, str) and item.lower() != "null"), "null")
-    if isinstance(named, str):
-        return named.lower()
-    return "object" if "properties" in schema else "array" if "items" in schema else "string" if schema else ""
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Returns what asks for all that two schemas ask for; of a bound that both state, the other's."""
+    if len(other) > MOST_NODES:
+        return one
+    made = one | other
+    properties = [given for given in (one.get("properties"), other.get("properties")) if isinstance(given, dict)]
+    if sum(map(len, properties)) <= MOST_JOINED:
+        made |= {"properties": {name: value for given in properties for name, value in given.items()}}
+    required = [given for given in (one.get("required"), other.get("required")) if isinstance(given, list)]
+    if sum(map(len, required)) <= MOST_JOINED:
+        made |= {"required": [name for given in required for name in given]}
+    return {name: value for name, value in made.items() if value or name not in ("properties", "required")}
 
 
 def _referred(reference: Any, root: Any) -> Any:
@@ -115,22 +167,52 @@ def _referred(reference: Any, root: Any) -> Any:
 
 def _object(schema: dict[str, Any], root: Any, depth: int, nodes: list[int]) -> dict[str, Any]:
     properties, required = schema.get("properties"), schema.get("required")
-    if not isinstance(required, list):
-        return {}
     known = properties if isinstance(properties, dict) else {}
-    names = [name for name in required[:MOST_NODES] if isinstance(name, str) and len(name) <= LONGEST_STRING]
-    return {name: _value(known.get(name, {"type": "string"}), root, depth + 1, nodes) for name in names if nodes}
+    asked = required[:MOST_NODES] if isinstance(required, list) else []
+    names = [name for name in asked if isinstance(name, str) and len(name) <= LONGEST_STRING]
+    least = min(_bound(schema, "minProperties", 0), MOST_ITEMS)
+    if len(set(names)) < least:
+        more = (*known, *(f"demo{number}" for number in range(least)))
+        names += [name for name in more if name not in names and len(name) <= LONGEST_STRING][: least - len(set(names))]
+    others = schema.get("additionalProperties")
+    other = others if isinstance(others, dict) else {"type": "string"}
+    return {name: _value(known.get(name, other), root, depth + 1, nodes) for name in names if nodes}
 
 
 def _array(schema: dict[str, Any], root: Any, depth: int, nodes: list[int]) -> list[Any]:
+    first, item = schema.get("prefixItems"), schema.get("items", {"type": "string"})
+    ahead = first[:MOST_ITEMS] if isinstance(first, list) else []
     # One item shows the shape better than none, unless the schema forbids it or does not say what an item is.
-    least = max(_bound(schema, "minItems", 0), 1 if "items" in schema else 0)
-    size = min(least, _bound(schema, "maxItems", least), MOST_ITEMS)
-    return [_value(schema.get("items", {"type": "string"}), root, depth + 1, nodes) for _ in range(size)]
+    least, most = size(schema)
+    length = min(max(least, len(ahead), 1 if "items" in schema and item is not False else 0), most)
+    made = [_value(part, root, depth + 1, nodes) for part in (ahead + [item] * length)[:length]]
+    return _distinct(made, item, least) if schema.get("uniqueItems") is True else made
+
+
+def _distinct(values: list[Any], item: Any, least: int) -> list[Any]:
+    """Returns values of which no two are the same, as far as others of their kind are known."""
+    choices = item.get("enum") if isinstance(item, dict) else None
+    if isinstance(choices, list):
+        return choices[: max(least, 1)]
+    seen: list[Any] = []
+    for value in values:
+        others = (_after(value, step) for step in count())
+        seen.append(next((other for other in others if other not in seen), value) if _has_others(value) else value)
+    return seen if all(map(_has_others, values)) else values[:1]
+
+
+def _has_others(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _after(value: Any, step: int) -> Any:
+    return value if not step else f"{value}{step}" if isinstance(value, str) else value + step
 
 
 def _string(schema: dict[str, Any]) -> str:
-    form = schema.get("format")
+    form, pattern = schema.get("format"), schema.get("pattern")
+    if isinstance(pattern, str) and (matching := patterns.matching(pattern)) is not None:
+        return matching
     if isinstance(form, str) and form in _FORMATS:
         return _FORMATS[form]
     least = min(_bound(schema, "minLength", 0), LONGEST_STRING)
@@ -139,14 +221,23 @@ def _string(schema: dict[str, Any]) -> str:
 
 
 def _number(schema: dict[str, Any], *, whole: bool) -> float:
+    least, most = _range(schema, whole=whole)
+    value: float = max(math.ceil(least), min(1, math.floor(most))) if whole else max(least, min(1, most))
+    multiple = _limit(schema, "multipleOf")
+    if not multiple or multiple < 0:
+        return value
+    step = -(-value // multiple)
+    return step * multiple if step * multiple <= most else (most // multiple) * multiple
+
+
+def _range(schema: dict[str, Any], *, whole: bool) -> tuple[float, float]:
     step = 1 if whole else 0.5
     low, high = _limit(schema, "minimum"), _limit(schema, "maximum")
     above, below = _limit(schema, "exclusiveMinimum"), _limit(schema, "exclusiveMaximum")
     lows = (low, None if above is None else (math.floor(above) if whole else above) + step)
     highs = (high, None if below is None else (math.ceil(below) if whole else below) - step)
     least = max((bound for bound in lows if bound is not None), default=-LARGEST_NUMBER)
-    most = min((bound for bound in highs if bound is not None), default=LARGEST_NUMBER)
-    return max(math.ceil(least), min(1, math.floor(most))) if whole else max(least, min(1, most))
+    return least, min((bound for bound in highs if bound is not None), default=LARGEST_NUMBER)
 
 
 def _limit(schema: dict[str, Any], key: str) -> float | None:

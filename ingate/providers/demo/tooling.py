@@ -1,16 +1,17 @@
 """Checks on tools that every wire format makes alike. Knows the model's tools, not how a format writes them."""
 
+from ingate.providers.demo.calling import Tool
 from ingate.providers.demo.fields import Fault, invalid
-from ingate.providers.demo.model import Tool
 
 MOST_TOOLS = 512
 
 
 def offered(tools: list[Tool], field: str) -> tuple[Tool, ...]:
-    """Returns the tools, if they are few enough and no two share a name. Raises `Fault`."""
+    """Returns the tools, if they are few enough and no two that can be called share a name. Raises `Fault`."""
     if len(tools) > MOST_TOOLS:
         raise invalid(field, f"at most {MOST_TOOLS} tools")
-    if len({tool.name for tool in tools}) < len(tools):
+    own = [tool.name for tool in tools if not tool.hosted]
+    if len(set(own)) < len(own):
         raise Fault(400, f"Invalid value for '{field}': tool names must be unique.", "invalid_value", field)
     return tuple(tools)
 

@@ -282,9 +282,11 @@ def test_prices_are_found_by_address_too():
     assert bill("openai http://gateway.internal:8080/v1", "gpt-4o", usage, NOW) == by_id
 
 
-def test_the_demo_is_free():
-    """Zero, which is known."""
-    assert bill("demo", "demo", Usage(input=5), NOW) == Bill(0, Source.LIST)
+def test_the_demo_has_a_price_that_nobody_pays():
+    """Each bucket has its rate, whatever the model is called, and the source says whose price it is."""
+    every = Usage(input=5, cache_read=10, cache_write=4, output=2, reasoning=1)
+    assert bill("demo", "demo", Usage(input=5), NOW) == Bill(5_000_000, Source.DEMO)
+    assert bill("demo", "gpt-4o", every, NOW) == Bill(5_000_000 + 1_000_000 + 5_000_000 + 12_000_000, Source.DEMO)
     assert bill("demo", "demo", Usage(), NOW).cost is None
 
 

@@ -5,6 +5,7 @@ from ingate.config import Settings
 from ingate.net.addresses import EXCEPT_NEVER
 from ingate.providers import addresses
 from ingate.providers.catalogue import KINDS
+from ingate.providers.demo.names import MODELS
 from ingate.providers.shared import shared, shared_routes
 
 
@@ -23,7 +24,13 @@ def test_each_credential_of_the_environment_is_a_route():
         ("demo", ""),
     ]
     assert all(route.shared and not route.is_default and route.timeout_ms for route in found)
-    assert list(found[-1].models) == ["demo", "demo-embed"]
+    assert list(found[-1].models) == list(MODELS)
+
+
+def test_the_demo_model_lists_the_names_it_is_given():
+    """Names that the setting states are listed beside its own."""
+    [route] = shared_routes(Settings(demo=True, demo_models="gpt-4o, demo,claude-x"))
+    assert list(route.models) == [*MODELS, "gpt-4o", "claude-x"]
 
 
 def test_ollamas_host_may_lack_a_scheme():

@@ -126,6 +126,8 @@ class _CostSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostSource
     """The provider's, who states the cost in its answer; no price of the list applies."""
     COST_SOURCE_UNKNOWN: _CostSource.ValueType  # 3
     """Nobody's: the cost is unknown. `metadata.cost_reason` says why, where something was used."""
+    COST_SOURCE_DEMO: _CostSource.ValueType  # 4
+    """The demo model's: an example of a price, which nobody pays."""
 
 class CostSource(_CostSource, metaclass=_CostSourceEnumTypeWrapper):
     """Whose price the cost of an exchange is."""
@@ -138,6 +140,8 @@ COST_SOURCE_PROVIDER: CostSource.ValueType  # 2
 """The provider's, who states the cost in its answer; no price of the list applies."""
 COST_SOURCE_UNKNOWN: CostSource.ValueType  # 3
 """Nobody's: the cost is unknown. `metadata.cost_reason` says why, where something was used."""
+COST_SOURCE_DEMO: CostSource.ValueType  # 4
+"""The demo model's: an example of a price, which nobody pays."""
 Global___CostSource: _TypeAlias = CostSource  # noqa: Y015
 
 class _UsageSource:

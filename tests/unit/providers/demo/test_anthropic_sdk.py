@@ -6,6 +6,7 @@ import anthropic
 import pytest
 
 from ingate.providers.demo import DemoTransport
+from ingate.providers.demo.names import MODELS
 from tests.support.transport_server import serving
 
 HELLO = [{"role": "user", "content": "Say hello"}]
@@ -91,7 +92,7 @@ async def test_limits_and_stops_are_said_as_such():
 async def test_models_are_listed_and_described():
     """Anthropic's version header brings Anthropic's list shape."""
     async with client() as api:
-        assert [model.id async for model in api.models.list()] == ["demo", "demo-embed"]
+        assert [model.id async for model in api.models.list()] == list(MODELS)
         assert (await api.models.retrieve("demo")).display_name == "Ingate demo"
 
 
@@ -102,3 +103,63 @@ async def test_errors_are_the_sdks_own():
             await api.messages.create(model="claude-9", max_tokens=9, messages=HELLO)
         with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\].role"):
             await api.messages.create(model="demo", max_tokens=9, messages=[{"role": "nobody", "content": "x"}])
+
+
+@pytest.mark.parametrize("thinking", [{"type": "enabled", "budget_tokens": 18_000}, {"type": "adaptive"}])
+async def test_thinking_comes_first_and_is_counted(thinking):
+    """A block of thoughts with a signature stands before the text, whole and streamed, and is part of the output."""
+    asked = {"model": "demo", "max_tokens": 20_000, "messages": HELLO}
+    async with client() as api:
+        plain = await api.messages.create(**asked)
+        whole = await api.messages.create(**asked, thinking=thinking)
+        async with api.messages.stream(**asked, thinking=thinking) as stream:
+            final = await stream.get_final_message()
+        hidden = await api.messages.create(**asked, thinking={"type": "adaptive", "display": "omitted"})
+    assert [block.type for block in whole.content] == ["thinking", "text"]
+    assert "Say hello" in whole.content[0].thinking
+    assert whole.content[0].signature
+    assert final.content[0].thinking == whole.content[0].thinking
+    assert final.content[0].signature
+    assert final.usage == whole.usage
+    thought = whole.usage.output_tokens_details.thinking_tokens
+    assert whole.usage.output_tokens == plain.usage.output_tokens + thought > plain.usage.output_tokens
+    assert (hidden.content[0].thinking, hidden.usage.output_tokens_details.thinking_tokens > 0) == ("", True)
+
+
+async def test_what_is_marked_is_cached():
+    """What is marked is written to the cache first, and read from it in the next turn; the rest is neither."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    system = [{"type": "text", "text": "rules " * 30} | mark]
+    turns = [{"role": "user", "content": "Tell me about rivers"}]
+    async with client() as api:
+        plain = await api.messages.create(model="demo", max_tokens=99, system="rules " * 30, messages=turns)
+        first = await api.messages.create(model="demo", max_tokens=99, system=system, messages=turns)
+        turns += [
+            {"role": "assistant", "content": first.content[0].text},
+            {"role": "user", "content": [{"type": "text", "text": "And lakes?"} | mark]},
+        ]
+        second = await api.messages.create(model="demo", max_tokens=99, system=system, messages=turns)
+    sent = plain.usage.input_tokens
+    assert (plain.usage.cache_creation_input_tokens, plain.usage.cache_read_input_tokens) == (0, 0)
+    assert first.usage.cache_creation_input_tokens + first.usage.input_tokens == sent
+    assert first.usage.cache_creation_input_tokens > first.usage.input_tokens > 0
+    assert second.usage.cache_read_input_tokens == sent
+    assert second.usage.cache_creation_input_tokens > 0
+    assert second.usage.input_tokens == 0
+
+
+async def test_parallel_calls_from_plain_words():
+    """Two cities are two blocks with ids of their own, streamed alike; one where parallel use is disabled."""
+    city = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools = [TOOL | {"input_schema": city}, {"type": "web_search_20250305", "name": "web_search"}]
+    turns = [{"role": "user", "content": "How is the weather in Oslo and Paris?"}]
+    asked = {"model": "demo", "max_tokens": 99, "messages": turns, "tools": tools}
+    async with client() as api:
+        whole = await api.messages.create(**asked)
+        async with api.messages.stream(**asked) as stream:
+            final = await stream.get_final_message()
+        single = await api.messages.create(**asked, tool_choice={"type": "auto", "disable_parallel_tool_use": True})
+    assert [block.input for block in whole.content] == [{"city": "Oslo"}, {"city": "Paris"}]
+    assert len({block.id for block in whole.content}) == 2
+    assert [block.input for block in final.content] == [block.input for block in whole.content]
+    assert len(single.content) == 1

@@ -68,6 +68,23 @@ async def test_ollama_embeddings_in_both_calls_are_the_same_vector():
     assert [len(vector) for vector in several["embeddings"]] == [3, 3]
 
 
+async def test_ollama_thinks_when_told():
+    """Thoughts come before the text in a member of their own, and are counted; a wrong word is named."""
+    body = {"model": "demo", "messages": [{"role": "user", "content": "hello"}], "stream": False}
+    _, plain = await ask_json("/api/chat", body)
+    _, whole = await ask_json("/api/chat", body | {"think": "high"})
+    _, _, pieces = await ask("/api/chat", body | {"think": "high", "stream": True})
+    _, generated = await ask_json("/api/generate", {"model": "demo", "prompt": "hello", "think": True, "stream": False})
+    _, wrong = await ask_json("/api/chat", body | {"think": "much"})
+    assert "hello" in whole["message"]["thinking"]
+    assert "thinking" not in plain["message"]
+    assert whole["eval_count"] == plain["eval_count"] + tokens.count(whole["message"]["thinking"])
+    streamed = "".join(part["message"].get("thinking", "") for part in lines(pieces))
+    assert streamed == whole["message"]["thinking"]
+    assert generated["thinking"]
+    assert "'think'" in wrong["error"]
+
+
 async def test_gemini_streams_an_array_without_alt():
     """The array form grows piece by piece and is the same chunks as the event form."""
     body = {"contents": [{"parts": [{"text": "Say hello"}]}]}

@@ -14,6 +14,8 @@ POSTS = [
     "/v1/chat/completions",
     "/completions",
     "/v1/responses",
+    "/v1/moderations",
+    "/v1/images/generations",
     "/embeddings",
     "/v1/messages",
     "/messages/count_tokens",
@@ -36,7 +38,9 @@ n tool_calls arguments response_format json_schema schema instructions input_sch
 functionCall args functionDeclarations functionResponse generationConfig stopSequences responseSchema
 toolConfig functionCallingConfig mode allowedFunctionNames requests outputDimensionality dimensions
 encoding_format prompt options num_predict format properties required items enum anyOf $ref minimum maxItems
-output call_id stream_options system_instruction tool_use_id id
+output call_id stream_options system_instruction tool_use_id id reasoning effort summary thinking budget_tokens
+cache_control logprobs top_logprobs reasoning_effort parallel_tool_calls previous_response_id include think
+thinkingConfig thinkingBudget candidateCount responseLogprobs responseModalities allOf pattern uniqueItems prefixItems
 """,
 )
 WORDS = re.findall(
@@ -82,6 +86,15 @@ RICH = {
     "stop": ["x"],
     "response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}},
     "text": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    "n": 2,
+    "logprobs": 2,
+    "top_logprobs": 2,
+    "reasoning_effort": "low",
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "think": True,
+    "thinking": {"type": "enabled", "budget_tokens": 20},
+    "include": ["reasoning.encrypted_content"],
+    "cache_control": {"type": "ephemeral"},
     "format": SCHEMA,
     "options": {"num_predict": 9, "stop": ["x"]},
 }
@@ -113,7 +126,7 @@ def replaced(value, place, other):
 
 
 @settings(max_examples=250, deadline=None, derandomize=True)
-@given(place=st.integers(1, 90), other=JSON)
+@given(place=st.integers(1, 185), other=JSON)
 async def test_one_odd_value_in_a_rich_body_gives_an_answer(place, other):
     """A valid body with any one of its values replaced is answered with 200 or a JSON error of the caller's."""
     for path in POSTS:

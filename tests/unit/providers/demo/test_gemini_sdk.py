@@ -7,6 +7,7 @@ from google import genai
 from google.genai import errors, types
 
 from ingate.providers.demo import DemoTransport
+from ingate.providers.demo.names import MODELS
 from tests.support.transport_server import serving
 
 # The SDK subclasses aiohttp's session, which aiohttp discourages; nothing of ours does.
@@ -105,7 +106,7 @@ async def test_tokens_embeddings_and_models():
         described = await models.get(model="demo")
     assert counted.total_tokens == answered.usage_metadata.prompt_token_count
     assert [len(item.values) for item in found.embeddings] == [8, 8]
-    assert names == ["models/demo", "models/demo-embed"]
+    assert names == [f"models/{name}" for name in MODELS]
     assert described.display_name == "Ingate demo"
 
 
@@ -115,3 +116,64 @@ async def test_errors_are_the_sdks_own():
         with pytest.raises(errors.ClientError) as caught:
             await models.generate_content(model="gemini-9", contents="hi")
     assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
+
+
+async def test_thoughts_candidates_and_likelihoods():
+    """Thoughts are parts and counted apart, candidates are told apart, and each token has its likelihood."""
+    thinking = types.ThinkingConfig(include_thoughts=True, thinking_level="HIGH")
+    config = types.GenerateContentConfig(
+        thinking_config=thinking, candidate_count=2, response_logprobs=True, logprobs=2
+    )
+    async with client() as models:
+        whole = await models.generate_content(model="demo", contents="rivers", config=config)
+        stream = await models.generate_content_stream(model="demo", contents="rivers", config=config)
+        chunks = [chunk async for chunk in stream]
+    first, second = whole.candidates
+    assert first.content.parts[0].thought is True
+    assert first.content.parts[1].text != second.content.parts[1].text
+    used = whole.usage_metadata
+    assert used.thoughts_token_count > 0
+    parts = used.prompt_token_count + used.thoughts_token_count + used.candidates_token_count
+    assert used.total_token_count == parts
+    assert chunks[-1].usage_metadata == used
+    tokens = "".join(token.token for token in first.logprobs_result.chosen_candidates)
+    assert tokens == first.content.parts[1].text
+    said = [
+        part for chunk in chunks for part in chunk.candidates[0].content.parts if chunk.candidates[0].index in {0, None}
+    ]
+    assert "".join(part.text for part in said if not part.thought) == first.content.parts[1].text
+    assert "".join(part.text for part in said if part.thought) == first.content.parts[0].text
+
+
+@pytest.mark.parametrize(("modality", "kind"), [("IMAGE", "image/png"), ("AUDIO", "audio/L16")])
+async def test_pictures_and_sounds(modality, kind):
+    """A picture or a sound is a part with its own tokens, whole and streamed."""
+    config = types.GenerateContentConfig(response_modalities=["TEXT", modality])
+    async with client() as models:
+        whole = await models.generate_content(model="demo", contents="a river", config=config)
+        stream = await models.generate_content_stream(model="demo", contents="a river", config=config)
+        chunks = [chunk async for chunk in stream]
+    blob = whole.candidates[0].content.parts[-1].inline_data
+    assert blob.mime_type.startswith(kind)
+    assert chunks[-1].candidates[0].content.parts[-1].inline_data.mime_type == blob.mime_type
+    assert chunks[-1].usage_metadata == whole.usage_metadata
+    kinds = {it.modality.value: it.token_count for it in whole.usage_metadata.candidates_tokens_details}
+    assert sum(kinds.values()) == whole.usage_metadata.candidates_token_count
+    assert kinds[modality] > 0
+
+
+async def test_any_tool_is_taken_and_two_cities_are_two_calls():
+    """Google's own tools are taken and not run; plain words call a declared one, twice."""
+    config = types.GenerateContentConfig(tools=[types.Tool(google_search=types.GoogleSearch()), TOOL])
+    async with client() as models:
+        reply = await models.generate_content(model="demo", contents="weather in Oslo and Paris?", config=config)
+    assert [call.args for call in reply.function_calls] == [{"city": "Oslo"}, {"city": "Paris"}]
+
+
+async def test_an_enumeration_is_answered_bare():
+    """The enum mode answers one of the values, without quotes."""
+    config = types.GenerateContentConfig(
+        response_mime_type="text/x.enum", response_schema={"type": "STRING", "enum": ["red", "blue"]}
+    )
+    async with client() as models:
+        assert (await models.generate_content(model="demo", contents="x", config=config)).text == "red"

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingate.providers.demo import samples, tokens, vectors
-from ingate.providers.demo.model import Prompt, Tool, Turn, answer
+from ingate.providers.demo.calling import Tool
+from ingate.providers.demo.model import Prompt, Turn, answer
 
 
 def ask(text, **how):
@@ -44,12 +45,16 @@ def test_the_last_user_message_is_answered():
 def test_a_tool_is_called_when_named_forced_or_required():
     """A tool's name must stand as a word; none forbids, required takes the first, allowed narrows."""
     tools = (Tool("get", "", {}), Tool("get_weather", "", {}))
-    assert ask("please get_weather now", tools=tools).call.name == "get_weather"
-    assert ask("GET it", tools=tools).call.name == "get"
-    assert ask("forgetful", tools=tools).call is None
-    assert ask("get", tools=tools, choice="none").call is None
-    assert ask("x", tools=tools, choice="required").call.name == "get"
-    assert ask("x", tools=tools, choice="required", allowed=("get_weather",)).call.name == "get_weather"
+    assert called("please get_weather now", tools) == ["get_weather"]
+    assert called("GET it", tools) == ["get"]
+    assert called("forgetful", tools) == []
+    assert called("get", tools, choice="none") == []
+    assert called("x", tools, choice="required") == ["get"]
+    assert called("x", tools, choice="required", allowed=("get_weather",)) == ["get_weather"]
+
+
+def called(text, tools, **how):
+    return [call.name for call in ask(text, tools=tools, **how).calls]
 
 
 def test_every_result_of_a_round_is_quoted():

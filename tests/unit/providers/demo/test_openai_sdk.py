@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from ingate.providers.demo import DemoTransport
+from ingate.providers.demo.names import MODELS
 from tests.support.transport_server import serving
 
 HELLO = [{"role": "user", "content": "Say hello"}]
@@ -166,8 +167,7 @@ async def test_embeddings_in_both_encodings_are_the_same_unit_vector():
 async def test_models_are_listed_and_described():
     """Both models are listed and can be fetched; an unknown one is the SDK's NotFoundError."""
     async with client() as api:
-        names = [model.id async for model in api.models.list()]
-        assert names == ["demo", "demo-embed"]
+        assert [model.id async for model in api.models.list()] == list(MODELS)
         assert (await api.models.retrieve("demo")).owned_by == "ingate"
         with pytest.raises(openai.NotFoundError) as caught:
             await api.models.retrieve("gpt-9")
@@ -178,7 +178,7 @@ async def test_a_wrong_field_is_a_bad_request_that_names_it():
     """The SDK's error carries the field, the code and the request's identifier."""
     async with client() as api:
         with pytest.raises(openai.BadRequestError) as caught:
-            await api.chat.completions.create(model="demo", messages=HELLO, n=3)
+            await api.chat.completions.create(model="demo", messages=HELLO, n=300)
     assert caught.value.param == "n"
     assert caught.value.type == "invalid_request_error"
     assert caught.value.request_id.startswith("req_")

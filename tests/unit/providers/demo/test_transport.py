@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from ingate.providers.demo.names import MODELS
 from tests.support.demo import MOMENT, ask, ask_json
 from tests.support.exchanges import account
 
@@ -12,6 +13,10 @@ POSTS = [
     "/v1/chat/completions",
     "/completions",
     "/v1/responses",
+    "/v1/responses/input_tokens",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/audio/speech",
     "/embeddings",
     "/v1/messages",
     "/messages/count_tokens",
@@ -25,6 +30,7 @@ POSTS = [
     "/api/generate",
     "/api/embed",
     "/api/embeddings",
+    "/api/show",
 ]
 GETS = ["/v1/models", "/models", "/v1/models/demo", "/v1beta/models", f"{GEMINI}", "/api/tags", "/api/version"]
 
@@ -92,7 +98,7 @@ async def test_lists_of_models_differ_by_who_asks():
     assert openai["object"] == "list"
     assert anthropic["has_more"] is False
     assert gemini["models"][0]["supportedGenerationMethods"]
-    assert [model["name"] for model in ollama["models"]] == ["demo", "demo-embed"]
+    assert [model["name"] for model in ollama["models"]] == list(MODELS)
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -140,13 +146,33 @@ async def test_bodies_and_prompts_have_a_largest_size():
         ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "stream": "yes"}, "stream"),
         ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "stop": [1]}, "stop[0]"),
         ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "tool_choice": "required"}, "tool_choice"),
-        ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "tools": [{"type": "custom"}]}, "tools[0].type"),
+        (
+            "/v1/chat/completions",
+            {"model": "demo", "messages": HELLO, "tools": [{"type": "custom"}]},
+            "tools[0].custom",
+        ),
         ("/v1/responses", {"model": "demo"}, "input"),
-        ("/v1/responses", {"model": "demo", "input": [{"type": "odd"}]}, "input[0].type"),
-        ("/v1/responses", {"model": "demo", "input": "x", "previous_response_id": "r"}, "previous_response_id"),
+        ("/v1/responses", {"model": "demo", "input": [{"type": 1}]}, "input[0].type"),
+        ("/v1/responses", {"model": "demo", "input": "x", "previous_response_id": 1}, "previous_response_id"),
+        ("/v1/responses", {"model": "demo", "input": "x", "reasoning": {"effort": "some"}}, "reasoning.effort"),
+        ("/v1/responses/input_tokens", {}, "input"),
+        ("/v1/moderations", {}, "input"),
+        ("/v1/moderations", {"input": ["x", 1]}, "input[1]"),
+        ("/v1/images/generations", {}, "prompt"),
+        ("/v1/images/generations", {"prompt": "x", "response_format": "url"}, "response_format"),
+        ("/v1/audio/speech", {"model": "demo", "input": "x"}, "voice"),
+        (
+            "/v1/audio/speech",
+            {"model": "demo", "input": "x", "voice": "a", "response_format": "aac"},
+            "response_format",
+        ),
+        ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "n": 9}, "n"),
+        ("/v1/chat/completions", {"model": "demo", "messages": HELLO, "top_logprobs": 21}, "top_logprobs"),
+        ("/v1/completions", {"model": "demo", "prompt": "x", "n": 3, "best_of": 2}, "best_of"),
         ("/v1/embeddings", {"model": "demo-embed", "input": "x", "dimensions": 5000}, "dimensions"),
         ("/v1/embeddings", {"model": "demo-embed", "input": ["x"] * 300, "dimensions": 4096}, "input"),
         ("/v1/messages", {"model": "demo", "messages": HELLO}, "max_tokens"),
+        ("/v1/messages", {"model": "demo", "max_tokens": 9, "messages": HELLO, "thinking": {}}, "thinking.type"),
         ("/v1/messages", {"model": "demo", "messages": [{"role": "user", "content": 1}]}, "max_tokens"),
         (f"{GEMINI}:generateContent", {}, "contents"),
         (f"{GEMINI}:generateContent", {"contents": [{"parts": [{"text": 1}]}]}, "contents[0].parts[0].text"),
@@ -199,4 +225,4 @@ async def test_reading_ends_when_closed():
 def _valid(path):
     if path.endswith("embed"):
         return {"input": "x"}
-    return {"messages": HELLO, "max_tokens": 5, "prompt": "x", "input": "x"}
+    return {"messages": HELLO, "max_tokens": 5, "prompt": "x", "input": "x", "voice": "alloy"}
