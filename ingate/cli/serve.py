@@ -1,9 +1,11 @@
 """`ingate serve`: core, facade and gRPC server in one process."""
 
 import asyncio
+import errno
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -52,32 +54,35 @@ async def serve(settings: Settings) -> None:
     """Runs everything and returns after the drain."""
     from ingate.cli import demo
     from ingate.core import open_core
-    from ingate.net import descriptors
+    from ingate.net import descriptors, server_tls
     from ingate.rpc import server as rpc_server
     from ingate.storage import data_dir
     from ingate.vault import MASTER_KEY_FILE
     from rest_facade.http1 import Limits
 
+    tls = server_tls.identity(settings.tls_cert, settings.tls_key)
+    grpc_tls = server_tls.identity(settings.grpc_tls_cert, settings.grpc_tls_key, prefix="grpc_")
     stop = _on_signals()
     room = descriptors.make_room()
     async with open_core(settings) as core, AsyncExitStack() as stack:
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
             click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
-        with _listening(settings.host, settings.grpc_port):
+        with _listening(settings.host, settings.grpc_port, "grpc_port"):
             grpc = await rpc_server.start(
-                f"{settings.host}:{settings.grpc_port}",
+                f"{_bracketed(settings.host)}:{settings.grpc_port}",
                 core.servicers,
                 interceptors=core.interceptors,
                 door=core.door,
+                tls=(grpc_tls.key, grpc_tls.chain) if grpc_tls else None,
             )
         stack.push_async_callback(grpc.stop, 0.0)
         facade = make_facade(
             core, settings, Limits(head=settings.max_header_bytes, crowded=room.crowded, full=room.full)
         )
-        with _listening(settings.host, settings.port):
-            await facade.start(settings.host, settings.port)
-        url = f"http://{_shown(settings.host)}:{facade.port}"
+        with _listening(settings.host, settings.port, "port"):
+            await facade.start(settings.host, settings.port, tls=tls.context if tls else None)
+        url = f"{'https' if tls else 'http'}://{_shown(settings.host)}:{facade.port}"
         click.echo(f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})")
         if settings.demo:
             credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
@@ -146,13 +151,32 @@ def _settle_memory() -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[None]:
-    """Raises Unavailable, naming the address, when the block cannot have it."""
+def _listening(host: str, port: int, setting: str) -> Iterator[None]:
+    """Raises Unavailable, naming the address and the option to change, when the block cannot have it."""
     try:
         yield
     except OSError as error:
-        problem = os.strerror(error.errno) if error.errno else "it is taken, or no address of this machine"
-        raise Unavailable(f"cannot listen on {host}:{port}: {problem}") from None
+        problem = error if error.errno else _probed(host, port)
+        option = f"--{setting.replace('_', '-')} (INGATE_{setting.upper()})"
+        if problem.errno == errno.EADDRINUSE:
+            why = f"the port is taken; choose another with {option}"
+        elif problem.errno == errno.EACCES:
+            why = f"this user may not have that port; choose one from 1024 on with {option}"
+        else:
+            why = f"{problem.strerror}; --host (INGATE_HOST) must be an address of this machine"
+        raise Unavailable(f"cannot listen on {_bracketed(host)}:{port}: {why}") from None
+
+
+def _probed(host: str, port: int) -> OSError:
+    """Returns why an address cannot be had, which gRPC does not tell."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, port))
+            probe.listen()
+    except OSError as error:
+        return error
+    return OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _on_signals() -> asyncio.Event:
@@ -172,4 +196,9 @@ def _on_signals() -> asyncio.Event:
 
 def _shown(host: str) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- not a binding
+    return _bracketed(host)
+
+
+def _bracketed(host: str) -> str:
+    """Returns a host as it stands before a port."""
     return f"[{host}]" if ":" in host else host

@@ -70,9 +70,11 @@ def test_doctor_finds_what_others_may_use(run, tmp_path):
     assert f"run chmod go= {data}" in run("doctor", "--port", "0")
 
 
-def test_doctor_finds_a_broken_master_key(run):
+def test_doctor_finds_a_broken_master_key(run, tmp_path):
     """What would stop a start is said, and the status says it too."""
-    output = run("doctor", "--port", "0", "--master-key", "short", code=1)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "master.key").write_text("short")
+    output = run("doctor", "--port", "0", code=1)
     assert "FAIL  master key" in output
 
 
