@@ -96,20 +96,31 @@ def inside(directory: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, *, make: bool = True) -> AsyncIterator[Database]:
     """Yields the database of the settings, whatever version it is at.
 
-    Raises Unavailable, saying where it was looked for and why it cannot be used.
+    Raises Unavailable, saying where it was looked for and why it cannot be used; where it is a file that is not there,
+    unless that is to be made.
     """
-    database = Database(settings.database_url or _embedded_url(settings), pool_size=settings.database_pool)
+    url = settings.database_url or _embedded_url(settings, make=make)
+    database = Database(url, pool_size=settings.database_pool)
     try:
+        if not make and database.embedded:
+            _require_file(database.where)
         await _reach(database)
         yield database
     finally:
         await database.aclose()
 
 
-def _embedded_url(settings: Settings) -> str:
+def _require_file(path: str) -> None:
+    if not Path(path).exists():
+        raise Unavailable(f"there is no database {path} yet: the first start of the gateway makes it")
+
+
+def _embedded_url(settings: Settings, *, make: bool) -> str:
+    if not make:
+        return f"sqlite:///{Path(settings.data_dir).absolute() / EMBEDDED_FILE}"
     directory = data_dir(settings)
     with inside(directory):
         if not os.access(directory, os.W_OK | os.X_OK):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingate.cli import INTERRUPTED
 from ingate.cli.options import Settings, settings_options
 from ingate.errors import Unavailable
 from ingate.net import memory
@@ -46,28 +47,37 @@ def command(settings: Settings) -> None:
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     else:
         runner = asyncio.Runner()
-    with runner:
-        runner.run(serve(settings))
+    stopping = Stopping()
+    try:
+        with runner:
+            runner.run(serve(settings, stopping))
+    except asyncio.CancelledError:
+        raise SystemExit(128 + stopping.signal) from None
 
 
-async def serve(settings: Settings) -> None:
-    """Runs everything and returns after the drain."""
+async def serve(settings: Settings, stopping: "Stopping") -> None:
+    """Runs everything and returns after the drain. A signal during the start cancels it."""
+    stopping.listen()
     from ingate.cli import demo
     from ingate.core import open_core
     from ingate.net import descriptors, server_tls
     from ingate.rpc import server as rpc_server
-    from ingate.storage import data_dir
+    from ingate.storage import data_dir, inside
     from ingate.vault import MASTER_KEY_FILE
     from rest_facade.http1 import Limits
 
     tls = server_tls.identity(settings.tls_cert, settings.tls_key)
     grpc_tls = server_tls.identity(settings.grpc_tls_cert, settings.grpc_tls_key, prefix="grpc_")
-    stop = _on_signals()
     room = descriptors.make_room()
     async with open_core(settings) as core, AsyncExitStack() as stack:
+        core.hold()
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
             click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
+        credentials = None
+        if settings.demo:
+            with inside(data_dir(settings)):
+                credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
         with _listening(settings.host, settings.grpc_port, "grpc_port"):
             grpc = await rpc_server.start(
                 f"{_bracketed(settings.host)}:{settings.grpc_port}",
@@ -83,14 +93,14 @@ async def serve(settings: Settings) -> None:
         with _listening(settings.host, settings.port, "port"):
             await facade.start(settings.host, settings.port, tls=tls.context if tls else None)
         url = f"{'https' if tls else 'http'}://{_shown(settings.host)}:{facade.port}"
-        click.echo(f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})")
-        if settings.demo:
-            credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
-            click.echo(demo.greeting(credentials, url))
+        banner = f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})"
+        # In one piece, so that no log line comes between its lines on a terminal.
+        click.echo(f"{banner}\n{demo.greeting(credentials, url)}" if settings.demo else banner)
         sys.stdout.flush()
         _settle_memory()
+        core.release()
         giving_back = asyncio.create_task(_give_back(facade.budget))
-        await stop.wait()
+        await stopping.wait()
         giving_back.cancel()
         click.echo("draining", err=True)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
@@ -179,19 +189,36 @@ def _probed(host: str, port: int) -> OSError:
     return OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _on_signals() -> asyncio.Event:
-    """Returns the event that the first SIGINT or SIGTERM sets; a second ends the process at once."""
-    stop = asyncio.Event()
+class Stopping:
+    """The end of a process, by SIGINT or SIGTERM: the first during the start cancels it, else it is waited for.
 
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
+    A second ends the process at once.
+    """
 
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, on_signal)
-    return stop
+    def __init__(self) -> None:
+        self.signal = 0
+        self._wanted = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+
+    def listen(self) -> None:
+        """Takes the signals of the process. Called by the task that is to be cancelled."""
+        self._starting = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    async def wait(self) -> None:
+        """Returns when it is time to stop. From now on a signal cancels nothing."""
+        self._starting = None
+        await self._wanted.wait()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.signal:
+            os._exit(INTERRUPTED)
+        self.signal = number
+        self._wanted.set()
+        if self._starting is not None:
+            self._starting.cancel()
 
 
 def _shown(host: str) -> str:

@@ -53,15 +53,16 @@ async def owner_session(database: Database, org_slug: str) -> AsyncIterator[str]
 async def make_org(database: Database, org: Org, owner: User) -> tuple[bool, str]:
     """Stores an organisation with its owner and a first key, in one transaction.
 
-    An account that the owner's address has already is taken as it is. Returns whether the account is new, and the
-    key's secret. The installation's first organisation and its example are founding ones. Raises Conflict.
+    An account that the owner's address has already is taken as it is; the example's owner is nobody else's account.
+    Returns whether the account is new, and the key's secret. The installation's first organisation and its example are
+    founding ones. Raises Conflict.
     """
     try:
         async with database.write() as db:
             await founding.one_at_a_time(db, database)
             org.founding = owner.demo or not await founding.inhabited(db)
             known = await db.scalar(select(User).where(User.email_key == email_key(owner.email)))
-            person = owner if known is None or owner.demo else known
+            person = owner if known is None or known.demo is not owner.demo else known
             await founding.found(db, org, person)
             secret = founding.first_key(db, org, person)
     except IntegrityError:

@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from ingate import migrations
-from ingate.cli import COMMANDS, group, main
+from ingate.cli import main
+from ingate.cli.root import COMMANDS, group
 from ingate.config import catalogue
 
 

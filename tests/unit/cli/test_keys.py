@@ -10,7 +10,8 @@ from sqlalchemy import insert
 from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, ROLE_OWNER
 from gen.ingate.keys.v1.key_pb2 import Key as Message
 from ingate import clock, ids, migrate
-from ingate.cli import group, keys
+from ingate.cli import keys
+from ingate.cli.root import group
 from ingate.config import Settings
 from ingate.identity.tables import Key, Member, Org, User
 from ingate.storage import open_database
