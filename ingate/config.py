@@ -167,6 +167,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 30.0
     event_loop: Annotated[Literal["uvloop", "asyncio"], _setting("Event loop implementation.")] = "uvloop"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _setting("Least severe log line.")] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"], _setting("Form of log lines; auto is text on a terminal, else JSON.")
+    ] = "auto"
+    log_calls: Annotated[
+        int,
+        _setting(
+            "Log lines in a second about proxied calls that went well, and as many about others; 0 writes none.", ge=0
+        ),
+    ] = 50
     gateway_token: Annotated[
         str, _setting("Token that gateways share with the core; made at start if empty.", secret=True)
     ] = ""

@@ -26,6 +26,7 @@ from ingate.auth.servicer import AuthServicer
 from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Database
+from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.servicer import ExchangeServicer
 from ingate.gateway.servicer import GatewayServicer
 from ingate.identity.authenticator import Authenticator
@@ -175,7 +176,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     condition = Condition(engine, forwarding.recorder, journal.counts, shipper, supervisor, refused)
     system = SystemServicer(database, condition)
     stack.push_async_callback(system.aclose)
-    exchanges = ExchangeServicer(database, last_used.touch)
+    exchanges = ExchangeServicer(database, last_used.touch, CallLines(database, settings.log_calls))
     servicers: dict[str, Any] = {
         "ingate.auth.v1.AuthService": AuthServicer(
             database,

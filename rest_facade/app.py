@@ -39,8 +39,8 @@ _log = structlog.get_logger(__name__)
 
 ProxyHandler = Callable[[str, Head, Body, HttpSink], Awaitable[None]]
 """Answers a request that no dialect claims, given its id. Raises only while nothing is sent."""
-RefusalNote = Callable[[str, Headers, str], None]
-"""Takes the reason, headers and address of a proxied request that was refused and is not on record."""
+RefusalNote = Callable[[str, Headers, str, str], None]
+"""Takes the reason, headers, address and answer of a proxied request that was refused and is not on record."""
 
 _CUT_SECONDS = 0.5
 _HANDSHAKE_SECONDS = 10.0
@@ -214,7 +214,7 @@ class Facade:
                 return page
         failure = failure_of(error, request_id, "proxy")
         if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
-            self._refused(failure.reason, head.headers, connection.caller)
+            self._refused(failure.reason, head.headers, connection.caller, failure.message)
         if self._default.proxy_error is not None:
             return self._default.proxy_error(failure, head.path, head.headers, request_id)
         return self._default.error(failure, None, request_id)

@@ -2,7 +2,11 @@
 
 from hypothesis import settings
 
+from ingate.logs import configure
 from tests.support.postgres import postgres_server, postgres_url
+
+# As a process logs. The default of structlog shows the values of variables in tracebacks, credentials among them.
+configure("debug", "json")
 
 __all__ = ["postgres_server", "postgres_url"]
 

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import click
+import structlog
 
 from ingate.cli import INTERRUPTED
 from ingate.cli.options import Settings, settings_options
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ingate.rpc.server import RpcServer
     from rest_facade.app import Facade
     from rest_facade.http1 import Limits
+
+_log = structlog.get_logger(__name__)
 
 MUCH = 16 * 1024 * 1024
 """Bytes of bodies under way after which memory is given back to the system."""
@@ -40,7 +43,7 @@ def command(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM, then drains."""
     from ingate.logs import configure
 
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     if settings.event_loop == "uvloop" and sys.platform != "win32":
         import uvloop
 
@@ -73,7 +76,7 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         core.hold()
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
-            click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
+            _log.warning("master_key_made", path=str(path), advice="keep a copy: stored provider keys are lost without")
         credentials = None
         if settings.demo:
             with inside(data_dir(settings)):
@@ -102,7 +105,7 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         giving_back = asyncio.create_task(_give_back(facade.budget))
         await stopping.wait()
         giving_back.cancel()
-        click.echo("draining", err=True)
+        _log.info("draining", seconds=settings.shutdown_seconds)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
 
 
