@@ -5,14 +5,19 @@ import importlib
 import click
 
 COMMANDS = {
+    "backup": "Copy the embedded database and the master key into one file.",
+    "completion": "Print what makes a shell complete commands and options.",
     "config": "Print the effective settings, secrets masked.",
     "doctor": "Check that everything the gateway needs is in order.",
     "keys": "Create, list and revoke keys without a running gateway.",
+    "logs": "List recorded calls, or show them as they come.",
     "migrate": "Bring the database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of the REST API.",
     "orgs": "Create and list organisations and set their plans without a running gateway.",
-    "providers": "Manage the providers of organisations without a running gateway.",
+    "providers": "Add, list and test the providers of organisations without a running gateway.",
+    "restore": "Put what a backup holds into a fresh data directory.",
     "serve": "Run the gateway.",
+    "users": "Create and list accounts and reset passwords without a running gateway.",
 }
 
 

@@ -4,8 +4,9 @@ By then tokens and cost are known, and nobody waits.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import itemgetter
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -22,11 +23,11 @@ from ingate.sampling import Sampler
 
 _log = structlog.get_logger(__name__)
 
-_FIELDS = (
+FIELDS = (
     *("id", "org_id", "key_id", "created_at", "level", "status_code", "provider", "model", "stream", "latency_ms"),
     *("input_tokens", "output_tokens", "cost_pico", "error_code", "error_message"),
 )
-_fields: Callable[[Row], tuple] = itemgetter(*map(COLUMNS.index, _FIELDS))  # type: ignore[type-arg]  # one of each column
+_fields: Callable[[Row], tuple] = itemgetter(*map(COLUMNS.index, FIELDS))  # type: ignore[type-arg]  # one of each column
 _level = itemgetter(COLUMNS.index("level"))
 
 
@@ -46,39 +47,44 @@ class CallLines:
         if self._silent or not _log.is_enabled_for(logging.INFO):
             return
         chosen = [
-            (dict(zip(_FIELDS, _fields(row), strict=True)), left_out)
+            (dict(zip(FIELDS, _fields(row), strict=True)), left_out)
             for row in stored
             if (left_out := self._samplers[_level(row) == LEVEL_INFO].take()) is not None
         ]
         if not chosen:
             return
-        names = await self._names([call["key_id"] for call, _ in chosen])
+        names = await key_names(self._database, {call["key_id"] for call, _ in chosen})
         for call, left_out in sorted(chosen, key=lambda one: one[0]["created_at"]):
-            bad = {"error": call["error_message"] or call["error_code"]} if call["level"] != LEVEL_INFO else {}
             write = _log.error if call["level"] == LEVEL_ERROR and call["status_code"] >= 500 else _log.info
-            write(
-                "call",
-                request_id=call["id"],
-                org_id=call["org_id"],
-                key_id=call["key_id"],
-                key=names.get(call["key_id"], ""),
-                at=call["created_at"] / clock.SECOND,
-                status=call["status_code"],
-                provider=call["provider"],
-                model=call["model"],
-                stream=call["stream"],
-                input_tokens=call["input_tokens"],
-                output_tokens=call["output_tokens"],
-                cost_usd=to_usd(call["cost_pico"]),
-                ms=round(call["latency_ms"], 3),
-                **bad,
-                **({"left_out": left_out} if left_out else {}),
-            )
+            write("call", **described(call, names), **({"left_out": left_out} if left_out else {}))
 
-    async def _names(self, key_ids: Sequence[str]) -> dict[str, str]:
-        try:
-            async with self._database.read() as db:
-                found = await db.execute(select(Key.id, Key.name).where(Key.id.in_(set(key_ids))))
-                return {key_id: name for key_id, name in found}  # noqa: C416 -- rows are no pairs to the type checker
-        except (DomainError, SQLAlchemyError):
-            return {}
+
+def described(call: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what a line says of a call, given the values of FIELDS and the names of keys."""
+    bad = {"error": call["error_message"] or call["error_code"]} if call["level"] != LEVEL_INFO else {}
+    return {
+        "request_id": call["id"],
+        "org_id": call["org_id"],
+        "key_id": call["key_id"],
+        "key": names.get(call["key_id"], ""),
+        "at": call["created_at"] / clock.SECOND,
+        "status": call["status_code"],
+        "provider": call["provider"],
+        "model": call["model"],
+        "stream": call["stream"],
+        "input_tokens": call["input_tokens"],
+        "output_tokens": call["output_tokens"],
+        "cost_usd": to_usd(call["cost_pico"]),
+        "ms": round(call["latency_ms"], 3),
+        **bad,
+    }
+
+
+async def key_names(database: Database, key_ids: Collection[str]) -> dict[str, str]:
+    """Returns the names of keys by id, none where the database does not answer."""
+    try:
+        async with database.read() as db:
+            found = await db.execute(select(Key.id, Key.name).where(Key.id.in_(key_ids)))
+            return {key_id: name for key_id, name in found}  # noqa: C416 -- rows are no pairs to the type checker
+    except (DomainError, SQLAlchemyError):
+        return {}

@@ -182,16 +182,6 @@ async def test_two_gateways_share_a_directory(started):
 
 
 @MODULE
-async def test_doctor_beside_a_gateway(started):
-    """It finds everything in order, and the gateway on its port."""
-    spawned, data_dir, *_ = started
-    with command("doctor", "--data-dir", data_dir, "--port", spawned.url.rpartition(":")[2]) as child:
-        assert await child.wait_exit(30) == 0, child.output
-        assert f"a gateway answers at {spawned.url}/healthz" in child.output
-        assert "FAIL" not in child.output
-
-
-@MODULE
 @pytest.mark.parametrize("flag", ["--port", "--grpc-port"])
 async def test_a_taken_port_is_said(started, tmp_path, flag):
     """With its number, and without a traceback."""

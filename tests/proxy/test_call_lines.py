@@ -2,7 +2,7 @@
 
 import structlog
 
-from ingate.exchanges.call_lines import CallLines
+from ingate.exchanges.call_lines import key_names
 from tests.support.gateway import gateway
 from tests.support.outside import ASK
 
@@ -41,5 +41,5 @@ async def test_a_database_that_is_away_costs_a_name_alone(tmp_path):
     from ingate.db import Database
 
     away = Database(f"sqlite:///{tmp_path}/none/x.db")
-    assert await CallLines(away, 1)._names(["k"]) == {}
+    assert await key_names(away, ["k"]) == {}
     await away.aclose()
