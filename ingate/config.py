@@ -91,14 +91,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _setting(
             "Origins whose pages may call the API and the proxy and read the answers: `https://app.example`, separated"
-            " by commas, or `*` for all; empty for none."
+            " by commas, or `*` for all; empty for none.",
+            check="rest_facade.cors:from_setting",
         ),
     ] = ""
     trusted_proxies: Annotated[
         str,
         _setting(
             "Addresses and networks of proxies before the gateway, separated by commas: what they say of a caller's"
-            " address in `Forwarded` or `X-Forwarded-For` is believed."
+            " address in `Forwarded` or `X-Forwarded-For` is believed.",
+            check="ingate.net.forwarded:trusted_proxies",
         ),
     ] = ""
     max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024

@@ -1,5 +1,7 @@
 """Fixtures every test may ask for."""
 
+import logging
+
 from hypothesis import settings
 
 from ingate.logs import configure
@@ -7,6 +9,8 @@ from tests.support.postgres import postgres_server, postgres_url
 
 # As a process logs. The default of structlog shows the values of variables in tracebacks, credentials among them.
 configure("debug", "json")
+# What libraries log is not among the lines that tests capture, for stand-ins of the core are libraries' servers.
+logging.getLogger().handlers.clear()
 
 __all__ = ["postgres_server", "postgres_url"]
 

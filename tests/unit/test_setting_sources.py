@@ -19,6 +19,8 @@ VALUES = {
     "session_hours": 2,
     "database_url": "sqlite:///x.db",
     "master_key": KEY,
+    "cors_origins": "https://app.example",
+    "trusted_proxies": "10.0.0.0/8",
 }
 BOOLEAN = "true, yes, on, 1, false, no, off, 0"
 
@@ -146,6 +148,11 @@ WRONG = {
     "INGATE_SSRF_ALLOWED_HOSTS": {
         "10.0.0.0/99": "=\"10.0.0.0/99\" must be host names, addresses and networks, not '10.0.0.0/99'"
     },
+    "INGATE_CORS_ORIGINS": {
+        "app.example": '="app.example" must be * or origins without a path such as https://app.example, not'
+        " 'app.example'"
+    },
+    "INGATE_TRUSTED_PROXIES": {"x": "=\"x\" must be addresses and networks such as 10.0.0.0/8, not 'x'"},
     "OLLAMA_HOST": {
         "ftp://h": '="ftp://h" must be a host, with a port or not, or a URL that begins with http:// or https://',
         "http://u:canary@h": '="http://***@h" must be a host, with a port or not, or a URL that begins with http:// or'
