@@ -40,11 +40,10 @@ class CallLines:
     def __init__(self, database: Database, per_second: int) -> None:
         self._database = database
         self._samplers = {True: Sampler(per_second, 1.0), False: Sampler(per_second, 1.0)}
-        self._silent = not per_second
 
     async def write(self, stored: Iterable[Row]) -> None:
         """Writes lines about rows that have been stored. Raises nothing."""
-        if self._silent or not _log.is_enabled_for(logging.INFO):
+        if not _log.is_enabled_for(logging.INFO):
             return
         chosen = [
             (dict(zip(FIELDS, _fields(row), strict=True)), left_out)
