@@ -64,7 +64,7 @@ def running(
     command = argv(data, 0, *flags)
     if profile is not None:
         arguments = command[command.index("serve") :]
-        command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "ingate.cli", *arguments]
+        command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "ingate", *arguments]
     root = checkout or _ROOT
     with Child(command, env={"PYTHONPATH": str(root)}, cwd=root) as child:
         url = child.expect(r"is ready: (http://\S+)", timeout=60)[1]

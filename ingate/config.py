@@ -1,27 +1,22 @@
-"""Settings: what they are, where they come from, and which are secret.
+"""Settings: what they are, what they may be, and which are secret.
 
-Each field of `Settings` is a setting: `--some-name` on the command line, `INGATE_SOME_NAME` in the
-environment, `some_name` in `ingate.toml`; the first of these that states it wins over the default.
-Knows nothing of what the settings are used for.
+Each field of `Settings` is a setting. Knows neither where settings are stated (`ingate.setting_sources`) nor what they
+are used for.
 """
 
-import os
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
-from ingate.errors import BadRequest
-
 ENVIRONMENT_PREFIX = "INGATE_"
-CONFIG_FILE = "ingate.toml"
 MASK = "***"
 
 
-def _setting(description: str, *, secret: bool = False, env: str | None = None, **bounds: Any) -> msgspec.Meta:
-    return msgspec.Meta(description=description, extra={"secret": secret, "env": env}, **bounds)
+def _setting(
+    description: str, *, secret: bool = False, env: str | None = None, check: str = "", **bounds: Any
+) -> msgspec.Meta:
+    """Describes a setting. `check` names the function, as `module:name`, that raises BadRequest for a wrong value."""
+    return msgspec.Meta(description=description, extra={"secret": secret, "env": env, "check": check}, **bounds)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,10 +25,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: Annotated[str, _setting("Address the HTTP port listens on.")] = "127.0.0.1"
     port: Annotated[int, _setting("HTTP port; 0 picks a free one.", ge=0, le=65535)] = 8080
     grpc_port: Annotated[int, _setting("gRPC port; 0 picks a free one.", ge=0, le=65535)] = 50051
+    tls_cert: Annotated[
+        str, _setting("File of the certificate chain, PEM, with which the HTTP port speaks TLS; with `tls_key`.")
+    ] = ""
+    tls_key: Annotated[str, _setting("File of the private key of `tls_cert`, PEM, without a password.")] = ""
+    grpc_tls_cert: Annotated[
+        str, _setting("File of the certificate chain, PEM, with which the gRPC port speaks TLS; with `grpc_tls_key`.")
+    ] = ""
+    grpc_tls_key: Annotated[str, _setting("File of the private key of `grpc_tls_cert`, PEM, without a password.")] = ""
     data_dir: Annotated[str, _setting("Directory of the embedded database, the journal and the master key.")] = "data"
     database_url: Annotated[
         str,
-        _setting("SQLAlchemy URL (`postgresql+asyncpg://…`); empty for SQLite in the data directory.", secret=True),
+        _setting(
+            "URL of the database, `postgresql://…` as hosts print it; empty for SQLite in the data directory.",
+            secret=True,
+            check="ingate.db_url:parse",
+        ),
     ] = ""
     database_pool: Annotated[int, _setting("Database connections at most.", ge=1, le=500)] = 10
     demo: Annotated[bool, _setting("Offer the built-in model, and create the organisation `demo` with a key.")] = False
@@ -57,7 +64,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _setting("Requests a minute of a key on plan enterprise that states no limit of its own.", ge=1, le=10_000_000),
     ] = 60_000
     master_key: Annotated[
-        str, _setting("Key for secrets at rest, 32 bytes in base64; made in the data directory if empty.", secret=True)
+        str,
+        _setting(
+            "Key for secrets at rest, 32 bytes in base64; made in the data directory if empty.",
+            secret=True,
+            check="ingate.vault:decode_master_key",
+        ),
     ] = ""
     signup: Annotated[
         Literal["first", "invite", "open", "closed"],
@@ -71,32 +83,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _setting(
             "Who reaches the installation's own providers beside its first organisation: `first` no other, `all`, or"
             " slugs, comma-separated.",
-            pattern=r"^[a-z0-9-]{1,63}( *, *[a-z0-9-]{1,63}){0,999}$",
+            check="ingate.setting_values:slugs",
         ),
     ] = "first"
     session_hours: Annotated[int, _setting("Hours until a session ends by itself.", ge=1, le=8760)] = 24
     allow_private_upstreams: Annotated[
-        Literal["auto", "", "yes", "no"],
-        _setting(
-            "Whether providers may have private addresses; auto (or empty) allows loopback, with the embedded database."
-        ),
+        Literal["auto", "yes", "no"],
+        _setting("Whether providers may have private addresses; auto allows loopback, with the embedded database."),
     ] = "auto"
     ssrf_allowed_hosts: Annotated[
         str,
-        _setting("Hosts, addresses and networks that providers may have whatever they are, separated by commas."),
+        _setting(
+            "Hosts, addresses and networks that providers may have whatever they are, separated by commas.",
+            check="ingate.net.addresses:hosts_and_networks",
+        ),
     ] = ""
     cors_origins: Annotated[
         str,
         _setting(
             "Origins whose pages may call the API and the proxy and read the answers: `https://app.example`, separated"
-            " by commas, or `*` for all; empty for none."
+            " by commas, or `*` for all; empty for none.",
+            check="rest_facade.cors:from_setting",
         ),
     ] = ""
     trusted_proxies: Annotated[
         str,
         _setting(
             "Addresses and networks of proxies before the gateway, separated by commas: what they say of a caller's"
-            " address in `Forwarded` or `X-Forwarded-For` is believed."
+            " address in `Forwarded` or `X-Forwarded-For` is believed.",
+            check="ingate.net.forwarded:trusted_proxies",
         ),
     ] = ""
     max_body_bytes: Annotated[int, _setting("Largest request body accepted.", ge=1024)] = 32 * 1024 * 1024
@@ -173,6 +188,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 30.0
     event_loop: Annotated[Literal["uvloop", "asyncio"], _setting("Event loop implementation.")] = "uvloop"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _setting("Least severe log line.")] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"], _setting("Form of log lines; auto is text on a terminal, else JSON.")
+    ] = "auto"
+    log_calls: Annotated[
+        int,
+        _setting(
+            "Log lines in a second about proxied calls that went well, and as many about others; 0 writes none.", ge=0
+        ),
+    ] = 50
     gateway_token: Annotated[
         str, _setting("Token that gateways share with the core; made at start if empty.", secret=True)
     ] = ""
@@ -185,19 +209,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gemini_api_key: Annotated[
         str, _setting("Gemini credential of the installation.", secret=True, env="GEMINI_API_KEY")
     ] = ""
-    ollama_host: Annotated[str, _setting("Ollama server of the installation.", env="OLLAMA_HOST")] = ""
+    ollama_host: Annotated[
+        str, _setting("Ollama server of the installation.", env="OLLAMA_HOST", check="ingate.setting_values:server")
+    ] = ""
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting, for command lines and documents."""
+    """One setting, for command lines and documents. `choices` are empty where any value of the type will do."""
 
     name: str
     type: type
     choices: tuple[str, ...]
+    least: float | None
+    above: float | None
+    most: float | None
+    check: str
     default: Any
     description: str
     secret: bool
     env: str
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line."""
+        return "--" + self.name.replace("_", "-")
 
 
 def catalogue() -> list[Setting]:
@@ -214,6 +249,10 @@ def catalogue() -> list[Setting]:
                 name=field.name,
                 type=str if choices else plain[field.name],
                 choices=choices,
+                least=meta.ge,
+                above=meta.gt,
+                most=meta.le,
+                check=extra["check"],
                 default=field.default,
                 description=meta.description or "",
                 secret=extra["secret"],
@@ -221,34 +260,6 @@ def catalogue() -> list[Setting]:
             )
         )
     return settings
-
-
-def load(
-    flags: Mapping[str, Any] | None = None,
-    *,
-    environ: Mapping[str, str] = os.environ,
-    file: Path | None = None,
-) -> Settings:
-    """Returns the settings of flags, environment, file and defaults, in that order of precedence.
-
-    `file` must exist when given; else `ingate.toml` in the working directory is read where it exists.
-    Raises BadRequest naming the setting that is unknown or out of bounds.
-    """
-    path = file or Path(CONFIG_FILE)
-    values: dict[str, Any] = {}
-    if file is not None or path.exists():
-        try:
-            values.update(tomllib.loads(path.read_text()))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise BadRequest(f"cannot read {path}: {error}") from None
-    for setting in catalogue():
-        if setting.env in environ:
-            values[setting.name] = environ[setting.env]
-    values.update({name: value for name, value in (flags or {}).items() if value is not None})
-    try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"settings: {error}") from None
 
 
 def masked(settings: Settings) -> dict[str, Any]:

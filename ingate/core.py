@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -25,6 +26,7 @@ from ingate.auth.servicer import AuthServicer
 from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Database
+from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.servicer import ExchangeServicer
 from ingate.gateway.servicer import GatewayServicer
 from ingate.identity.authenticator import Authenticator
@@ -42,6 +44,7 @@ from ingate.orgs.org_servicer import OrgServicer
 from ingate.orgs.team_servicer import TeamServicer
 from ingate.plans import RateLimits
 from ingate.providers.demo import DemoTransport, Roster
+from ingate.providers.sealed import require_readable
 from ingate.providers.servicer import ProviderServicer
 from ingate.providers.shared import shared
 from ingate.proxy.abandoned import Abandoned
@@ -65,7 +68,7 @@ from ingate.rpc.services import rpcs, services
 from ingate.storage import data_dir, inside, keep_private, open_database
 from ingate.supervision import Supervisor
 from ingate.system.servicer import SystemServicer
-from ingate.vault import Vault, load_master_key
+from ingate.vault import MASTER_KEY_FILE, Vault, find_master_key, make_master_key
 
 FLUSH_SECONDS = 5.0
 SHIP_SECONDS = 0.25
@@ -101,7 +104,15 @@ class Core:
 
     def drain(self) -> None:
         """Makes readiness say no, so that load balancers look elsewhere while open requests finish."""
-        self.system.draining = True
+        self.system.unready = "shutting down"
+
+    def hold(self) -> None:
+        """Makes readiness say no until `release`."""
+        self.system.unready = "starting"
+
+    def release(self) -> None:
+        """Lets readiness say what is."""
+        self.system.unready = ""
 
     @asynccontextmanager
     async def as_owner(self, org_slug: str) -> AsyncIterator[tuple[tuple[str, str], ...]]:
@@ -126,7 +137,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     directory = data_dir(settings)
     with inside(directory):
         keep_private(directory)
-        key, made = load_master_key(settings.master_key, directory)
+        key, made = await _master_key(settings, database, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
     windows, last_used = FixedWindows(), LastUsed(database)
@@ -166,7 +177,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     condition = Condition(engine, forwarding.recorder, journal.counts, shipper, supervisor, refused)
     system = SystemServicer(database, condition)
     stack.push_async_callback(system.aclose)
-    exchanges = ExchangeServicer(database, last_used.touch)
+    exchanges = ExchangeServicer(database, last_used.touch, CallLines(database, settings.log_calls))
     servicers: dict[str, Any] = {
         "ingate.auth.v1.AuthService": AuthServicer(
             database,
@@ -234,6 +245,13 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         made,
         supervisor,
     )
+
+
+async def _master_key(settings: Settings, database: Database, directory: Path) -> tuple[bytes, bool]:
+    """Returns the master key, and whether it was made now. Raises Unavailable where that would lose stored secrets."""
+    key = find_master_key(settings.master_key, directory)
+    await require_readable(database, key, str(directory / MASTER_KEY_FILE))
+    return (key, False) if key is not None else make_master_key(directory)
 
 
 def _body_budget(settings: Settings) -> BodyBudget:

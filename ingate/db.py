@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import MetaData, event
-from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.util import await_only
 
-from ingate.errors import BadRequest, DomainError, StorageFull, Unavailable
+from ingate import db_url
+from ingate.errors import DomainError, StorageFull, Unavailable
 
-DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 RETRY_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 PAGE_SIZE = 16_384
@@ -59,29 +59,16 @@ class Base(DeclarativeBase):
     )
 
 
-def normalise_url(url: str) -> str:
-    """Returns the URL with the driver this project uses: plain `postgresql://` means asyncpg, `sqlite://` aiosqlite.
-
-    Raises BadRequest for the URL of another database, or of one that would end with its connection.
-    """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise BadRequest.field("database_url", "is not a URL") from None
-    driver = DRIVERS.get(parsed.drivername, parsed.drivername)
-    if driver not in DRIVERS.values():
-        raise BadRequest.field("database_url", "must begin with postgresql:// or sqlite://")
-    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
-        raise BadRequest.field("database_url", "must name a file")
-    return parsed.set(drivername=driver).render_as_string(hide_password=False)
-
-
 class Database:
-    """A pool of connections and the way to use one."""
+    """A pool of connections and the way to use one. `where` is the database as messages name it.
+
+    Raises BadRequest for a URL of no database that can be used.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.url = normalise_url(url)
-        self.embedded = self.url.startswith("sqlite")
+        self.url = url
+        parsed = db_url.parse(url)
+        self.where, self.embedded = parsed.where, parsed.embedded
         # One SQLite file has one writer. Waiting for it here is fair and costs no thread; inside SQLite it is neither.
         self._writing = asyncio.Lock() if self.embedded else None
         # The connection used last is the one that still has the pages, for as long as no other has written.
@@ -89,7 +76,9 @@ class Database:
             {"pool_use_lifo": True} if self.embedded else {"pool_pre_ping": True, "max_overflow": 0}
         )
         # Errors are logged, and the values of a statement are what callers said.
-        self.engine = create_async_engine(self.url, pool_size=pool_size, hide_parameters=True, **options)
+        self.engine = create_async_engine(
+            parsed.url, pool_size=pool_size, hide_parameters=True, connect_args=dict(parsed.arguments), **options
+        )
         event.listen(self.engine.sync_engine, "handle_error", _without_details)
         if self.embedded:
             _tune_sqlite(self.engine.sync_engine)

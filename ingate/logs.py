@@ -1,25 +1,28 @@
-"""Log lines: one JSON object a line on stderr, with whatever looks like a secret masked.
+"""Log lines on stderr: one JSON object a line, or text for people; with whatever looks like a secret masked.
 
 Knows nothing of what is logged. The mask works on the finished line, so it covers nested values, tracebacks and
-the libraries' own lines alike.
+the libraries' own lines alike. Tracebacks show code, never the values of variables.
 """
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 import structlog
 
 from ingate.ids import BOUNDARY, SECRET_HINTS, SECRET_PREFIXES
+from ingate.log_text import TextRenderer
 
 MASK = "***"
 
 # Kinds of secrets by their prefixes: those of Ingate and its dialects, OpenAI and Anthropic, Google.
-_PREFIXES = "|".join((*SECRET_PREFIXES, "sk-", "pg_live_", "ogk_", "AIza"))
+# What refusals show of a key of ours, its first characters, is no key of OpenAI's.
+_PREFIXES = "|".join((*SECRET_PREFIXES, r"sk-(?!ingate-[\w-]{0,5}(?![\w-]))", "pg_live_", "ogk_", "AIza"))
 _TOKEN = rf"{BOUNDARY}({_PREFIXES})[\w-]{{6,}}"
 _BEARER = r"\b([Bb]earer(?:\s|\\[tn])+)[\w.~+/=-]+"
 _TEXT = re.compile(f"{_TOKEN}|{_BEARER}", re.ASCII)
@@ -88,10 +91,14 @@ class _Forward(logging.Handler):
 
 
 class _Patient:
-    """A file that survives its reader: a closed pipe loses lines, not requests."""
+    """A file, or what stderr is at the time, that survives its reader: a closed pipe loses lines, not requests."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO | None) -> None:
+        self._stated = file
+
+    @property
+    def _file(self) -> BinaryIO:
+        return self._stated or sys.stderr.buffer
 
     def write(self, data: bytes) -> None:
         try:
@@ -106,11 +113,15 @@ class _Patient:
             return
 
 
-def configure(level: str = "info", *, file: BinaryIO | None = None) -> None:
+Format = Literal["auto", "json", "text"]
+
+
+def configure(level: str = "info", form: Format = "auto", *, file: BinaryIO | None = None) -> None:
     """Directs all logging of the process to `file` (stderr by default), from `level` up.
 
-    Libraries are heard from warning up. May be called again, for another level or file.
+    The form `auto` is text on a terminal, else JSON. Libraries are heard from warning up. May be called again.
     """
+    terminal = (file or sys.stderr).isatty()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -118,11 +129,18 @@ def configure(level: str = "info", *, file: BinaryIO | None = None) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _mask_names,
-            structlog.processors.JSONRenderer(serializer=_render),
+            _renderer(form, terminal=terminal),
             _mask_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(file=_Patient(file or sys.stderr.buffer)),  # type: ignore[arg-type]  # uses write and flush alone
+        logger_factory=structlog.BytesLoggerFactory(file=_Patient(file)),  # type: ignore[arg-type]  # uses write and flush alone
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=max(_LEVELS[level], logging.WARNING), force=True)
+
+
+def _renderer(form: Format, *, terminal: bool) -> Any:
+    if form == "json" or (form == "auto" and not terminal):
+        return structlog.processors.JSONRenderer(serializer=_render)
+    # https://no-color.org: any value that is not empty.
+    return TextRenderer(colours=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")

@@ -4,6 +4,7 @@ Knows no table and no version; opens, and says what is wrong in words for the op
 """
 
 import asyncio
+import errno
 import os
 import sqlite3
 import stat
@@ -12,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
-from sqlalchemy.engine import make_url
 
 from ingate.config import Settings
 from ingate.db import Database
@@ -88,38 +88,75 @@ def inside(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"cannot use the data directory {directory}: {error.strerror or error}") from None
+        reason = error.strerror or error
+        if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+            who = f"for user {os.geteuid()}"
+            raise Unavailable(f"the data directory {directory} is read-only {who}: {reason} (data_dir)") from None
+        raise Unavailable(f"cannot use the data directory {directory}: {reason} (data_dir)") from None
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, *, make: bool = True) -> AsyncIterator[Database]:
     """Yields the database of the settings, whatever version it is at.
 
-    Raises Unavailable, saying where it was looked for, when it does not answer.
+    Raises Unavailable, saying where it was looked for and why it cannot be used; where it is a file that is not there,
+    unless that is to be made.
     """
-    url = settings.database_url or f"sqlite+aiosqlite:///{data_dir(settings) / EMBEDDED_FILE}"
+    url = settings.database_url or _embedded_url(settings, make=make)
     database = Database(url, pool_size=settings.database_pool)
     try:
+        if not make and database.embedded:
+            _require_file(database.where)
         await _reach(database)
         yield database
     finally:
         await database.aclose()
 
 
+def _require_file(path: str) -> None:
+    if not Path(path).exists():
+        raise Unavailable(f"there is no database {path} yet: the first start of the gateway makes it")
+
+
+def _embedded_url(settings: Settings, *, make: bool) -> str:
+    if not make:
+        return f"sqlite:///{Path(settings.data_dir).absolute() / EMBEDDED_FILE}"
+    directory = data_dir(settings)
+    with inside(directory):
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EROFS, "nothing can be written there")
+    return f"sqlite:///{directory / EMBEDDED_FILE}"
+
+
 async def _reach(database: Database) -> None:
-    url = make_url(database.url)
     try:
         if database.embedded:
-            path = Path(str(url.database))
-            _make_private(path)
-            # The driver's thread outlives a failure to open the file, and then complains about it.
-            sqlite3.connect(path).close()
+            _try_file(Path(database.where))
         async with asyncio.timeout(REACH_SECONDS), database.read():
             return
     except DomainError as error:
         problem = error.__cause__ or error
     except Exception as error:  # noqa: BLE001 -- drivers raise their own types for refused passwords and the like
         problem = error
-    where = url.database if database.embedded else f"{url.database} at {url.host or 'localhost'}:{url.port or 5432}"
-    reason = type(getattr(problem, "orig", None) or problem).__name__
-    raise Unavailable(f"cannot use the database {where} ({reason}): check database_url, and that it is up") from None
+    setting = "data_dir or database_url" if database.embedded else "database_url"
+    raise Unavailable(f"cannot use the database {database.where}: {_reason(problem)} (check {setting})") from None
+
+
+def _try_file(path: Path) -> None:
+    """Opens the file of an embedded database, made private and if missing; raises OSError or sqlite3.Error."""
+    _make_private(path)
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EROFS, "it is read-only")
+    # The driver's thread outlives a failure to open the file, and then complains about it.
+    sqlite3.connect(path).close()
+
+
+def _reason(problem: BaseException) -> str:
+    """Returns in a few words why a database cannot be used. Servers and systems quote no password in theirs."""
+    original = getattr(problem, "orig", None)
+    cause = problem if original is None else getattr(original, "__cause__", None) or original
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {REACH_SECONDS:g} seconds"
+    if isinstance(cause, OSError) and cause.errno and cause.strerror:
+        return cause.strerror
+    return str(cause).partition("\n")[0] or type(cause).__name__

@@ -56,21 +56,40 @@ def decode_master_key(text: str) -> bytes:
     return key
 
 
-def load_master_key(setting: str, data_dir: Path) -> tuple[bytes, bool]:
-    """Returns the master key of the setting, else of the file in the data directory, made now if missing.
+def find_master_key(setting: str, data_dir: Path) -> bytes | None:
+    """Returns the master key of the setting, else of the file in the data directory; None where that is not there.
+
+    Raises BadRequest naming the one that holds no key, OSError where the file cannot be read.
+    """
+    if setting:
+        return decode_master_key(setting)
+    path = data_dir / MASTER_KEY_FILE
+    text = path.read_text(errors="replace").strip() if path.exists() else ""
+    return _of_file(text, path) if text else None
+
+
+def make_master_key(data_dir: Path) -> tuple[bytes, bool]:
+    """Returns the master key of the file in the data directory, made now unless another process has just done so.
 
     The second value tells whether it was made now.
     """
-    if setting:
-        return decode_master_key(setting), False
-    descriptor = os.open(data_dir / MASTER_KEY_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    path = data_dir / MASTER_KEY_FILE
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+") as file:
         # Two processes may start at once, and one must not read what the other has yet to write.
         fcntl.flock(file, fcntl.LOCK_EX)
         if text := file.read().strip():
-            return decode_master_key(text), False
+            return _of_file(text, path), False
         key = os.urandom(KEY_BYTES)
         file.write(base64.b64encode(key).decode() + "\n")
         file.flush()
         os.fsync(descriptor)
     return key, True
+
+
+def _of_file(text: str, path: Path) -> bytes:
+    try:
+        return decode_master_key(text)
+    except BadRequest as error:
+        problem = error.fields["master_key"]
+        raise BadRequest(f"the master key in {path} {problem}", fields={"master_key": problem}) from None

@@ -6,6 +6,7 @@ Takes a channel, dialects and a proxy handler, and learns of none where it leads
 import asyncio
 import contextlib
 import math
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -38,10 +39,11 @@ _log = structlog.get_logger(__name__)
 
 ProxyHandler = Callable[[str, Head, Body, HttpSink], Awaitable[None]]
 """Answers a request that no dialect claims, given its id. Raises only while nothing is sent."""
-RefusalNote = Callable[[str, Headers, str], None]
-"""Takes the reason, headers and address of a proxied request that was refused and is not on record."""
+RefusalNote = Callable[[str, Headers, str, str], None]
+"""Takes the reason, headers, address and answer of a proxied request that was refused and is not on record."""
 
 _CUT_SECONDS = 0.5
+_HANDSHAKE_SECONDS = 10.0
 _COMMON = common_lines() + REQUEST_ID.encode() + b": "
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _CLOSE = b"Connection: close\r\n"
@@ -96,10 +98,16 @@ class Facade:
         self.port = 0
         """The port bound last, 0 before `start`."""
 
-    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+    async def start(self, host: str, port: int, *, reuse_port: bool = False, tls: ssl.SSLContext | None = None) -> int:
         """Listens, and returns the port that is bound: a free one for port 0. May be called for several addresses."""
         listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self), host, port, reuse_port=reuse_port or None, backlog=1024
+            lambda: Connection(self),
+            host,
+            port,
+            reuse_port=reuse_port or None,
+            backlog=1024,
+            ssl=tls,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,
         )
         self._listeners.append(listener)
         self.port = int(listener.sockets[0].getsockname()[1])
@@ -209,7 +217,7 @@ class Facade:
                 return page
         failure = failure_of(error, request_id, "proxy")
         if self._refused is not None and isinstance(error, DomainError) and not error.recorded:
-            self._refused(failure.reason, head.headers, connection.caller)
+            self._refused(failure.reason, head.headers, connection.caller, failure.message)
         if self._default.proxy_error is not None:
             return self._default.proxy_error(failure, head.path, head.headers, request_id)
         return self._default.error(failure, None, request_id)

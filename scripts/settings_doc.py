@@ -7,6 +7,11 @@ HEAD = """# Settings
 A flag (`--some-name`) wins over the environment, the environment over `ingate.toml` (or the file of `--config`; its
 keys are `some_name`), the file over the default. `ingate config` prints what is in force, secrets masked.
 
+What is empty counts as not stated. Booleans are `true`, `yes`, `on`, `1`, `false`, `no`, `off` or `0`, in any case. A
+value that makes no sense ends the start with the option, the variable, or the file and line that states it, the value
+(unless it is a secret) and what would do. An unknown key of the file does so too; an unknown variable `INGATE_…` is
+named in the log, with the setting it is nearest to.
+
 | setting | environment | default | meaning |
 |---|---|---|---|
 """

@@ -1,56 +1,56 @@
-"""The command line: one small module a command, each imported only when it is called."""
+"""The command line. What it takes to run a command is imported when it is called."""
 
-import importlib
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import click
-
-COMMANDS = {
-    "config": "Print the effective settings, secrets masked.",
-    "demo": "Delete the example traffic of `--demo`.",
-    "doctor": "Check that everything the gateway needs is in order.",
-    "keys": "Create, list and revoke keys without a running gateway.",
-    "migrate": "Bring the database to the schema of this version.",
-    "orgs": "Create and list organisations and set their plans without a running gateway.",
-    "openapi": "Print the OpenAPI 3.1 document of the REST API.",
-    "serve": "Run the gateway.",
-}
-
-
-class _Lazy(click.Group):
-    """A group whose commands are modules: `ingate --help` imports none of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"ingate.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="ingate")
-def group() -> None:
-    """Ingate, an open, self-hosted LLM gateway."""
+INTERRUPTED = 130
+"""The status of what Ctrl-C has ended, as shells have it."""
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Runs the command line. Domain errors end it with their sentence and status 1, without a traceback."""
+    """Runs the command line, and returns or raises SystemExit.
+
+    Domain errors end it with their sentence and status 1, Ctrl-C quietly with status 130.
+    """
     # gRPC's own lines on stderr are no JSON; what matters in them is raised as well.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from ingate.errors import DomainError
-    from ingate.logs import configure
+    with _quiet_interrupts():
+        import click
+
+        from ingate.cli.root import group
+        from ingate.errors import DomainError
+        from ingate.logs import configure
 
     configure("warning")
     try:
-        return group.main(arguments, standalone_mode=True)
+        status = group.main(arguments, standalone_mode=False)
     except DomainError as error:
         click.echo(f"ingate: {error.message}", err=True)
-        raise SystemExit(1) from None
+        status = 1
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except click.Abort as error:
+        interrupted = isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
+        status = INTERRUPTED if interrupted else 1
+        if not interrupted:
+            click.echo("ingate: nothing was done", err=True)
+    if status:
+        raise SystemExit(status)
+
+
+@contextmanager
+def _quiet_interrupts() -> Iterator[None]:
+    """Lets Ctrl-C end the process without a word, as long as there is nothing to clean up."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

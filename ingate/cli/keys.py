@@ -1,14 +1,22 @@
 """`ingate keys`: keys, for whoever may read the database; no running gateway is needed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingate.cli.options import Settings, settings_options
+from ingate.cli.acting import as_owner, existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.options import DATABASE, Settings, settings_options
 
-PAGE = 200
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+ROLES = ("viewer", "member", "admin", "owner")
+SCOPES = ("proxy", "ingest", "read", "write", "admin")
+_SPAN = re.compile(r"(\d{1,6})([mhd])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 @click.group()
@@ -16,90 +24,126 @@ def command() -> None:
     """Create, list and revoke keys without a running gateway."""
 
 
-def _run(settings: Settings, org: str, call: Callable[[Any, Any], Awaitable[Any]]) -> Any:
-    from grpc.aio import AioRpcError
-
-    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
-    from ingate.core import open_core
-
-    async def run() -> Any:
-        async with open_core(settings) as core, core.as_owner(org) as metadata:
-            try:
-                return await call(KeyServiceStub(core.channel), metadata)
-            except AioRpcError as error:
-                raise click.ClickException(error.details() or error.code().name) from None
-
-    return asyncio.run(run())
-
-
-_org = click.option("--org", default="demo", show_default=True, help="Slug of the organisation.")
-
-
-@command.command(help="Create a key and print its secret, this once.")
+@command.command()
 @click.argument("name")
-@_org
-@settings_options
-def create(settings: Settings, name: str, org: str) -> None:
-    """Prints the secret."""
+@org_option
+@click.option("--role", type=click.Choice(ROLES), help="What the key may do at most; member if not stated.")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated; all of the role.")
+@click.option("--expires", help="When it ends: in a time such as 12h or 30d, or at one in RFC 3339.")
+@click.option("--limit", type=click.IntRange(1), help="Requests a minute; those of the plan if not stated.")
+@json_option
+@settings_options(only=DATABASE)
+def create(
+    settings: Settings,
+    *,
+    name: str,
+    org: str,
+    role: str | None,
+    scopes: tuple[str, ...],
+    expires: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Create a key and print its secret, this once."""
+    from gen.ingate.access.v1.access_pb2 import Role, Scope
     from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
+    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 
-    answer = _run(settings, org, lambda stub, metadata: stub.CreateKey(CreateKeyRequest(name=name), metadata=metadata))
-    click.echo(answer.key)
-
-
-@command.command("list", help="List keys, newest first.")
-@_org
-@settings_options
-def list_keys(settings: Settings, org: str) -> None:
-    """Prints a line a key: id, hash prefix, state, name."""
-    from gen.ingate.keys.v1.key_service_pb2 import ListKeysRequest
-    from ingate import clock
-
-    async def every(stub: Any, metadata: Any) -> list[Any]:
-        # By id: while pages are read, a new key moves those before it to the next page.
-        found: dict[str, Any] = {}
-        offset, total = 0, 1
-        while offset < total:
-            answer = await stub.ListKeys(ListKeysRequest(limit=PAGE, offset=offset), metadata=metadata)
-            found |= {key.id: key for key in answer.items}
-            # A page that is empty is past the end, whatever was counted.
-            offset, total = offset + len(answer.items), answer.total if answer.items else 0
-        return list(found.values())
-
-    keys = _run(settings, org, every)
-    states = [state(key, clock.now()) for key in keys]
-    width = max(map(len, states), default=0)
-    for key, shown in zip(keys, states, strict=True):
-        click.echo(f"{key.id}  {key.hash_prefix}  {shown:{width}}  {key.name}")
+    request = CreateKeyRequest(
+        name=name,
+        role=Role.Value(f"ROLE_{role.upper()}") if role else None,
+        scopes=[Scope.Value(f"SCOPE_{scope.upper()}") for scope in scopes],
+        rate_limit_per_minute=limit,
+        expires_at=_moment(expires) if expires else None,
+    )
+    answer = as_owner(settings, org, lambda channel, owner: KeyServiceStub(channel).CreateKey(request, metadata=owner))
+    if as_json:
+        print_json({"id": answer.description.id, "name": name, "org": org, "key": answer.key})
+    else:
+        click.echo(answer.key)
 
 
-def state(key: Any, now: int) -> str:
-    """Returns what a key is at a moment, and until when: active, rotated (and still valid), expired or revoked.
-
-    A key that was ended before it would have ended by itself is revoked.
-    """
+def _moment(text: str) -> "Timestamp | None":
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from ingate import clock
 
-    expires = clock.from_proto(key.expires_at) if key.HasField("expires_at") else None
-    ended = clock.from_proto(key.revoked_at) if key.HasField("revoked_at") else None
+    if found := _SPAN.fullmatch(text):
+        return clock.to_proto(clock.now() + int(found[1]) * _SECONDS[found[2]] * clock.SECOND)
+    at = Timestamp()
+    try:
+        at.FromJsonString(datetime.fromisoformat(text).astimezone().isoformat())
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} must be a time such as 12h or 30d, or one in RFC 3339") from None
+    return at
+
+
+@command.command("list")
+@org_option
+@json_option
+@settings_options(only=DATABASE)
+def list_keys(settings: Settings, org: str, *, as_json: bool) -> None:
+    """List keys, newest first: id, prefix of the hash, state, name."""
+    from sqlalchemy import select
+
+    from gen.ingate.access.v1.access_pb2 import Role, Scope
+    from ingate import clock
+    from ingate.identity import scopes
+    from ingate.identity.tables import Key
+
+    async def every() -> list[Any]:
+        async with existing(settings) as database:
+            mine = select(Key).where(Key.org_id == await org_id(database, org)).order_by(Key.id.desc())
+            async with database.read() as db:
+                return list(await db.scalars(mine))
+
+    now = clock.now()
+    rows = [
+        {
+            "id": key.id,
+            "hash_prefix": key.secret_hash.hex()[:8],
+            "state": state(key.expires_at, key.revoked_at, now),
+            "name": key.name,
+            "role": Role.Name(key.role).removeprefix("ROLE_").lower(),
+            "scopes": [Scope.Name(it).removeprefix("SCOPE_").lower() for it in sorted(scopes.unpack(key.scopes))],
+            "rate_limit_per_minute": key.rate_limit,
+            "created_at": moment(key.created_at),
+            "expires_at": moment(key.expires_at),
+            "revoked_at": moment(key.revoked_at),
+            "last_used_at": moment(key.last_used_at),
+        }
+        for key in asyncio.run(every())
+    ]
+    show(rows, ("id", "hash_prefix", "state", "name"), as_json=as_json)
+
+
+def state(expires: int | None, ended: int | None, now: int) -> str:
+    """Returns what a key is at a moment, and until when: active, rotated (and still valid), expired or revoked.
+
+    A key that was ended before it would have ended by itself is revoked.
+    """
+    from ingate import clock
+
     ends = min((moment for moment in (expires, ended) if moment is not None), default=None)
     if ends is not None and ends <= now:
         return "revoked" if ends == ended else "expired"
     word = "active" if ended is None else "rotated"
-    if ends is None:
-        return word
-    return f"{word} until {Timestamp(seconds=ends // clock.SECOND).ToJsonString()}"
+    return word if ends is None else f"{word} until {moment(ends // clock.SECOND * clock.SECOND)}"
 
 
-@command.command(help="Revoke a key, at once.")
+@command.command()
 @click.argument("key_id")
-@_org
-@settings_options
-def revoke(settings: Settings, key_id: str, org: str) -> None:
-    """Revokes the key."""
+@org_option
+@json_option
+@settings_options(only=DATABASE)
+def revoke(settings: Settings, key_id: str, org: str, *, as_json: bool) -> None:
+    """Revoke a key, at once."""
     from gen.ingate.keys.v1.key_service_pb2 import RevokeKeyRequest
+    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 
-    _run(settings, org, lambda stub, metadata: stub.RevokeKey(RevokeKeyRequest(key_id=key_id), metadata=metadata))
-    click.echo("revoked")
+    request = RevokeKeyRequest(key_id=key_id)
+    as_owner(settings, org, lambda channel, owner: KeyServiceStub(channel).RevokeKey(request, metadata=owner))
+    if as_json:
+        print_json({"id": key_id, "revoked": True})
+    else:
+        click.echo("revoked")

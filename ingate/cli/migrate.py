@@ -4,20 +4,24 @@ import asyncio
 
 import click
 
-from ingate.cli.options import Settings, settings_options
+from ingate.cli.options import DATABASE, Settings, settings_options
 
 
-@click.command(help="Bring the database to the schema of this version.")
+@click.command()
 @click.option("--to", "target", default="head", show_default=True, help="Version to go to; base empties it.")
-@settings_options
-def command(settings: Settings, target: str) -> None:
-    """Upgrades, or downgrades to an older version, and says where the database is."""
+@click.option("--yes", is_flag=True, help="Do not ask before the database is emptied.")
+@settings_options(only=DATABASE)
+def command(settings: Settings, target: str, *, yes: bool) -> None:
+    """Bring the database to the schema of this version, or to another, and say where it is."""
     from ingate import migrate
     from ingate.storage import open_database
 
     async def run() -> str | None:
         async with open_database(settings) as database:
             if target == "base":
+                if not yes:
+                    everything = "organisations, accounts, keys, providers and logs"
+                    click.confirm(f"Delete all {everything} in {database.where}?", abort=True)
                 await migrate.downgrade(database, target)
             else:
                 await migrate.upgrade(database, target)

@@ -4,7 +4,8 @@ import asyncio
 
 import click
 
-from ingate.cli.options import Settings, settings_options
+from ingate.cli.acting import existing, json_option, moment, org_id, print_json, show
+from ingate.cli.options import DATABASE, Settings, settings_options
 
 
 @click.group()
@@ -12,30 +13,37 @@ def command() -> None:
     """Create and list organisations and set their plans without a running gateway."""
 
 
-@command.command("list", help="List organisations, oldest first.")
-@settings_options
-def list_orgs(settings: Settings) -> None:
-    """Prints a line an organisation: id, plan, slug."""
+@command.command("list")
+@json_option
+@settings_options(only=DATABASE)
+def list_orgs(settings: Settings, *, as_json: bool) -> None:
+    """List organisations, oldest first: id, plan, slug."""
     from sqlalchemy import select
 
     from ingate.identity.tables import Org
-    from ingate.storage import open_database
 
-    async def run() -> None:
-        async with open_database(settings) as database, database.read() as db:
-            for org in await db.scalars(select(Org).order_by(Org.id)):
-                click.echo(f"{org.id}  {org.plan:10}  {org.slug}")
+    async def every() -> list[Org]:
+        async with existing(settings) as database, database.read() as db:
+            return list(await db.scalars(select(Org).order_by(Org.id)))
 
-    asyncio.run(run())
+    rows = [
+        {"id": org.id, "plan": org.plan, "slug": org.slug, "name": org.name, "created_at": moment(org.created_at)}
+        for org in asyncio.run(every())
+    ]
+    show(rows, ("id", "plan", "slug"), as_json=as_json)
 
 
-@command.command(help="Create an organisation and its owner, whatever INGATE_SIGNUP says.")
+@command.command()
 @click.argument("slug")
 @click.argument("email")
 @click.option("--name", default="", help="Display name; the slug if empty.")
-@settings_options
-def create(settings: Settings, slug: str, email: str, name: str) -> None:
-    """Prints the organisation's first key, and the owner's password where the account is new."""
+@json_option
+@settings_options(only=DATABASE | {"default_plan"})
+def create(settings: Settings, slug: str, email: str, name: str, *, as_json: bool) -> None:
+    """Create an organisation and its owner, whatever INGATE_SIGNUP says.
+
+    Prints the organisation's first key, and the owner's password where the account is new.
+    """
     import secrets
 
     from gen.ingate.auth.v1.auth_service_pb2 import SignupRequest
@@ -56,33 +64,33 @@ def create(settings: Settings, slug: str, email: str, name: str) -> None:
         async with open_database(settings) as database:
             await migrate.make_ready(database)
             new, key = await operator.make_org(database, org, owner)
+        if as_json:
+            print_json({"org": slug, "email": email, "key": key, "password": password if new else None})
+            return
         click.echo(f"key       {key}")
         click.echo(f"sign-in   {email} / {password if new else 'the password of the account'}")
 
     asyncio.run(run())
 
 
-@command.command(help="Set an organisation's plan.")
+@command.command()
 @click.argument("slug")
 @click.argument("plan", type=click.Choice(["free", "enterprise"]))
-@settings_options
-def plan(settings: Settings, slug: str, plan: str) -> None:
-    """Sets the plan and tells the gateways."""
-    from sqlalchemy import select
-
-    from ingate.errors import NotFound
+@json_option
+@settings_options(only=DATABASE)
+def plan(settings: Settings, slug: str, plan: str, *, as_json: bool) -> None:
+    """Set an organisation's plan and tell the gateways."""
     from ingate.identity.changes import Changes
     from ingate.identity.tables import Org
-    from ingate.storage import open_database
 
     async def run() -> None:
-        async with open_database(settings) as database:
-            async with database.read() as db:
-                org_id = await db.scalar(select(Org.id).where(Org.slug == slug))
-            if org_id is None:
-                raise NotFound(f"there is no organisation {slug}")
-            async with Changes(database).write(org_id) as db:
-                (await db.get_one(Org, org_id)).plan = plan
+        async with existing(settings) as database:
+            org = await org_id(database, slug)
+            async with Changes(database).write(org) as db:
+                (await db.get_one(Org, org)).plan = plan
 
     asyncio.run(run())
-    click.echo(f"{slug} is on plan {plan}")
+    if as_json:
+        print_json({"org": slug, "plan": plan})
+    else:
+        click.echo(f"{slug} is on plan {plan}")

@@ -1,9 +1,11 @@
 """`ingate serve`: core, facade and gRPC server in one process."""
 
 import asyncio
+import errno
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +15,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import click
+import structlog
 
+from ingate.cli import INTERRUPTED
 from ingate.cli.options import Settings, settings_options
 from ingate.errors import Unavailable
 from ingate.net import memory
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from ingate.rpc.server import RpcServer
     from rest_facade.app import Facade
     from rest_facade.http1 import Limits
+
+_log = structlog.get_logger(__name__)
 
 GIVE_BACK_SECONDS = 5.0
 CALL_SECONDS = 2.0
@@ -36,60 +42,72 @@ def command(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM, then drains."""
     from ingate.logs import configure
 
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     if settings.event_loop == "uvloop" and sys.platform != "win32":
         import uvloop
 
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     else:
         runner = asyncio.Runner()
-    with runner:
-        runner.run(serve(settings))
+    stopping = Stopping()
+    try:
+        with runner:
+            runner.run(serve(settings, stopping))
+    except asyncio.CancelledError:
+        raise SystemExit(128 + stopping.signal) from None
 
 
-async def serve(settings: Settings) -> None:
-    """Runs everything and returns after the drain."""
+async def serve(settings: Settings, stopping: "Stopping") -> None:
+    """Runs everything and returns after the drain. A signal during the start cancels it."""
+    stopping.listen()
     from ingate.cli import demo, seeding
     from ingate.core import open_core
-    from ingate.net import descriptors
+    from ingate.net import descriptors, server_tls
     from ingate.rpc import server as rpc_server
-    from ingate.storage import data_dir
+    from ingate.storage import data_dir, inside
     from ingate.vault import MASTER_KEY_FILE
     from rest_facade.http1 import Limits
 
-    stop = _on_signals()
+    tls = server_tls.identity(settings.tls_cert, settings.tls_key)
+    grpc_tls = server_tls.identity(settings.grpc_tls_cert, settings.grpc_tls_key, prefix="grpc_")
     room = descriptors.make_room()
     async with open_core(settings) as core, AsyncExitStack() as stack:
+        core.hold()
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
-            click.echo(f"made {path}: without it the stored provider keys are lost, so keep a copy", err=True)
-        with _listening(settings.host, settings.grpc_port):
+            _log.warning("master_key_made", path=str(path), advice="keep a copy: stored provider keys are lost without")
+        credentials = None
+        if settings.demo:
+            with inside(data_dir(settings)):
+                credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
+        with _listening(settings.host, settings.grpc_port, "grpc_port"):
             grpc = await rpc_server.start(
-                f"{settings.host}:{settings.grpc_port}",
+                f"{_bracketed(settings.host)}:{settings.grpc_port}",
                 core.servicers,
                 interceptors=core.interceptors,
                 door=core.door,
+                tls=(grpc_tls.key, grpc_tls.chain) if grpc_tls else None,
             )
         stack.push_async_callback(grpc.stop, 0.0)
         facade = make_facade(
             core, settings, Limits(head=settings.max_header_bytes, crowded=room.crowded, full=room.full)
         )
-        with _listening(settings.host, settings.port):
-            await facade.start(settings.host, settings.port)
-        url = f"http://{_shown(settings.host)}:{facade.port}"
-        click.echo(f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})")
-        if settings.demo:
-            credentials = await demo.ensure(core.database, data_dir(settings), settings.default_plan)
-            click.echo(demo.greeting(credentials, url))
-            if settings.demo_traffic:
-                filling = core.supervisor.start("demo.traffic", partial(seeding.seed, core, demo.ORG), may_end=True)
-                stack.callback(filling.cancel)
+        with _listening(settings.host, settings.port, "port"):
+            await facade.start(settings.host, settings.port, tls=tls.context if tls else None)
+        url = f"{'https' if tls else 'http'}://{_shown(settings.host)}:{facade.port}"
+        banner = f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})"
+        # In one piece, so that no log line comes between its lines on a terminal.
+        click.echo(f"{banner}\n{demo.greeting(credentials, url)}" if settings.demo else banner)
+        if credentials is not None and settings.demo_traffic:
+            filling = core.supervisor.start("demo.traffic", partial(seeding.seed, core, demo.ORG), may_end=True)
+            stack.callback(filling.cancel)
         sys.stdout.flush()
         _settle_memory()
+        core.release()
         giving_back = asyncio.create_task(_give_back(facade.budget))
-        await stop.wait()
+        await stopping.wait()
         giving_back.cancel()
-        click.echo("draining", err=True)
+        _log.info("draining", seconds=settings.shutdown_seconds)
         await _drain(core, grpc, facade, settings.shutdown_seconds)
 
 
@@ -148,30 +166,71 @@ def _settle_memory() -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[None]:
-    """Raises Unavailable, naming the address, when the block cannot have it."""
+def _listening(host: str, port: int, setting: str) -> Iterator[None]:
+    """Raises Unavailable, naming the address and the option to change, when the block cannot have it."""
     try:
         yield
     except OSError as error:
-        problem = os.strerror(error.errno) if error.errno else "it is taken, or no address of this machine"
-        raise Unavailable(f"cannot listen on {host}:{port}: {problem}") from None
+        problem = error if error.errno else _probed(host, port)
+        option = f"--{setting.replace('_', '-')} (INGATE_{setting.upper()})"
+        if problem.errno == errno.EADDRINUSE:
+            why = f"the port is taken; choose another with {option}"
+        elif problem.errno == errno.EACCES:
+            why = f"this user may not have that port; choose one from 1024 on with {option}"
+        else:
+            why = f"{problem.strerror}; --host (INGATE_HOST) must be an address of this machine"
+        raise Unavailable(f"cannot listen on {_bracketed(host)}:{port}: {why}") from None
 
 
-def _on_signals() -> asyncio.Event:
-    """Returns the event that the first SIGINT or SIGTERM sets; a second ends the process at once."""
-    stop = asyncio.Event()
+def _probed(host: str, port: int) -> OSError:
+    """Returns why an address cannot be had, which gRPC does not tell."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, port))
+            probe.listen()
+    except OSError as error:
+        return error
+    return OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
 
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, on_signal)
-    return stop
+class Stopping:
+    """The end of a process, by SIGINT or SIGTERM: the first during the start cancels it, else it is waited for.
+
+    A second ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._wanted = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+
+    def listen(self) -> None:
+        """Takes the signals of the process. Called by the task that is to be cancelled."""
+        self._starting = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    async def wait(self) -> None:
+        """Returns when it is time to stop. From now on a signal cancels nothing."""
+        self._starting = None
+        await self._wanted.wait()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.signal:
+            os._exit(INTERRUPTED)
+        self.signal = number
+        self._wanted.set()
+        if self._starting is not None:
+            self._starting.cancel()
 
 
 def _shown(host: str) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- not a binding
+    return _bracketed(host)
+
+
+def _bracketed(host: str) -> str:
+    """Returns a host as it stands before a port."""
     return f"[{host}]" if ":" in host else host

@@ -14,6 +14,7 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
+from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.counting import counted_once
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.rows import COLUMNS, Row, rows
@@ -60,9 +61,10 @@ LISTED = [_listed(column) for column in Exchange.__table__.columns if column.nam
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     """Exchanges in the database."""
 
-    def __init__(self, database: Database, touch: Callable[[str], None]) -> None:
+    def __init__(self, database: Database, touch: Callable[[str], None], lines: CallLines) -> None:
         self._database = database
         self._touch = touch
+        self._lines = lines
         self._inserts: dict[int, str] = {}
 
     async def prepare(self) -> None:
@@ -99,6 +101,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 await connection.exec_driver_sql(self._inserts[size], values)
         for key_id in set(map(_key_id, made)):
             self._touch(key_id)
+        await self._lines.write(made)
         return pb.RecordResponse()
 
     async def purge(self, org_id: str) -> None:

@@ -64,19 +64,19 @@ async def found(db: AsyncSession, org: Org, user: User, *, slug_field: str = "or
     audit.record(db, "org.create", org.id, org_id=org.id, actor_id=user.id, slug=org.slug)
 
 
-def first_key(db: AsyncSession, org: Org, user: User) -> str:
+def first_key(db: AsyncSession, org: Org, user: User, name: str = "first key") -> str:
     """Adds a member's key to the transaction, and returns its secret."""
     secret = ids.new_key()
     db.add(
         Key(
             id=ids.uuid7(),
             org_id=org.id,
-            name="first key",
+            name=name,
             secret_hash=ids.secret_hash(secret),
             role=ROLE_MEMBER,
             scopes=scopes.pack(scopes.BY_ROLE[ROLE_MEMBER]),
             created_by=user.id,
-            created_at=org.created_at,
+            created_at=clock.now(),
         )
     )
     return secret

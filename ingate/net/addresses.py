@@ -75,6 +75,13 @@ def policy(allow_private: str, listed: str, *, embedded: bool) -> Policy:
 
     Raises BadRequest naming the latter for what is neither a host nor a network.
     """
+    modes = {"yes": Kind.PRIVATE, "no": Kind.PUBLIC}
+    most = modes.get(allow_private, Kind.LOOPBACK if embedded else Kind.PUBLIC)
+    return Policy(most, *hosts_and_networks(listed))
+
+
+def hosts_and_networks(listed: str) -> tuple[frozenset[str], tuple[Network, ...]]:
+    """Returns what the setting `ssrf_allowed_hosts` lists. Raises BadRequest as `policy` does."""
     hosts, networks = set(), []
     for entry in (part.strip().lower() for part in listed.split(",")):
         if not entry:
@@ -87,9 +94,7 @@ def policy(allow_private: str, listed: str, *, embedded: bool) -> Policy:
                     "ssrf_allowed_hosts", f"must be host names, addresses and networks, not {entry[:100]!r}"
                 ) from None
             hosts.add(_bare(entry))
-    modes = {"yes": Kind.PRIVATE, "no": Kind.PUBLIC}
-    most = modes.get(allow_private, Kind.LOOPBACK if embedded else Kind.PUBLIC)
-    return Policy(most, frozenset(hosts), tuple(networks))
+    return frozenset(hosts), tuple(networks)
 
 
 def host(text: str) -> str | None:

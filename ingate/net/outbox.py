@@ -83,9 +83,10 @@ class Corked:
         return not self.unsent and not self.transport.get_write_buffer_size()
 
     def write_eof(self) -> None:
-        """Ends the sending side behind what was written."""
+        """Ends the sending side behind what was written; under TLS, which has no such end, the caller closes."""
         self.flush()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def close(self) -> None:
         """Closes the connection behind what was written."""

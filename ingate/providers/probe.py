@@ -1,15 +1,31 @@
 """One cheap call that shows whether a provider's address and credential work. Knows transports, stores nothing."""
 
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
 
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_HTTP
+from gen.ingate.providers.v1.provider_service_pb2 import TestProviderResponse
+from gen.ingate.providers.v1.route_pb2 import Route
+from ingate.net.addresses import Policy
 from ingate.proxy.listing import question
-from ingate.proxy.ports import Transport, UpstreamError
-from ingate.proxy.target import Target
+from ingate.proxy.ports import Timeouts, Transport, UpstreamError
+from ingate.proxy.target import Target, compile_target
 
 LONGEST = 10.0
+
+
+async def tried(
+    route: Route, policy: Policy, transports: Mapping[bool, Transport], *, org: str = ""
+) -> TestProviderResponse:
+    """Returns how one call to a provider went. Raises BadRequest where its address may not be called."""
+    target = compile_target(route, Timeouts(connect=5.0), policy, org=org, key="")
+    started = time.perf_counter()
+    status, error = await probe(target, transports[target.demo])
+    latency = round((time.perf_counter() - started) * 1000, 3)
+    return TestProviderResponse(ok=error is None, status_code=status, latency_ms=latency, error=error)
 
 
 async def probe(target: Target, transport: Transport) -> tuple[int | None, str | None]:

@@ -1,6 +1,5 @@
 """ProviderService: providers of the calling organisation, and one call to see that they work."""
 
-import time
 from typing import Any
 
 import structlog
@@ -22,11 +21,10 @@ from ingate.net.addresses import EVERYWHERE, Policy
 from ingate.page import fitted, page
 from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
-from ingate.providers.probe import probe
+from ingate.providers.probe import tried
 from ingate.providers.shared import Shared
 from ingate.providers.tables import Provider
-from ingate.proxy.ports import Timeouts, Transport
-from ingate.proxy.target import compile_target
+from ingate.proxy.ports import Transport
 from ingate.rpc.principal import principal
 from ingate.vault import Vault
 
@@ -135,16 +133,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         """Asks the provider for its models, outside any transaction."""
         async with self._database.read() as db:
             row = await _find(db, request.name)
-        route = messages.route(row, self._vault)
-        target = compile_target(route, Timeouts(connect=5.0), self._policy, org=row.org_id, key="")
-        started = time.perf_counter()
-        status, error = await probe(target, self._transports[target.demo])
-        return pb.TestProviderResponse(
-            ok=error is None,
-            status_code=status,
-            latency_ms=round((time.perf_counter() - started) * 1000, 3),
-            error=error,
-        )
+        return await tried(messages.route(row, self._vault), self._policy, self._transports, org=row.org_id)
 
     async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
         """Returns an organisation's enabled providers with their credentials, then the shared ones that it reaches."""

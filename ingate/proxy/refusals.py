@@ -30,17 +30,19 @@ class Refusals:
         self.counts: Counter[str] = Counter()
         self._sampler = Sampler(LINES, SECONDS)
 
-    def note(self, reason: str, secret: str, address: str) -> None:
-        """Takes note of a refusal: what for, the caller's key or whatever stands in its place, and address."""
+    def note(self, reason: str, secret: str, address: str, why: str) -> None:
+        """Takes note of a refusal: what for, the caller's key or whatever stands in its place, address, the answer."""
         self.counts[reason] += 1
         if (held := self._sampler.take()) is not None:
-            _log.warning("call_refused", reason=reason.lower(), key=shown(secret), address=address, before=held)
+            _log.warning(
+                "call_refused", reason=reason.lower(), key=shown(secret), address=address, why=why, before=held
+            )
 
-    def note_request(self, reason: str, headers: Headers, address: str) -> None:
+    def note_request(self, reason: str, headers: Headers, address: str, why: str) -> None:
         """Does so for an HTTP request."""
         stated = (value.decode("latin-1") for name, value in headers if name in _KEY_HEADERS)
         secrets = (text[7:].strip() if text[:7].lower() == "bearer " else text for text in stated)
-        self.note(reason, next(filter(shown, secrets), ""), address)
+        self.note(reason, next(filter(shown, secrets), ""), address, why)
 
 
 def shown(secret: str) -> str:

@@ -61,10 +61,11 @@ async def start(
     *,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     door: Door | None = None,
+    tls: tuple[bytes, bytes] | None = None,
 ) -> RpcServer:
     """Serves `servicers`, given by full service name, on `host:port` (port 0 picks one) or `unix:/path`.
 
-    `door` is the one that the interceptors know.
+    `door` is the one that the interceptors know. `tls` is a private key and its certificate chain, in PEM.
 
     Raises ValueError for a service that does not exist, and OSError where the address cannot be had.
     """
@@ -83,7 +84,10 @@ async def start(
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection((*servicers, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     try:
-        bound = server.add_insecure_port(address)
+        if tls is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, grpc.ssl_server_credentials([tls]))
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address}") from error
     await server.start()

@@ -30,19 +30,20 @@ class Condition(Protocol):
 
 
 class SystemServicer(system_service_pb2_grpc.SystemServiceServicer):
-    """Ready means: not shutting down, the database answers, and calls are not refused for want of a record."""
+    """Ready means: started and not shutting down, the database answers, no call is refused for want of a record."""
 
     def __init__(self, database: Database, condition: Condition) -> None:
         self._database = database
         self._condition = condition
         self._version = version("ingate")
         self._asking: asyncio.Task[None] | None = None
-        self.draining = False
+        self.unready = ""
+        """Why the gateway is to be taken for one that is not ready, whatever its parts say; empty where it is not."""
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Any) -> pb.GetHealthResponse:
         """Returns ok or degraded, or raises Unavailable."""
-        if self.draining:
-            raise Unavailable("shutting down")
+        if self.unready:
+            raise Unavailable(self.unready)
         if (why := self._condition.refusing()) is not None:
             raise self._unready(f"calls are refused, for they could not be recorded: {why}")
         # One question for all who ask meanwhile: a database that hangs is not to be left with ever more of them.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ingate.cli import COMMANDS
+from ingate.cli.root import COMMANDS
 from rest_facade.dialects import ingate
 from rest_facade.middleware import SECURITY
 from rest_facade.routes import native_routes

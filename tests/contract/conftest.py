@@ -5,6 +5,7 @@ database and keep apart by organisation: `tenant` is a fresh one.
 """
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from ingate.db import Database
 from ingate.rpc import server as rpc_server
 from ingate.rpc.connect import connect
 from ingate.rpc.services import services
+from ingate.vault import MASTER_KEY_FILE
 from tests.support.postgres import create_database, drop_database, ensure_template
 from tests.support.tenants import sign_up, via_gateway
 
@@ -157,7 +159,8 @@ async def bystander(grpc_channel, core):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def second_core(core, settings, tmp_path):
-    """Another core on the same database, with a data directory of its own and so another master key."""
+    """Another core on the same database with the same master key, and a data directory of its own."""
     url = settings.database_url or core.database.url
-    async with open_core(msgspec.structs.replace(settings, data_dir=str(tmp_path), database_url=url)) as opened:
+    shared = {"database_url": url, "master_key": (Path(settings.data_dir) / MASTER_KEY_FILE).read_text().strip()}
+    async with open_core(msgspec.structs.replace(settings, data_dir=str(tmp_path), **shared)) as opened:
         yield opened

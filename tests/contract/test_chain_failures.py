@@ -305,3 +305,28 @@ async def test_refused_calls_are_logged():
                     await stub.GetKey(keys_pb.GetKeyRequest(), metadata=metadata)
     assert [line["code"] for line in lines] == ["UNAUTHENTICATED", "INVALID_ARGUMENT"]
     assert all(re.fullmatch(r"[0-9a-f-]{36}", line["request_id"]) for line in lines)
+
+
+@pytest.mark.parametrize("raised", [ValueError("while cleaning up"), grpc.aio.InternalError("the stream is closed")])
+async def test_what_fails_because_the_caller_left_is_cancelled(raised):
+    """No error and no traceback, whatever the handler makes of it."""
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def behaviour(_context):
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            asyncio.get_running_loop().call_soon(ended.set)
+            raise raised
+
+    with structlog.testing.capture_logs() as lines:
+        async with serving(keys(behaviour)) as (channel, _):
+            call = keys_grpc.KeyServiceStub(channel).GetKey(keys_pb.GetKeyRequest(key_id="k"), metadata=AS_KEY)
+            waiting = asyncio.ensure_future(call)
+            await asyncio.wait_for(started.wait(), 10)
+            waiting.cancel()
+            await asyncio.wait_for(ended.wait(), 10)
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+    assert [(line["code"], line["log_level"]) for line in lines] == [("CANCELLED", "info")]

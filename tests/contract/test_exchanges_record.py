@@ -9,6 +9,7 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 from ingate import clock, ids
 from ingate.exchanges import servicer
+from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.rows import COLUMNS, rows
 from ingate.exchanges.tables import Exchange
 from tests.support.records import record
@@ -34,7 +35,7 @@ async def load(stub, tenant, request_id):
 async def test_a_prepared_core_loads_nothing_at_its_first_batch(core, tenant, monkeypatch):
     """Neither prices nor statements: on a busy process that takes seconds, in which nothing else is recorded."""
     loaded = []
-    prepared = servicer.ExchangeServicer(core.database, lambda _: None)
+    prepared = servicer.ExchangeServicer(core.database, lambda _: None, CallLines(core.database, 1))
     with monkeypatch.context() as patch:
         patch.setattr(servicer.price_list, "load", lambda: loaded.append("prices"))
         await prepared.prepare()

@@ -7,8 +7,10 @@ from sqlalchemy import update
 from gen.ingate.providers.v1 import provider_pb2
 from gen.ingate.providers.v1 import provider_service_pb2 as pb
 from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
+from ingate.providers.messages import context
 from ingate.providers.tables import Provider
 from ingate.proxy.upstream import dial as dialling
+from ingate.vault import KEY_BYTES, Vault
 from tests.support.ports import free_port
 from tests.support.tenants import refusal
 from tests.support.upstream import ScriptedUpstream, accept_only, garbage, stall, status
@@ -183,11 +185,14 @@ async def test_a_disabled_provider_hides_the_shared_one_of_its_name(grpc_stub, t
     assert "openai" not in await routes(grpc_stub, tenant, gateway)
 
 
-async def test_a_key_sealed_under_another_master_key_stays_closed(grpc_stub, tenant, second_core):
+async def test_a_key_sealed_under_another_master_key_stays_closed(grpc_stub, tenant, core, gateway):
     """Its provider has no route and says so when tried; the others have theirs; a new key mends it."""
+    stub = grpc_stub
     await create(grpc_stub, tenant, "openai", api_key=SECRET, is_default=True)
     await create(grpc_stub, tenant, "keyless", base_url="https://keyless.example")
-    stub, gateway = ProviderServiceStub(second_core.channel), (("x-ingate-gateway", second_core.gateway_token),)
+    async with core.database.write() as db:
+        row = await db.get_one(Provider, (tenant.org_id, "openai"))
+        row.sealed_key = Vault(b"k" * KEY_BYTES).seal(SECRET, context(row))
     assert list(await routes(stub, tenant, gateway)) == ["keyless", "ollama", "demo"]
     bearer = tenant.owner[-1:]
     failure = await refusal(stub.TestProvider(pb.TestProviderRequest(name="openai"), metadata=bearer))

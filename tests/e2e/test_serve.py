@@ -1,6 +1,9 @@
 """Starting: what is wrong is one sentence, what is right is soon there and stays small."""
 
 import asyncio
+import errno
+import os
+import subprocess
 import time
 
 import pytest
@@ -12,6 +15,7 @@ from tests.support.gateway import gateway
 from tests.support.outside import ask, client, command, settled, spawn
 from tests.support.ports import free_port
 from tests.support.postgres import create_database, drop_database, run_sync
+from tests.support.small_disk import small_disk
 from tests.support.waiting import eventually
 
 LONGEST_START = 5.0
@@ -19,19 +23,54 @@ LARGEST = 250 * 1024 * 1024
 MODULE = pytest.mark.asyncio(loop_scope="module")
 SERVE = ("serve", "--port", "0", "--grpc-port", "0")
 SECRET = "hunter2"
+HOST = "--host (INGATE_HOST) must be an address of this machine"
 
 SETTINGS = {
-    "out of bounds": (["--port", "70000"], {}, None, "port"),
-    "in the environment": ([], {"INGATE_DATABASE_POOL": "many"}, None, "database_pool"),
-    "no TOML": ([], {}, "port = ", "ingate.toml"),
-    "unknown": ([], {}, "prot = 1", "prot"),
-    "of another type": ([], {}, 'demo = "perhaps"', "demo"),
-    "no key": (["--master-key", "short"], {}, None, "master_key"),
-    "no database": (["--database-url", f"mysql://me:{SECRET}@127.0.0.1/db"], {}, None, "postgresql://"),
-    "no URL": (["--database-url", f"postgresql://me:{SECRET}@127.0.0.1:port/db"], {}, None, "database_url"),
-    "no file": (["--database-url", "sqlite:////proc/none/ingate.db"], {}, None, "/proc/none/ingate.db"),
-    "no address": (["--host", "nowhere.invalid"], {}, None, "nowhere.invalid"),
-    "no directory": (["--data-dir", "/proc/none"], {}, None, "/proc/none"),
+    "out of bounds": (["--port", "70000"], {}, None, '--port="70000" must be a whole number from 0 to 65535'),
+    "in the environment": (
+        [],
+        {"INGATE_DATABASE_POOL": "many"},
+        None,
+        'INGATE_DATABASE_POOL="many" must be a whole number from 1 to 500',
+    ),
+    "unknown": ([], {}, "prot = 1", 'ingate.toml line 1: "prot" is no setting; do you mean port?'),
+    "no key": (["--master-key", SECRET], {}, None, "--master-key must be 32 bytes in base64"),
+    "no database": (
+        ["--database-url", f"mysql://me:{SECRET}@127.0.0.1/db"],
+        {},
+        None,
+        "--database-url must begin with postgresql:// or sqlite://",
+    ),
+    "no file": (
+        ["--database-url", "sqlite:////proc/none/ingate.db"],
+        {},
+        None,
+        "cannot use the database /proc/none/ingate.db: No such file or directory (check data_dir or database_url)",
+    ),
+    "no address": (
+        ["--host", "192.0.2.1"],
+        {},
+        None,
+        f"cannot listen on 192.0.2.1:0: {os.strerror(errno.EADDRNOTAVAIL)}; {HOST}",
+    ),
+    "no directory": (
+        ["--data-dir", "/proc/none"],
+        {},
+        None,
+        "cannot use the data directory /proc/none: No such file or directory (data_dir)",
+    ),
+    "no certificate": (
+        ["--tls-cert", "/proc/none", "--tls-key", "/proc/none"],
+        {},
+        None,
+        "tls_cert /proc/none cannot be read: No such file or directory",
+    ),
+    "half of a pair": (
+        ["--grpc-tls-key", "x"],
+        {},
+        None,
+        "grpc_tls_cert must be stated beside grpc_tls_key (--grpc-tls-key)",
+    ),
 }
 
 
@@ -55,7 +94,7 @@ def sentence(tmp_path, monkeypatch, capsys):
 def only_line(output):
     """Returns the one line that a failed command says, beside that it made the master key."""
     assert SECRET not in output
-    [line] = [line for line in output.splitlines() if not line.startswith("made ")]
+    [line] = [line for line in output.splitlines() if "master_key_made" not in line]
     assert line.startswith("ingate: ")
     return line
 
@@ -143,16 +182,6 @@ async def test_two_gateways_share_a_directory(started):
 
 
 @MODULE
-async def test_doctor_beside_a_gateway(started):
-    """It finds everything in order, and the gateway on its port."""
-    spawned, data_dir, *_ = started
-    with command("doctor", "--data-dir", data_dir, "--port", spawned.url.rpartition(":")[2]) as child:
-        assert await child.wait_exit(30) == 0, child.output
-        assert f"a gateway answers at {spawned.url}/healthz" in child.output
-        assert "FAIL" not in child.output
-
-
-@MODULE
 @pytest.mark.parametrize("flag", ["--port", "--grpc-port"])
 async def test_a_taken_port_is_said(started, tmp_path, flag):
     """With its number, and without a traceback."""
@@ -160,18 +189,32 @@ async def test_a_taken_port_is_said(started, tmp_path, flag):
     port = (spawned.url if flag == "--port" else spawned.grpc).rpartition(":")[2]
     with command(*SERVE, "--data-dir", tmp_path, flag, port) as child:
         assert await child.wait_exit(40) == 1
-    assert only_line(child.output).startswith(f"ingate: cannot listen on 127.0.0.1:{port}: ")
+    variable = flag[2:].replace("-", "_").upper()
+    assert only_line(child.output) == (
+        f"ingate: cannot listen on 127.0.0.1:{port}: the port is taken; choose another with {flag} (INGATE_{variable})"
+    )
+
+
+def test_a_read_only_data_directory_is_called_that(sentence, tmp_path):
+    """One on a disk that is, with all in it that a start needs, and one that cannot be made there."""
+    with small_disk(tmp_path / "data", 8) as data:
+        with command("migrate", "--data-dir", data) as child:
+            assert child.wait(60) == 0
+        subprocess.run(["mount", "-o", "remount,ro", data], check=True)
+        for directory in (data, data / "new"):
+            said = sentence(*SERVE, "--data-dir", directory)
+            assert said.startswith(f"ingate: the data directory {directory} is read-only for user ")
 
 
 @pytest.mark.parametrize("wrong", SETTINGS.values(), ids=SETTINGS)
 def test_a_wrong_setting_is_one_sentence(tmp_path, monkeypatch, sentence, wrong):
-    """The start ends, and the line names what is wrong."""
-    flags, env, file, names = wrong
+    """The start ends, and the line names what is wrong and what would do."""
+    flags, env, file, message = wrong
     if file is not None:
         (tmp_path / "ingate.toml").write_text(f"{file}\n")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert names in sentence(*SERVE, *flags)
+    assert sentence(*SERVE, *flags) == f"ingate: {message}"
 
 
 def test_an_absent_postgresql_is_named(sentence):
@@ -180,8 +223,8 @@ def test_an_absent_postgresql_is_named(sentence):
     url = f"postgresql://me:{SECRET}@127.0.0.1:{port}/db"
     for words in (SERVE, ("migrate",), ("keys", "list"), ("orgs", "list")):
         said = sentence(*words, "--database-url", url)
-        assert f"db at 127.0.0.1:{port}" in said
-        assert "check database_url" in said
+        assert said.startswith(f"ingate: cannot use the database db at 127.0.0.1:{port}: ")
+        assert said.endswith("(check database_url)")
 
 
 def test_a_postgresql_that_cannot_be_used_is_told(sentence, postgres_server):
@@ -190,7 +233,12 @@ def test_a_postgresql_that_cannot_be_used_is_told(sentence, postgres_server):
     user, at = url.split("@")
     wrong = f"{user.rpartition(':')[0]}:{SECRET}@{at}"
     try:
-        for address, hint in ((wrong, "database_url"), (f"{url}_none", "database_url"), (url, "ingate migrate")):
+        for address, hint in (
+            (wrong, "password authentication failed"),
+            (f"{url}_none", "does not exist"),
+            (f"{url}?sslmode=require", "rejected SSL upgrade"),
+            (f"{url}?application_name=mine&sslmode=prefer", "ingate migrate"),
+        ):
             assert hint in sentence(*SERVE, "--database-url", address)
     finally:
         run_sync(drop_database(postgres_server, url))

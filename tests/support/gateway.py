@@ -55,7 +55,7 @@ def demo_gateway(data_dir, *flags, env=None):
         "serve", "--demo", "--no-demo-traffic", "--port", "0", "--grpc-port", "0", "--data-dir", str(data_dir), *flags
     )
     with Child(argv, env=env) as child:
-        ready = child.expect(r"is ready: (http://\S+) \(gRPC (\S+)\)", timeout=60)
+        ready = child.expect(r"is ready: (https?://\S+) \(gRPC (\S+)\)", timeout=60)
         key = child.expect(r"^ +key +(sk-ingate-\S+)$", timeout=60)
         yield Spawned(ready[1], ready[2], key[1], child)
 

@@ -14,8 +14,8 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ingate import db
-from ingate.db import Database, normalise_url
-from ingate.errors import BadRequest, Conflict, StorageFull, Unavailable
+from ingate.db import Database
+from ingate.errors import Conflict, StorageFull, Unavailable
 from tests.support.small_disk import fill, small_disk
 
 counters = itertools.count()
@@ -45,43 +45,6 @@ async def table(database):
 async def rows(database, table):
     async with database.read() as session:
         return (await session.execute(select(table).order_by(table.c.id))).all()
-
-
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ("postgresql://u:p%40ss@h:5433/d?x=1", "postgresql+asyncpg://u:p%40ss@h:5433/d?x=1"),
-        ("postgres://h/d", "postgresql+asyncpg://h/d"),
-        ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
-        ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
-        ("sqlite+aiosqlite:////a/x.db", "sqlite+aiosqlite:////a/x.db"),
-    ],
-)
-def test_plain_urls_get_the_driver(given, used):
-    """Everything else in them stays, the password included."""
-    assert normalise_url(given) == used
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        "",
-        "x",
-        "postgresql",
-        "mysql://h/d",
-        "postgresql+psycopg2://h/d",
-        "sqlite://",
-        "sqlite:///:memory:",
-        "http://canary@h",
-        "postgresql://u:canary@h:port/d",
-    ],
-)
-def test_a_url_that_cannot_be_used_is_named(given):
-    """The setting is, and the password is not."""
-    with pytest.raises(BadRequest) as refused:
-        normalise_url(given)
-    assert list(refused.value.fields) == ["database_url"]
-    assert "canary" not in refused.value.message
 
 
 async def write(database, *statements, then=None):

@@ -72,6 +72,12 @@ def test_a_line_says_when_and_how_severe(written):
     assert line["timestamp"].endswith("Z")
 
 
+def test_the_first_characters_of_a_key_may_be_shown():
+    """As refusals do; more of them are a secret."""
+    assert logs.mask("sk-ingate-ab12 x") == "sk-ingate-ab12 x"
+    assert logs.mask("sk-ingate-ab12cd") == "sk-ingate-***"
+
+
 def test_ordinary_text_stays():
     """Words that only resemble secrets are left alone."""
     for text in (
@@ -130,3 +136,33 @@ def test_masking_never_fails_and_never_shows_a_key(text):
     """Any text around a key is fine."""
     secret = "sk-ingate-" + "Z" * 43
     assert secret not in logs.mask(f"{text} {secret} {text}")
+
+
+def test_a_traceback_shows_no_variable(written):
+    """Whatever the frames hold."""
+    credential = "hunter2-in-a-variable"
+    try:
+        int(f"x{len(credential)}")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    [line] = written()
+    assert 'int(f"x{len(credential)}")' in line["exception"]
+    assert credential not in line["exception"]
+
+
+@pytest.mark.usefixtures("written")
+@pytest.mark.parametrize(
+    ("form", "terminal", "text"),
+    [("auto", True, True), ("auto", False, False)]
+    + [(form, terminal, form == "text") for form in ("json", "text") for terminal in (True, False)],
+)
+def test_the_form_of_lines(form, terminal, text):
+    """Text on a terminal and JSON elsewhere, unless one is asked for; a secret is masked in both."""
+    file = io.BytesIO()
+    file.isatty = lambda: terminal
+    logs.configure("info", form, file=file)
+    structlog.get_logger().info("it_happened", value=SECRETS[0])
+    line = file.getvalue().decode()
+    assert line.startswith("{") is not text
+    assert ("it happened" in line) is text
+    assert SECRETS[0] not in line

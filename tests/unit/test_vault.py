@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
-from ingate.vault import Vault, decode_master_key, load_master_key
+from ingate.vault import Vault, decode_master_key, find_master_key, make_master_key
 
 KEY = bytes(range(32))
 CONTEXT = "provider|org|name"
@@ -73,16 +73,18 @@ def test_a_master_key_that_is_none_is_refused(text):
 
 def test_the_first_start_makes_a_key_and_later_ones_read_it(tmp_path):
     """Only its user may read the file; a key in the settings goes before it."""
-    key, made = load_master_key("", tmp_path)
+    assert find_master_key("", tmp_path) is None
+    key, made = make_master_key(tmp_path)
     assert (len(key), made) == (32, True)
     assert (tmp_path / "master.key").stat().st_mode & 0o777 == 0o600
-    assert load_master_key("", tmp_path) == (key, False)
-    assert load_master_key(base64.b64encode(KEY).decode(), tmp_path) == (KEY, False)
+    assert make_master_key(tmp_path) == (key, False)
+    assert find_master_key("", tmp_path) == key
+    assert find_master_key(base64.b64encode(KEY).decode(), tmp_path) == KEY
 
 
 def test_a_key_in_the_settings_makes_no_file(tmp_path):
     """What came from elsewhere is not written down."""
-    load_master_key(base64.b64encode(KEY).decode(), tmp_path)
+    find_master_key(base64.b64encode(KEY).decode(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,8 +92,9 @@ def test_a_file_that_holds_no_key_is_not_replaced(tmp_path):
     """Its secrets would be lost; the file stays as it is."""
     path = tmp_path / "master.key"
     path.write_text("not a key\n")
-    with pytest.raises(BadRequest):
-        load_master_key("", tmp_path)
+    for read in (lambda: find_master_key("", tmp_path), lambda: make_master_key(tmp_path)):
+        with pytest.raises(BadRequest):
+            read()
     assert path.read_text() == "not a key\n"
 
 
@@ -101,7 +104,7 @@ def test_of_those_who_start_at_once_one_makes_the_key(tmp_path):
 
     def start():
         barrier.wait()
-        found.append(load_master_key("", tmp_path))
+        found.append(make_master_key(tmp_path))
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:

@@ -10,11 +10,14 @@ import structlog
 from ingate.errors import DomainError
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
+from ingate.rpc.interceptors.failures import caller_left
 from ingate.rpc.principal import principal
 from ingate.rpc.services import Rpc
 from ingate.rpc.status import code_of
 
 _log = structlog.get_logger(__name__)
+_QUIET = frozenset({"GetHealth"})
+"""What is asked every few seconds by whoever watches over the process."""
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -27,22 +30,25 @@ def _stated(context: Any) -> str:
 def _wrap(rpc: Rpc, step: Step) -> Step:
     name = rpc.path[1:]
     # What gateways ask of the core is as frequent as their traffic, and nobody's request.
-    write = _log.debug if rpc.access.gateway else _log.info
+    write = _log.debug if rpc.access.gateway or rpc.name in _QUIET else _log.info
 
     async def access_log(request: Incoming, call: Call) -> Any:
         started = time.perf_counter()
-        code = "INTERNAL"
+        code, why = "INTERNAL", {}
         try:
             response = await step(request, call)
             code = _stated(call.context)
         except DomainError as error:
-            code = code_of(error).name
+            code, why = code_of(error).name, {"why": error.message}
             raise
         except grpc.aio.AbortError:
             code = _stated(call.context)
             raise
         except asyncio.CancelledError:
             code = "CANCELLED"
+            raise
+        except Exception as error:
+            code = "CANCELLED" if caller_left(error) else code
             raise
         finally:
             caller = principal()
@@ -56,6 +62,7 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
                 key_id=caller.key_id,
                 request_id=call.request_id,
                 **reference,
+                **why,
             )
         return response
 

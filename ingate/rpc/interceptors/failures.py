@@ -2,9 +2,10 @@
 
 A DomainError becomes the status that says what it says. Anything else is our fault: it is logged with its traceback
 and answered in one fixed sentence, for gRPC would send the exception's own text. Cancellation and a handler's own
-abort pass.
+abort pass, and so does what a handler raises once its caller has left.
 """
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -26,6 +27,12 @@ async def _abort(call: Call, error: DomainError) -> None:
     await call.context.abort(code_of(error), status.message, pairs)
 
 
+def caller_left(error: Exception) -> bool:
+    """Tells whether a failure is only that nobody waits for the answer: its caller has cancelled, or is gone."""
+    task = asyncio.current_task()
+    return isinstance(error, grpc.aio.InternalError) or (task is not None and task.cancelling() > 0)
+
+
 def _wrap(rpc: Rpc, step: Step) -> Step:
     async def failures(request: Incoming, call: Call) -> Any:
         try:
@@ -36,7 +43,9 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
             # Its traceback holds this frame, which holds it: a circle that would keep all that the call had in hand,
             # until the collector comes by.
             failure = error.with_traceback(None)
-        except Exception:  # noqa: BLE001 -- the one place that catches whatever else there is
+        except Exception as error:  # noqa: BLE001 -- the one place that catches whatever else there is
+            if caller_left(error):
+                raise asyncio.CancelledError from None
             _log.exception("rpc failed unexpectedly", rpc=rpc.path[1:], request_id=call.request_id)
             failure = DomainError(INTERNAL_MESSAGE, metadata={"request_id": call.request_id})
         # Outside of the handlers, so that what was caught does not hang on the abort as its context.

@@ -10,8 +10,8 @@ from ingate.rpc.peer import peer_address
 from ingate.rpc.principal import principal
 from ingate.rpc.services import Rpc
 
-Note = Callable[[str, str, str], None]
-"""Takes a reason, the caller's secret and address."""
+Note = Callable[[str, str, str, str], None]
+"""Takes a reason, the caller's secret and address, and what the caller is told."""
 
 
 def refusals(path: str, note: Note) -> Stage:
@@ -26,7 +26,8 @@ def refusals(path: str, note: Note) -> Stage:
                 return await step(request, call)
             except DomainError as error:
                 if not error.recorded:
-                    note(error.reason, _secret(call), principal().address or peer_address(call.context.peer()))
+                    address = principal().address or peer_address(call.context.peer())
+                    note(error.reason, _secret(call), address, error.message)
                 raise
 
         return noted

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from sqlalchemy import insert
 
 from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, ROLE_OWNER
-from gen.ingate.keys.v1.key_pb2 import Key as Message
 from ingate import clock, ids, migrate
-from ingate.cli import group, keys
+from ingate.cli import keys
+from ingate.cli.root import group
 from ingate.config import Settings
 from ingate.identity.tables import Key, Member, Org, User
 from ingate.storage import open_database
@@ -40,8 +40,7 @@ HOUR_LATER, TWO_HOURS_LATER = "2027-01-15T09:00:00Z", "2027-01-15T10:00:00Z"
 )
 def test_a_key_is_shown_as_what_it_is(expires_at, revoked_at, state):
     """By the earlier of its two ends, and until when it works where it ends later."""
-    key = Message(expires_at=clock.to_proto(expires_at), revoked_at=clock.to_proto(revoked_at))
-    assert keys.state(key, NOW) == state
+    assert keys.state(expires_at, revoked_at, NOW) == state
 
 
 async def fill(data_dir, count):
@@ -79,28 +78,3 @@ def test_every_key_is_listed_once(tmp_path, monkeypatch, count):
     words = [line.split()[2] for line in lines[::-1]]
     assert words == list(itertools.islice(itertools.cycle(["active", "expired", "revoked", "rotated"]), count))
     assert [line.split("  ")[-1].strip() for line in lines[::-1]] == [f"key {n}" for n in range(count)]
-
-
-def test_a_key_made_meanwhile_makes_none_twice(tmp_path, monkeypatch):
-    """It moves those before it to the next page."""
-    numbers = asyncio.run(fill(tmp_path, 3))
-    monkeypatch.setattr(keys, "PAGE", 1)
-    monkeypatch.setattr(keys, "_run", lambda settings, org, call: asyncio.run(call(Shifting(numbers[::-1]), ())))
-    result = CliRunner().invoke(group, ["keys", "list", "--data-dir", str(tmp_path)])
-    assert [line.split()[0] for line in result.output.splitlines()] == numbers[::-1]
-
-
-class Shifting:
-    """A list of keys that gets another one in front after its first page."""
-
-    def __init__(self, numbers):
-        self._numbers = numbers
-
-    async def ListKeys(self, request, metadata):  # noqa: N802
-        from gen.ingate.keys.v1.key_service_pb2 import ListKeysResponse
-
-        items = [Message(id=it) for it in self._numbers[request.offset : request.offset + request.limit]]
-        answer = ListKeysResponse(items=items, total=len(self._numbers))
-        if request.offset == 0:
-            self._numbers = ["new", *self._numbers]
-        return answer

@@ -11,8 +11,8 @@ from ingate.net.outbox import Corked, Outbox
 class Wire:
     """A transport that notes in a list, which may be shared, what it is told."""
 
-    def __init__(self, told, name=""):
-        self.told, self.name, self.ended = told, name, False
+    def __init__(self, told, name="", *, half_closes=True):
+        self.told, self.name, self.ended, self.half_closes = told, name, False, half_closes
 
     def write(self, data):
         self.told.append(self.name + bytes(data).decode())
@@ -22,6 +22,9 @@ class Wire:
 
     def write_eof(self):
         self.told.append("<eof>")
+
+    def can_write_eof(self):
+        return self.half_closes
 
     def close(self):
         self.ended = True
@@ -89,6 +92,15 @@ async def test_an_end_comes_behind_what_was_written(end, last):
     getattr(connection, end)()
     await turn()
     assert told == ["a", last]
+
+
+async def test_a_transport_without_half_close_sends_and_stays_open():
+    """As one under TLS is: whoever lingers closes it later."""
+    told = []
+    connection = Corked(Wire(told, half_closes=False), Outbox())
+    connection.write(b"a")
+    connection.write_eof()
+    assert told == ["a"]
 
 
 async def test_an_abort_drops_what_was_not_sent():

@@ -35,7 +35,7 @@ def test_a_request_shows_the_key_that_it_carries(headers):
     key = ids.new_key()
     filled = [(name, value.replace(b"%b", key.encode())) for name, value in headers]
     with structlog.testing.capture_logs() as lines:
-        Refusals().note_request("RATE_LIMITED", filled, "10.0.0.9")
+        Refusals().note_request("RATE_LIMITED", filled, "10.0.0.9", "too many")
     [line] = lines
     assert (line["event"], line["reason"], line["key"], line["address"]) == (
         "call_refused",
@@ -51,7 +51,7 @@ def test_all_are_counted_and_some_are_logged():
     refusals = Refusals()
     with structlog.testing.capture_logs() as lines:
         for _ in range(1000):
-            refusals.note("UNAUTHENTICATED", "", "10.0.0.9")
-        refusals.note("FORBIDDEN", "", "10.0.0.9")
+            refusals.note("UNAUTHENTICATED", "", "10.0.0.9", "no key")
+        refusals.note("FORBIDDEN", "", "10.0.0.9", "not yours")
     assert refusals.counts == {"UNAUTHENTICATED": 1000, "FORBIDDEN": 1}
     assert len(lines) == LINES

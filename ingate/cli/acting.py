@@ -1,0 +1,98 @@
+"""What commands share that work on the database of an installation: reading it, acting as an owner, and printing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ingate.config import Settings
+
+if TYPE_CHECKING:
+    from ingate.db import Database
+
+org_option = click.option("--org", default="demo", show_default=True, help="Slug of the organisation.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@asynccontextmanager
+async def existing(settings: Settings) -> AsyncIterator["Database"]:
+    """Yields the database for reading. Makes nothing.
+
+    Raises Unavailable where it is not there, or at another version.
+    """
+    from ingate import migrate
+    from ingate.storage import open_database
+
+    async with open_database(settings, make=False) as database:
+        await migrate.require(database)
+        yield database
+
+
+def as_owner(settings: Settings, org: str, call: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    """Returns what `call` does, given a channel to the services and the metadata with which it is an owner's.
+
+    Domain failures of the services end the command with their sentence.
+    """
+    from grpc.aio import AioRpcError
+
+    from ingate.core import open_core
+
+    async def run() -> Any:
+        async with open_core(settings) as core, core.as_owner(org) as metadata:
+            try:
+                return await call(core.channel, metadata)
+            except AioRpcError as error:
+                raise click.ClickException(error.details() or error.code().name) from None
+
+    return asyncio.run(run())
+
+
+async def org_id(database: "Database", slug: str) -> str:
+    """Returns the id of an organisation. Raises NotFound."""
+    from sqlalchemy import select
+
+    from ingate.errors import NotFound
+    from ingate.identity.tables import Org
+
+    async with database.read() as db:
+        found = await db.scalar(select(Org.id).where(Org.slug == slug))
+    if found is None:
+        raise NotFound(f"there is no organisation {slug}")
+    return found
+
+
+def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
+    """Prints rows: as one JSON array with all that is in them, else the columns of each, aligned."""
+    rows = list(rows)
+    if as_json:
+        print_json(rows)
+        return
+    cells = [[_text(row[column]) for column in columns] for row in rows]
+    widths = [max((len(line[index]) for line in cells), default=0) for index in range(len(columns))]
+    for line in cells:
+        click.echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as indented JSON."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def moment(micros: int | None) -> str | None:
+    """Returns a time as RFC 3339, in UTC; None for none."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from ingate import clock
+
+    if micros is None:
+        return None
+    return Timestamp(seconds=micros // clock.SECOND, nanos=micros % clock.SECOND * 1000).ToJsonString()
+
+
+def _text(value: Any) -> str:
+    text = "-" if value is None else value if isinstance(value, str) else str(value).lower()
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)

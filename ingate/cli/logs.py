@@ -1,0 +1,125 @@
+"""`ingate logs`: recorded calls, for whoever may read the database; no running gateway is needed."""
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ingate.cli.acting import existing, json_option, moment, org_id
+from ingate.cli.options import DATABASE, Settings, settings_options
+
+if TYPE_CHECKING:
+    from ingate.db import Database
+
+POLL_SECONDS = 0.5
+LATE = 60_000_000
+"""Microseconds by which a call may be recorded after one that began later."""
+AT_ONCE = 500
+
+
+@click.group()
+def command() -> None:
+    """List recorded calls, or show them as they come."""
+
+
+def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        settings_options(only=DATABASE),
+        json_option,
+        click.option("--errors", is_flag=True, help="Only calls that went wrong."),
+        click.option("--provider", help="Only calls to this provider."),
+        click.option("--model", help="Only calls to this model."),
+        click.option("--org", help="Slug of the organisation; all if not stated."),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
+@_filters
+def list_calls(settings: Settings, limit: int, *, as_json: bool, **filters: Any) -> None:
+    """List the last calls, the newest below: time, status, provider, model, tokens, cost, milliseconds, key."""
+
+    async def run() -> None:
+        async with existing(settings) as database:
+            _print(await _calls(database, limit, **filters), as_json=as_json)
+
+    asyncio.run(run())
+
+
+@command.command()
+@_filters
+def tail(settings: Settings, *, as_json: bool, **filters: Any) -> None:
+    """Show calls as they are recorded, until Ctrl-C."""
+    from ingate import clock
+
+    async def run() -> None:
+        seen: deque[str] = deque(maxlen=10 * AT_ONCE)
+        async with existing(settings) as database:
+            since = clock.now()
+            while True:
+                found = await _calls(database, AT_ONCE, since=since, **filters)
+                fresh = [call for call in found if call["request_id"] not in seen]
+                seen.extend(call["request_id"] for call in fresh)
+                _print(fresh, as_json=as_json)
+                since = max(since, clock.now() - LATE)
+                await asyncio.sleep(POLL_SECONDS)
+
+    asyncio.run(run())
+
+
+async def _calls(
+    database: "Database",
+    limit: int,
+    *,
+    org: str | None,
+    model: str | None,
+    provider: str | None,
+    errors: bool,
+    since: int | None = None,
+) -> list[dict[str, Any]]:
+    """Returns the last calls that match, the oldest first."""
+    from sqlalchemy import select
+
+    from gen.ingate.exchanges.v1.exchange_pb2 import LEVEL_INFO
+    from ingate.exchanges.call_lines import FIELDS, described, key_names
+    from ingate.exchanges.tables import Exchange
+
+    query = select(*(getattr(Exchange, name) for name in FIELDS))
+    if org is not None:
+        query = query.where(Exchange.org_id == await org_id(database, org))
+    if model is not None:
+        query = query.where(Exchange.model == model)
+    if provider is not None:
+        query = query.where(Exchange.provider == provider)
+    if errors:
+        query = query.where(Exchange.level != LEVEL_INFO)
+    if since is not None:
+        query = query.where(Exchange.created_at >= since)
+    query = query.order_by(Exchange.created_at.desc(), Exchange.id.desc()).limit(limit)
+    async with database.read() as db:
+        found = [dict(row._mapping) for row in await db.execute(query)]
+    names = await key_names(database, {call["key_id"] for call in found})
+    return [described(call, names) for call in reversed(found)]
+
+
+def _print(calls: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Prints a line a call: an object of JSON, or text."""
+    import msgspec
+
+    from ingate import clock
+    from ingate.log_text import TextRenderer
+
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    render = TextRenderer(colours=colours)
+    for call in calls:
+        if as_json:
+            at = moment(int(call.pop("at") * clock.SECOND))
+            click.echo(msgspec.json.encode({"created_at": at, **call}))
+        else:
+            click.echo(render(None, "", {"event": "call", "level": "error" if "error" in call else "info", **call}))

@@ -1,0 +1,158 @@
+"""`ingate providers`: providers, for whoever may read the database; no running gateway is needed."""
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+
+from ingate.cli.acting import as_owner, existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.options import DATABASE, Settings, settings_options
+
+TYPES = ("openai", "anthropic", "gemini", "azure-openai", "ollama", "openai-compatible", "http", "demo")
+
+
+@click.group()
+def command() -> None:
+    """Add, list and test the providers of organisations without a running gateway."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("--type", "kind", type=click.Choice(TYPES), required=True, help="What the provider speaks.")
+@org_option
+@click.option("--base-url", help="Where it answers; that of the type if not stated.")
+@click.option("--api-key-stdin", is_flag=True, help="Read its key from standard input.")
+@click.option("--no-api-key", is_flag=True, help="It takes no key. If not stated, the key is asked for, unseen.")
+@click.option("--default", "is_default", is_flag=True, help="Make it the default.")
+@json_option
+@settings_options(only=DATABASE | {"demo"})
+def add(
+    settings: Settings,
+    name: str,
+    kind: str,
+    org: str,
+    base_url: str | None,
+    *,
+    api_key_stdin: bool,
+    no_api_key: bool,
+    is_default: bool,
+    as_json: bool,
+) -> None:
+    """Store a provider of an organisation. Its key is asked for, for what stands in a command others can see."""
+    from gen.ingate.providers.v1.provider_pb2 import ProviderType
+    from gen.ingate.providers.v1.provider_service_pb2 import CreateProviderRequest
+    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
+
+    api_key = None
+    if api_key_stdin:
+        api_key = sys.stdin.read().strip()
+    elif not no_api_key and kind != "demo":
+        api_key = click.prompt("API key", hide_input=True)
+    request = CreateProviderRequest(
+        name=name,
+        type=ProviderType.Value(f"PROVIDER_TYPE_{kind.upper().replace('-', '_')}"),
+        base_url=base_url,
+        api_key=api_key,
+        is_default=is_default or None,
+    )
+    answer = as_owner(
+        settings, org, lambda channel, owner: ProviderServiceStub(channel).CreateProvider(request, metadata=owner)
+    )
+    made = answer.provider
+    if as_json:
+        shown = {"name": made.name, "org": org, "type": kind, "base_url": made.base_url}
+        print_json({**shown, "has_api_key": made.has_api_key})
+    else:
+        click.echo(f"added {made.name}: {made.base_url or 'inside the gateway'}")
+
+
+@command.command("list")
+@org_option
+@json_option
+@settings_options(only=DATABASE)
+def list_providers(settings: Settings, org: str, *, as_json: bool) -> None:
+    """List the providers of an organisation: name, type, base URL, state."""
+    from sqlalchemy import select
+
+    from gen.ingate.providers.v1.provider_pb2 import ProviderType
+    from ingate.providers.tables import Provider
+
+    async def every() -> list[Any]:
+        async with existing(settings) as database:
+            mine = select(Provider).where(Provider.org_id == await org_id(database, org)).order_by(Provider.name)
+            async with database.read() as db:
+                return list(await db.scalars(mine))
+
+    rows = [
+        {
+            "name": row.name,
+            "type": ProviderType.Name(row.type).removeprefix("PROVIDER_TYPE_").lower().replace("_", "-"),
+            "base_url": row.base_url,
+            "state": "enabled" if row.enabled else "disabled",
+            "has_api_key": row.sealed_key is not None,
+            "is_default": row.is_default,
+            "created_at": moment(row.created_at),
+        }
+        for row in asyncio.run(every())
+    ]
+    show(rows, ("name", "type", "base_url", "state"), as_json=as_json)
+
+
+@command.command("test")
+@click.argument("name")
+@org_option
+@json_option
+@settings_options(only=DATABASE | {"master_key"})
+def test_provider(settings: Settings, name: str, org: str, *, as_json: bool) -> None:
+    """Call a provider once; the status is 1 where it does not answer as it should."""
+    from pathlib import Path
+
+    import msgspec
+
+    from ingate.errors import NotFound
+    from ingate.providers.trial import Trial, trials
+    from ingate.vault import find_master_key
+
+    async def run() -> list[Trial]:
+        async with existing(settings) as database:
+            await org_id(database, org)
+            key = find_master_key(settings.master_key, Path(settings.data_dir))
+            return [it async for it in trials(settings, database, key, org=org, name=name)]
+
+    found = asyncio.run(run())
+    if not found:
+        raise NotFound(f"{org} has no provider {name}")
+    [made] = found
+    if as_json:
+        print_json(msgspec.to_builtins(made))
+    else:
+        click.echo(made.sentence)
+    if not made.ok:
+        raise SystemExit(1)
+
+
+@command.command("discard-keys")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@settings_options(only=DATABASE | {"master_key"})
+def discard_keys(settings: Settings, *, yes: bool) -> None:
+    """Delete the stored keys that the master key does not open.
+
+    The way out where the master key is lost. The providers stay; their keys must be stored anew.
+    """
+    from pathlib import Path
+
+    from ingate.providers.sealed import discard, sealed, unreadable
+    from ingate.vault import find_master_key
+
+    async def run() -> None:
+        async with existing(settings) as database:
+            key = find_master_key(settings.master_key, Path(settings.data_dir))
+            lost = unreadable(await sealed(database), key)
+            if lost and not yes:
+                names = ", ".join(sorted({row.name for row in lost}))
+                click.confirm(f"Delete {len(lost)} keys that cannot be opened, of {names}?", abort=True)
+            discarded = await discard(database, key) if lost else []
+        click.echo(f"{len(discarded)} keys deleted")
+
+    asyncio.run(run())

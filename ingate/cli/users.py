@@ -1,0 +1,104 @@
+"""`ingate users`: accounts, for whoever may read the database; no running gateway is needed."""
+
+import asyncio
+from typing import Any
+
+import click
+
+from ingate.cli.acting import existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.options import DATABASE, Settings, settings_options
+
+ROLES = ("viewer", "member", "admin", "owner")
+
+
+@click.group()
+def command() -> None:
+    """Create and list accounts and reset passwords without a running gateway."""
+
+
+@command.command()
+@click.argument("email")
+@org_option
+@click.option("--role", type=click.Choice(ROLES), default="member", show_default=True, help="Role in the organisation.")
+@json_option
+@settings_options(only=DATABASE)
+def create(settings: Settings, email: str, org: str, role: str, *, as_json: bool) -> None:
+    """Make a person a member of an organisation, whatever INGATE_SIGNUP says; print the password of a new account."""
+    import secrets
+
+    from gen.ingate.access.v1.access_pb2 import Role
+    from gen.ingate.auth.v1.auth_service_pb2 import SignupRequest
+    from ingate.auth.passwords import hash_password
+    from ingate.errors import BadRequest
+    from ingate.identity import founding, operator
+    from ingate.rpc.rules import problems
+
+    password = secrets.token_urlsafe(18)
+    for field, problem in problems(SignupRequest(email=email, password=password, org_slug=org)).items():
+        raise BadRequest.field(field, problem)
+
+    async def run() -> bool:
+        user = founding.new_user(email, "", await hash_password(password))
+        async with existing(settings) as database:
+            return await operator.add_member(database, org, user, Role.Value(f"ROLE_{role.upper()}"))
+
+    new = asyncio.run(run())
+    if as_json:
+        print_json({"email": email, "org": org, "role": role, "password": password if new else None})
+    else:
+        click.echo(f"sign-in   {email} / {password if new else 'the password of the account'}")
+
+
+@command.command("reset-password")
+@click.argument("email")
+@json_option
+@settings_options(only=DATABASE)
+def reset_password(settings: Settings, email: str, *, as_json: bool) -> None:
+    """Give an account another password, print it, and end the account's sessions."""
+    import secrets
+
+    from ingate.auth.passwords import hash_password
+    from ingate.identity import operator
+
+    password = secrets.token_urlsafe(18)
+
+    async def run() -> None:
+        async with existing(settings) as database:
+            await operator.reset_password(database, email, await hash_password(password))
+
+    asyncio.run(run())
+    if as_json:
+        print_json({"email": email, "password": password})
+    else:
+        click.echo(f"sign-in   {email} / {password}")
+
+
+@command.command("list")
+@org_option
+@json_option
+@settings_options(only=DATABASE)
+def list_users(settings: Settings, org: str, *, as_json: bool) -> None:
+    """List the members of an organisation, oldest first: id, role, address."""
+    from sqlalchemy import select
+
+    from gen.ingate.access.v1.access_pb2 import Role
+    from ingate.identity.tables import Member, User
+
+    async def every() -> list[Any]:
+        async with existing(settings) as database:
+            joined = select(User, Member).join(Member, Member.user_id == User.id)
+            mine = joined.where(Member.org_id == await org_id(database, org)).order_by(Member.created_at, User.id)
+            async with database.read() as db:
+                return list((await db.execute(mine)).all())
+
+    rows = [
+        {
+            "id": user.id,
+            "role": Role.Name(member.role).removeprefix("ROLE_").lower(),
+            "email": user.email,
+            "display_name": user.display_name,
+            "member_since": moment(member.created_at),
+        }
+        for user, member in asyncio.run(every())
+    ]
+    show(rows, ("id", "role", "email"), as_json=as_json)
