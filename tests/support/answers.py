@@ -123,6 +123,7 @@ def load(expectation):
             terms=tuple(said.pop("terms", {}).items()),
             complete=said.pop("complete", True),
             tool_calls=said.pop("tool_calls", 0),
+            unkept=said.pop("unkept", 0),
         ),
         failure=said.pop("failure", None),
         bill=Bill(cost, source, said.pop("cost_reason", None)),

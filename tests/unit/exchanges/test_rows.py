@@ -75,7 +75,7 @@ def test_what_a_record_states_is_in_its_columns():
         {"provider": "a", "latency_ms": 1.25, "error": "connect_failed"},
         {"provider": "", "latency_ms": 0.0, "status_code": 200},
     ]
-    assert (row["cost_pico"], row["truncated"], row["request_body"]) == (0, False, None)
+    assert (row["cost_pico"], row["truncated"], row["request_body"]) == (12_000_000, False, None)
 
 
 def test_what_is_left_is_learned_from_the_bodies():

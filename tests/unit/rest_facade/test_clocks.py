@@ -20,6 +20,9 @@ class Wire:
     def get_extra_info(self, _name):
         return None
 
+    def can_write_eof(self):
+        return True
+
     def pause_reading(self):
         pass
 
