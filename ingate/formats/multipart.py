@@ -4,7 +4,7 @@ Judges nothing: what is no form has no fields. Knows no wire format and no provi
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ingate.formats.malformed import TooLarge
 from ingate.formats.pace import Budget, Steps
@@ -19,8 +19,14 @@ MAX_VALUE = 4 * 256
 
 _WINDOW = 256 * 1024
 _PART_COST = 4
-_PARAMETER = re.compile(rb'[ \t]*+;[ \t]*+([^ \t=;"\r\n]++)=("(?:[^"\\\r\n]|\\[^\r\n])*+"|[^ \t;\r\n]*+)')
+_VALUE = rb'"(?:[^"\\\r\n]|\\[^\r\n])*+"|[^ \t;\r\n]*+'
+_PARAMETERS = rb'(?:[ \t]*+;[ \t]*+(?:%b=(%b)|[^ \t=;"\r\n]++=(?:%b)))*+'
+_NAMES, _BOUNDARIES = (
+    re.compile(_PARAMETERS % (name, _VALUE, _VALUE), re.IGNORECASE) for name in (b"name", b"boundary")
+)
+"""Their group is the last value of the parameter: an expression reads many without a step of Python's for each."""
 _DISPOSITION = re.compile(rb"(?:\A|\r\n)content-disposition:[ \t]*+form-data", re.IGNORECASE)
+_FOLD = re.compile(rb"\r\n(?=[ \t])")
 _LINE_END = re.compile(rb"[ \t]*+\r\n")
 _OPENING = re.compile(rb"--([^\r\n]{1,%d}+)\r\n" % MAX_BOUNDARY)
 
@@ -30,7 +36,7 @@ def boundary_of(content_type: bytes) -> bytes:
     media = re.match(rb"[ \t]*+multipart/form-data(?=[ \t]*+;)", content_type, re.IGNORECASE)
     if media is None:
         return b""
-    stated = dict(_parameters(content_type, media.end())).get(b"boundary", b"")
+    stated = _stated(_BOUNDARIES, content_type, media.end()) or b""
     return stated if len(stated) <= MAX_BOUNDARY else b""
 
 
@@ -97,13 +103,13 @@ def _behind(body: Whole, delimiter: bytes, at: int, budget: Budget) -> Steps[int
 
 
 def _name(headers: bytes) -> bytes | None:
+    headers = _FOLD.sub(b"", headers)
     stated = _DISPOSITION.search(headers)
-    return None if stated is None else dict(_parameters(headers, stated.end())).get(b"name")
+    return None if stated is None else _stated(_NAMES, headers, stated.end())
 
 
-def _parameters(text: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yields the parameters that a header value has from a place on, names in lower case."""
-    while (parameter := _PARAMETER.match(text, at)) is not None:
-        value = parameter[2]
-        yield parameter[1].lower(), value[1:-1] if value.startswith(b'"') else value
-        at = parameter.end()
+def _stated(parameter: re.Pattern[bytes], text: bytes, at: int) -> bytes | None:
+    """Returns the last value of a parameter among those that a header value has from a place on."""
+    found = parameter.match(text, at)
+    value = found[1] if found else None
+    return value[1:-1] if value and value.startswith(b'"') else value

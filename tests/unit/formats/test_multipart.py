@@ -1,5 +1,7 @@
 """Fields of forms are found wherever they stand, and files are passed over."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,9 @@ SOUND = part(FILE, b"RIFF" + bytes(range(256)) * 50)
         (form(part(b'X: 1\r\nContent-Disposition: form-data; name="model"\r\nY: 2', b"m")), [b"m"]),
         (form(part(b'Content-Disposition: form-data; filename="x; name=model"; name="file"', b"m")), []),
         (form(part(b'Content-Disposition: form-data; filename="q\\"; name=model"; name="file"', b"m")), []),
+        (form(part(b'Content-Disposition: form-data;\r\n\tname="model"', b"m")), [b"m"]),
+        (form(part(b"Content-Disposition: form-data; name=file; surname=x; name=model; x=y", b"m")), [b"m"]),
+        (form(part(b'Content-Disposition: form-data; name="model', b"m")), []),
         (form(part(b'X-Content-Disposition: form-data; name="model"', b"m")), []),
         (form(part(b'Content-Disposition: attachment; name="model"', b"m")), []),
         (form(b"--b0\r\n\r\nno headers\r\n", field(b"model", b"m")), [b"m"]),
@@ -132,3 +137,15 @@ def test_hostile_forms_cost_what_they_may(body):
         pieces += 1
     assert body[slice(*spans[0])] == b"m"
     assert 100 <= pieces <= 300
+
+
+def test_headers_of_many_parameters_cost_what_they_may():
+    """A thousand parameters in the header of a request, or of a part, are read in one step."""
+    many = b";a=" * 20_000
+    assert boundary_of(b"multipart/form-data" + many + b"; boundary=b0" + many) == b"b0"
+    steps = []
+    sys.setprofile(lambda _frame, event, _called: steps.append(event))
+    boundary_of(b"multipart/form-data" + many)
+    sys.setprofile(None)
+    assert len(steps) < 50
+    assert find(form(part(b"Content-Disposition: form-data; name=model" + b";a=" * 2500, b"m"))) == [b"m"]
