@@ -29,6 +29,7 @@ from ingate.formats import (
     read_small_prompt,
     reading_prompt,
     reading_response,
+    with_hidden,
 )
 from ingate.pricing import Units
 
@@ -67,7 +68,7 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
         bodies = record.payload
         asked, answered, media_type = bodies.request_body, bodies.response_body, record.media_type
         if record.hidden_event:
-            answered = record.hidden_event + answered
+            answered = with_hidden(record.hidden_event, answered)
         # Most bodies are small and plain: a generator for each would cost a sixth more.
         facts = read_small(format, media_type, "", answered)
         if facts is None:

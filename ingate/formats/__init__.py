@@ -20,7 +20,7 @@ from ingate.formats.rewrite import rewrite_model
 from ingate.formats.spliced import Body, Whole, views
 from ingate.formats.sse import SSEParser
 from ingate.formats.stream_usage import ASKED, asking, names_the_option
-from ingate.formats.usage_filter import UsageFilter
+from ingate.formats.usage_filter import UsageFilter, with_hidden
 from ingate.formats.vendor_errors import Fault, Vendor, error_members
 from ingate.pricing.usage import Usage
 
@@ -77,6 +77,7 @@ __all__ = [
     "taking_out",
     "unpacking",
     "views",
+    "with_hidden",
     "without_prefix",
     "write_model",
     "write_model_list",

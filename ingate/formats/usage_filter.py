@@ -9,6 +9,7 @@ import re
 
 from msgspec import Raw, Struct
 
+from ingate.formats.oddities import BOM
 from ingate.formats.shape import Shape
 
 LONGEST = 64 * 1024
@@ -124,6 +125,12 @@ class UsageFilter:
         waiting = self._waiting() + self._line
         self._line.clear()
         return waiting
+
+
+def with_hidden(event: bytes, body: bytes) -> bytes:
+    """Returns what is kept of a stream with the event that was taken out, at its front, for its end may not be kept."""
+    # Where the stream ended in the event, nothing says that it is over.
+    return event + b"\n\n" + body.removeprefix(BOM)
 
 
 def _without_usage(line: bytes) -> bytes | None:

@@ -27,6 +27,7 @@ from ingate.formats import (
     reading_prompt,
     reading_response,
     unpacking,
+    with_hidden,
 )
 from ingate.proxy.exchange import Exchange, Learned
 from ingate.proxy.headers import recorded
@@ -168,7 +169,7 @@ def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
             reader.gather(b"\n\n" + hidden)
         facts = yield from reader.finishing()
     else:
-        read = hidden + answered if hidden else answered
+        read = with_hidden(hidden, answered) if hidden else answered
         facts = yield from reading_response(head.format, exchange.media_type, encoding, read, pace, most=most)
     if exchange.stream:
         facts = yield from estimating(head.format, exchange.request_body, facts, pace)

@@ -70,7 +70,7 @@ async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, term
     exchange.response_headers = response.headers
     if encoding := named.get(b"content-encoding"):
         exchange.response_encoding = encoding.decode("latin-1")
-    exchange.stream = media_type.startswith(STREAM_TYPES)
+    exchange.stream = media_type.lower().startswith(STREAM_TYPES)
     bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
     headers = inbound(response.headers, named) + extra
     body = None if exchange.stream or bodiless else response.take()

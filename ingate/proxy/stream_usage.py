@@ -74,8 +74,8 @@ class StreamUsage:
                     self._remember(route)
             return response
         named = response.named
-        legible = named.get(b"content-encoding", b"") in _PLAIN
-        if not legible or not named.get(b"content-type", b"").startswith(_EVENTS):
+        legible = named.get(b"content-encoding", b"").lower() in _PLAIN
+        if not legible or not named.get(b"content-type", b"").lower().startswith(_EVENTS):
             return response
         exchange.usage_filter = UsageFilter()
         return Staged(response, exchange.usage_filter)

@@ -329,6 +329,35 @@ async def test_nothing_is_estimated_where_nothing_was_answered(org, up, events):
     assert entry["usage_source"] != "estimate"
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [(b"", b""), (b"", b"\n"), (b"", b"\r\n"), (b"\xef\xbb\xbf", b"\n\n")],
+    ids=["cut", "line", "crlf", "mark"],
+)
+async def test_what_was_hidden_joins_nothing_in_the_record(org, up, first, last):
+    """Neither where its event was not ended, nor where the stream begins with a byte order mark."""
+    text = first + event(SAID) + event(STOPPED) + event(USED).rstrip(b"\n") + last
+    up.enqueue(respond(200, SSE, text))
+    answer = await org.http.post(CHAT, json=ASK)
+    assert answer.content == first + event(SAID) + event(STOPPED)
+    entry = await org.last()
+    assert (entry["completion"], entry["output_tokens"]) == ("Hello, world", 4)
+    assert entry["usage_source"] == "provider"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[("content-type", "Text/Event-Stream")], [*SSE, ("content-encoding", "Identity")]],
+    ids=["type", "coding"],
+)
+async def test_names_of_types_and_codings_have_no_case(org, up, headers):
+    """A stream is one, and is read, however its provider spells that."""
+    up.enqueue(respond(200, headers, b"".join(map(event, [SAID, USED, "[DONE]"]))))
+    assert (await org.http.post(CHAT, json=ASK)).content == event(SAID) + event("[DONE]")
+    entry = await org.last()
+    assert (entry["stream"], entry["output_tokens"], entry["usage_source"]) == (True, 4, "provider")
+
+
 @pytest.mark.parametrize("capture", [0, 64])
 async def test_usage_needs_no_room_in_the_record(up, capture):
     """Where bodies are not kept, or not whole, what was hidden is read, and estimates are made all the same."""
