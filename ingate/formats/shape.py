@@ -104,7 +104,17 @@ def _fit(raw: Raw, kind: Any, patience: _Patience) -> Any:
             return _salvage(raw, option, patience)
         if get_origin(option) is list:
             return _fit_items(raw, get_args(option)[0], patience)
+        if option is int or getattr(option, "__origin__", None) is int:
+            return _whole(raw, option)
     return None
+
+
+def _whole(raw: Raw, kind: Any) -> Any:
+    """Returns a whole number that is spelled as a fraction or in quotes, as writers do that have no integers."""
+    try:
+        return msgspec.json.decode(raw, type=kind, strict=False)
+    except BROKEN:
+        return None
 
 
 def _fit_items(raw: Raw, kind: Any, patience: _Patience) -> list[Any] | None:

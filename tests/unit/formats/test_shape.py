@@ -39,6 +39,26 @@ def test_keeps_what_fits(data, expected):
     assert OUTER.read(data) == expected
 
 
+@pytest.mark.parametrize(
+    ("spelled", "count"),
+    [
+        (b"10.0", 10),
+        (b"1e3", 1000),
+        (b'"10"', 10),
+        (b"3.7", None),
+        (b"-10.0", None),
+        (b"1e300", None),
+        (b'"ten"', None),
+        (b'""', None),
+        (b"true", None),
+        (b"[10]", None),
+    ],
+)
+def test_whole_numbers_may_be_spelled_as_others(spelled, count):
+    """Writers without integers write fractions, and those that spare readers large ones write text."""
+    assert OUTER.read(b'{"inner":{"name":"n","count":%b}}' % spelled) == Outer(inner=Inner("n", count))
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"5", b"{", b'{"firstOne":"a"', b'{"x":}', b"[" * 10_000])
 def test_what_is_no_object_is_nothing(data):
     """There is no struct in what is no JSON object."""
