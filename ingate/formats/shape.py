@@ -99,6 +99,11 @@ def _fit(raw: Raw, kind: Any, patience: _Patience) -> Any:
         return msgspec.json.decode(raw, type=kind)
     except BROKEN:
         patience.left -= 1
+    return _partly(raw, kind, patience)
+
+
+def _partly(raw: Raw, kind: Any, patience: _Patience) -> Any:
+    """Returns what fits of a value that does not as a whole, `None` where nothing does."""
     for option in get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,):
         if isinstance(option, type) and issubclass(option, Struct):
             return _salvage(raw, option, patience)
