@@ -32,7 +32,8 @@ from ingate.formats.tokens import (
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 _NULL = b"null"
-_ESCAPED = 6  # bytes of a character at most
+ESCAPED = 6
+"""Bytes of a character at most."""
 _WINDOW = 4096  # what one regular expression is matched with: it may look at the same bytes three times
 
 
@@ -55,6 +56,7 @@ class Condenser:
         "_held",
         "_marks",
         "_owed",
+        "_plain",
         "_room",
         "_root",
         "_stack",
@@ -69,11 +71,15 @@ class Condenser:
         "places",
     )
 
-    def __init__(self, outline: Outline, budget: Budget, marks: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self, outline: Outline, budget: Budget, marks: tuple[bytes, ...] = (), *, plain: int = ESCAPED
+    ) -> None:
         """Takes what is wanted. `places` will tell where the values of the members `marks` lie, where they are wanted.
 
-        The outline may want of each a text or a number, or nothing.
+        The outline may want of each a text or a number, or nothing. Of the room for a text, which is for characters
+        that take six bytes each, escaped, one of a long plain text uses up `plain` bytes.
         """
+        self._plain = plain
         self._budget = budget
         self._marks = marks
         self._wanted: Outline | None = outline
@@ -234,9 +240,8 @@ class Condenser:
         if self._text is not None:
             self._cut = self._cut or stop - at > self._room
             piece = data[at : min(stop, at + self._room)]
-            # The room is for characters that take six bytes each, escaped: long plain texts are not to use it all.
             plain = self._room > SLICE and b"\\" not in piece and piece.isascii()
-            self._room = max(0, self._room - len(piece) * (_ESCAPED if plain else 1))
+            self._room = max(0, self._room - len(piece) * (self._plain if plain else 1))
             if piece:
                 self._text.append(piece)
         if not closed:

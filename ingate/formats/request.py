@@ -23,7 +23,7 @@ from ingate.formats import (
     ranking,
     token_count,
 )
-from ingate.formats.condenser import Condenser
+from ingate.formats.condenser import ESCAPED, Condenser
 from ingate.formats.facts import MAX_TEXT
 from ingate.formats.malformed import MalformedBody, TooLarge
 from ingate.formats.multipart import finding, opening_boundary
@@ -156,15 +156,22 @@ def reading_size(format: Format, body: bytes | bytearray, pace: Pace) -> Steps[i
         if pace.spend(len(body) >> 6):
             yield
         return known[0](bytes(body))
-    return (yield from _reading(*known, body, pace, MOST))
+    # The length of a text counts, not only what is kept of it.
+    return (yield from _reading(*known, body, pace, MOST, plain=1))
 
 
 def _reading(
-    read: Callable[[bytes], T | None], shape: Shape[Any], body: bytes | bytearray, pace: Pace, most: int
+    read: Callable[[bytes], T | None],
+    shape: Shape[Any],
+    body: bytes | bytearray,
+    pace: Pace,
+    most: int,
+    *,
+    plain: int = ESCAPED,
 ) -> Steps[T | None]:
     """Returns what is read of a large body, made small first."""
     view = memoryview(body)
-    condenser = Condenser(shape.outline, Budget(pace, most))
+    condenser = Condenser(shape.outline, Budget(pace, most), plain=plain)
     try:
         for start in range(0, len(body), SLICE):
             some = bytes(view[start : start + SLICE])
