@@ -234,7 +234,11 @@ def _masked(record: bytes, mask: Mask) -> bytes:
 
 def _hidden(exchange: Exchange) -> bytes:
     """Returns the event that the caller did not get."""
-    return b"" if exchange.usage_filter is None else exchange.usage_filter.hidden
+    if exchange.usage_filter is None:
+        return b""
+    # Where the answer broke off, its last line may be the one.
+    exchange.usage_filter.finish()
+    return exchange.usage_filter.hidden
 
 
 def _answered(exchange: Exchange) -> bytes:

@@ -307,6 +307,15 @@ async def test_a_stream_that_breaks_is_estimated(org, up):
     assert (counts(entry), entry["usage_source"], entry["error_code"]) == (GUESS, "estimate", "provider_error")
 
 
+async def test_a_stream_that_breaks_behind_its_usage_is_counted(org, up):
+    """Its line is complete, though its event is not."""
+    up.enqueue(head(200, SSE), send(chunk(event(SAID) + event(USED).removesuffix(b"\n"))), reset())
+    answer = await org.http.post(CHAT, json=ASK)
+    assert b'"usage"' not in answer.content
+    entry = await org.last()
+    assert (entry["output_tokens"], entry["usage_source"], entry["error_code"]) == (4, "provider", "provider_error")
+
+
 async def test_a_caller_that_leaves_is_estimated(org, up):
     """Where the rest of the answer is not read."""
     up.enqueue(head(200, SSE), send(chunk(event(SAID))), stall())
