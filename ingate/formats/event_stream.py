@@ -65,10 +65,10 @@ class EventStreamParser:
         del held[:at]
         return events
 
-    def close(self) -> None:
-        """Ends the stream, which within a message is a problem."""
-        if self.problem is None and (self._held or self._skip):
-            self.problem = "the event stream is broken off"
+    @property
+    def within(self) -> bool:
+        """Whether a message is under way."""
+        return bool(self._held or self._skip)
 
 
 def _lengths(held: bytearray, at: int) -> tuple[int, int]:

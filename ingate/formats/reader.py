@@ -186,8 +186,9 @@ class ResponseReader:
         elif self._lines is not None:
             yield from self._read_lines(self._lines, self._lines.close())
         elif self._frames is not None:
-            self._frames.close()
-            yield from self._read_frames(self._frames, b"")
+            # What is broken off has not ended, whatever came before.
+            if self._frames.within:
+                self._tally.complete = False
         elif self._condenser is not None:
             yield from self._take_condensed(self._condenser)
         elif self._wire.framing == "text":

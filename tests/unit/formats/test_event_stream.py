@@ -45,7 +45,7 @@ def test_messages_are_found_in_any_pieces(events, cuts):
     places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
     parser = EventStreamParser()
     found = [event for start, end in pairwise(places) for event in parser.feed(stream[start:end])]
-    parser.close()
+    assert not parser.within
     assert parser.problem is None
     assert [(kind.decode(), json.loads(data)) for kind, data in found] == events
 
@@ -113,15 +113,16 @@ def test_a_long_message_is_passed_over():
         assert tracemalloc.get_traced_memory()[1] < 2 * LONGEST
     finally:
         tracemalloc.stop()
-    parser.close()
-    assert parser.problem == "the event stream is broken off"
+    assert parser.within
 
 
 def test_a_stream_that_ends_within_a_message_is_broken_off():
     """It is not taken for one that ended."""
     whole = DELTA + STOP + USAGE
     assert read(whole).failure(stream=True) is None
-    assert read(whole[:-1]).error == "unreadable: the event stream is broken off"
+    for end in (1, len(USAGE) - 1):
+        assert read(whole[:-end]).failure(stream=True) == "the stream ended without its last event"
+    assert read(whole, prelude(2**20, 0)).failure(stream=True) == "the stream ended without its last event"
     assert read(DELTA).failure(stream=True) == "the stream ended without its last event"
     assert read(b"").failure(stream=True) == "the stream ended without its last event"
 
