@@ -9,6 +9,7 @@ from msgspec import Struct
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import ids
+from ingate.errors import BadRequest
 from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
 from ingate.logs import mask
 from ingate.providers.catalogue import KINDS
@@ -148,7 +149,10 @@ class RequestHead(Struct, eq=False):
 
 
 def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:
-    """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case."""
+    """Returns the head of a request. `path` and `query` are raw and checked, header names in lower case.
+
+    Raises BadRequest where they name two providers.
+    """
     stated = Exchange(method=method, path=mask(path))
     too_long = _attribute(stated, headers)
     named: str | None = None
@@ -156,7 +160,9 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
     begins = False
     for name, value in headers:
         if name == _PROVIDER:
-            named = value.decode("latin-1").strip()
+            before, named = named, value.decode("latin-1").strip()
+            if before is not None and before != named:
+                raise BadRequest.field("X-Ingate-Provider", "names more than one provider")
         elif name == b"content-type":
             boundary = boundary_of(value)
         elif name == uploads.COMMAND:

@@ -244,6 +244,17 @@ async def test_a_provider_that_the_header_names(org, up):
         assert (name, got.body) == ("other", expected)
 
 
+async def test_headers_that_name_two_providers_are_refused(org, up):
+    """Whoever stands before the gateway may read the other one. One provider may be named twice."""
+    before = up.seen
+    for names, status_code in ((("openai", "other"), 400), (("other", "openai"), 400), (("other", "other"), 200)):
+        headers = [("x-ingate-provider", name) for name in names]
+        answer = await org.http.post("/v1/chat/completions", json={"model": "m", "messages": []}, headers=headers)
+        assert answer.status_code == status_code
+        if status_code == 400:
+            assert (answer.json()["details"][0]["field"], up.seen) == ("X-Ingate-Provider", before)
+
+
 async def test_of_a_repeated_field_the_last_counts(org, up):
     """As of a repeated member: it routes, it is recorded, and each gets it."""
     twice = form(b"%b", file=b'a\r\n--x y\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b')
