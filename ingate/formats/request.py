@@ -146,8 +146,8 @@ def reading_prompt(format: Format, body: bytes | bytearray, pace: Pace, *, most:
 def reading_size(format: Format, body: bytes | bytearray, pace: Pace) -> Steps[int | None]:
     """Returns about how many bytes of UTF-8 the text of a request has, the whole conversation.
 
-    `None` where its format is not counted, and as for `reading_prompt`. Of a large body, at least the first
-    64 KiB of a text count and at most 384, of all of them together 768.
+    `None` where its format is not counted, and as for `reading_prompt`. Of a large body, a text counts up to 384 KiB,
+    all of them together up to 768 KiB.
     """
     known = _SIZES.get(format)
     if known is None or not body:

@@ -76,10 +76,7 @@ def test_a_completions_prompt_is_text(prompt, tokens):
 def test_a_large_request_is_estimated():
     """Up to the bounds of what is kept of one."""
     request = chat("x" * LARGE, *["y" * 40_000] * 3)
-    prompt, answered = estimate(request, HELLO)
-    around = 3 + 4 * 4 + 120_000 // 4
-    assert around + 64 * 1024 // 4 <= prompt <= around + LARGE // 4
-    assert answered == 2
+    assert estimate(request, HELLO) == (3 + 4 * 4 + (LARGE + 120_000) // 4, 2)
 
 
 @pytest.mark.parametrize(
