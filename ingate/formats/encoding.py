@@ -11,7 +11,7 @@ from typing import IO, Protocol, cast
 import brotli  # type: ignore[import-untyped]  # ships no types
 import zstandard
 
-from ingate.formats.malformed import TooLarge, Unreadable
+from ingate.formats.malformed import Broken, TooLarge, Unreadable
 from ingate.formats.pace import Pace, Steps
 
 MAX_DECODED = 64 * 1024 * 1024
@@ -120,7 +120,7 @@ class _Gzip:
                 yield from _inflate(self._zlib, data)
             except zlib.error:
                 if not self._members:
-                    raise Unreadable(_CORRUPT) from None
+                    raise Broken(_CORRUPT) from None
                 self._members = _MAX_MEMBERS
             if not self._zlib.eof:
                 return
@@ -150,7 +150,7 @@ class _Deflate:
             try:
                 yield from _inflate(self._zlib, data)
             except zlib.error:
-                raise Unreadable(_CORRUPT) from None
+                raise Broken(_CORRUPT) from None
 
 
 def _inflate(unpack: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
@@ -185,7 +185,7 @@ class _Brotli:
                 yield piece
                 piece = b"" if unpack.is_finished() else unpack.process(b"", output_buffer_limit=_PIECE)
         except brotli.error:
-            raise Unreadable(_CORRUPT) from None
+            raise Broken(_CORRUPT) from None
 
 
 class _Zstd:
@@ -201,7 +201,7 @@ class _Zstd:
             try:
                 self._zstd.write(data[start : start + _ZSTD_BITE])
             except zstandard.ZstdError:
-                raise Unreadable(_CORRUPT) from None
+                raise Broken(_CORRUPT) from None
             except TooLarge:
                 yield from self._bite.take()
                 raise

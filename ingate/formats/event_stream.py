@@ -8,7 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from ingate.formats.malformed import Unreadable
+from ingate.formats.malformed import Broken, Unreadable
 
 LONGEST = 256 * 1024
 """Bytes of the longest message that is read; a longer one is passed over."""
@@ -75,14 +75,14 @@ def _lengths(held: bytearray, at: int) -> tuple[int, int]:
     """Returns the bytes of the message that begins at a place, and of its headers. Raises `Unreadable`."""
     length, headers, checksum = _PRELUDE.unpack_from(held, at)
     if length < _LEAST + headers or checksum != crc32(held[at : at + 8]):
-        raise Unreadable(_BROKEN)
+        raise Broken(_BROKEN)
     return length, headers
 
 
 def _event(message: bytes, headers: int) -> Event:
     end = len(message) - _CHECKSUM.size
     if _CHECKSUM.unpack_from(message, end)[0] != crc32(message[:end]):
-        raise Unreadable(_BROKEN)
+        raise Broken(_BROKEN)
     start = _PRELUDE.size + headers
     named = _headers(message[_PRELUDE.size : start])
     payload = message[start:end]
@@ -112,9 +112,9 @@ def _headers(block: bytes) -> dict[bytes, bytes]:
                 size = _SIZES[kind]
             at += size
     except (IndexError, KeyError, struct.error):
-        raise Unreadable(_BROKEN) from None
+        raise Broken(_BROKEN) from None
     if at != len(block):
-        raise Unreadable(_BROKEN)
+        raise Broken(_BROKEN)
     return found
 
 

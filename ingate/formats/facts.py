@@ -15,6 +15,7 @@ Pairs = tuple[tuple[str, str], ...]
 """Names and values."""
 
 UNREADABLE = "unreadable: "
+BROKEN = "broken: "
 """What begins an error that is ours: the answer may have been good, and could not be read."""
 _FAILED_REASONS = frozenset(
     {
@@ -39,8 +40,8 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     `completion` is the text answered, at most `MAX_TEXT` characters, `None` when there was none.
     `finish_reason` is the provider's own word. `complete` says that a stream reached its terminal
     marker, or that a whole body could be parsed. `error` is what the provider reported as an
-    error, at most 500 characters; or why the body could not be read, and then starts with
-    `unreadable: `. `tool_calls` counts calls the caller is asked to make. `units` are what else was used and may have a
+    error, at most 500 characters; or why the body was not read, and then starts with `unreadable: `;
+    or why nobody can read it, and then starts with `broken: `. `tool_calls` counts calls the caller is asked to make. `units` are what else was used and may have a
     price, `terms` what prices depend on beside, such as `service_tier`, and the cost that the provider states itself.
     `unkept` are characters that were answered and are not in `completion`. `estimated`: nobody stated the usage.
     """

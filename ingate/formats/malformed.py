@@ -8,7 +8,11 @@ class MalformedBody(BadRequest):
 
 
 class Unreadable(Exception):
-    """The bytes are not what they claim to be, or more than is read. The message says which, for people."""
+    """The bytes cannot be read here. The message says why, for people."""
+
+
+class Broken(Unreadable):
+    """The bytes are not what they claim to be: no caller can read them either."""
 
 
 class TooLarge(Unreadable):

@@ -12,7 +12,7 @@ from ingate.formats.encoding import PIECE_COST, Decoder, decoder_for
 from ingate.formats.event_stream import EventStreamParser
 from ingate.formats.facts import MAX_TEXT, ResponseFacts
 from ingate.formats.fault import describe_body
-from ingate.formats.malformed import Unreadable
+from ingate.formats.malformed import Broken, Unreadable
 from ingate.formats.oddities import BOM
 from ingate.formats.pace import LARGE, MOST, SLICE, Budget, Pace, Steps, at_once
 from ingate.formats.paths import Format
@@ -223,7 +223,7 @@ class ResponseReader:
         for start in range(0, len(data), _FRAMES):
             yield from self._take_events(frames.feed(data[start : start + _FRAMES]))
         if frames.problem is not None:
-            raise Unreadable(frames.problem)
+            raise Broken(frames.problem)
 
     def _read_whole(self, data: bytes) -> Iterator[None]:
         """Reads a body that is no stream, or is not known to be one before its first bytes tell."""
@@ -282,7 +282,7 @@ class ResponseReader:
             if self._budget.spend(_EVENT_COST + (len(item) >> 6)):
                 yield
         if not found:
-            self._tally.unreadable("the body holds no JSON object")
+            self._tally.broken("the body holds no JSON object")
 
     def _take_events(self, events: list[Event]) -> Iterator[None]:
         for start in range(0, len(events), _EVENTS):
@@ -300,7 +300,10 @@ class ResponseReader:
         self._passive = True
         self._chunks = []
         self._held = b""
-        self._tally.unreadable(str(problem))
+        if isinstance(problem, Broken):
+            self._tally.broken(str(problem))
+        else:
+            self._tally.unreadable(str(problem))
 
 
 def _take(wire: Wire, tally: Tally, events: list[Event]) -> int:

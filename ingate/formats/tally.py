@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Raw, Struct
 
-from ingate.formats.facts import MAX_TEXT, UNREADABLE, ResponseFacts
+from ingate.formats.facts import BROKEN, MAX_TEXT, UNREADABLE, ResponseFacts
 from ingate.formats.fault import describe
 from ingate.formats.usage import Counts
 from ingate.pricing.usage import COMPACTION, Units, Usage, passes
@@ -98,6 +98,10 @@ class Tally(Struct, gc=False):
     def unreadable(self, why: str) -> None:
         """Takes why the rest of the body could not be read. What the provider said of an error stays."""
         self.error = self.error or f"{UNREADABLE}{why}"
+
+    def broken(self, why: str) -> None:
+        """Takes why nobody can read the rest of the body."""
+        self.error = self.error or f"{BROKEN}{why}"
 
     def facts(self, usage: Callable[[Counts], Usage]) -> ResponseFacts:
         """Returns the facts, the provider's numbers read by the rule of its format."""

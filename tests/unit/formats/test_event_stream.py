@@ -97,7 +97,7 @@ def test_what_is_no_message_ends_the_reading(broken):
     """And what was learned until then stays; what follows is not read as if it were one."""
     learned = read(DELTA, USAGE, broken, STOP)
     assert (learned.completion, learned.usage.input, learned.finish_reason) == ("Hi", 5, None)
-    assert learned.error == "unreadable: the event stream is broken"
+    assert learned.error == "broken: the event stream is broken"
 
 
 def test_a_long_message_is_passed_over():

@@ -119,20 +119,27 @@ def test_hostile_bytes_never_raise(coding, body):
     for wire in Format:
         for media in (JSON, SSE, NDJSON, "", "text/html", "\x00", ";"):
             learned = read(wire, media, body, body, coding=coding)
-            assert learned.error is None or learned.error.startswith("unreadable: ")
+            assert learned.error is None or learned.error.startswith(("unreadable: ", "broken: "))
             assert learned == facts(complete=False, error=learned.error)
             assert read_response(wire, media, coding, body + body) == learned
 
 
 def test_what_is_unreadable_is_said_to_be():
     """The reader says why it could not read, and keeps what it learned before."""
-    assert read(Format.OPENAI_CHAT, JSON, b"<html>").error == "unreadable: the body holds no JSON object"
+    assert read(Format.OPENAI_CHAT, JSON, b"<html>").error == "broken: the body holds no JSON object"
     assert (
         read(Format.OPENAI_CHAT, JSON, b"{}", coding="lzma").error
         == "unreadable: content-encoding 'lzma' is not supported"
     )
-    assert read(Format.OPENAI_CHAT, JSON, b"{}", coding="gzip").error == "unreadable: the compressed body is corrupt"
+    assert read(Format.OPENAI_CHAT, JSON, b"{}", coding="gzip").error == "broken: the compressed body is corrupt"
     assert read(Format.OPENAI_CHAT, JSON, b"") == facts(complete=False)
+
+
+def test_what_nobody_can_read_is_a_failure():
+    """A page instead of an answer fails whatever its status says; what only the gateway cannot read does not."""
+    assert read(Format.ANTHROPIC_MESSAGES, "text/html", b"<html>").failure(stream=False)
+    assert read(Format.OPENAI_CHAT, JSON, b"{}", coding="gzip").failure(stream=False)
+    assert read(Format.OPENAI_CHAT, JSON, b"{}", coding="lzma").failure(stream=False) is None
 
 
 def test_a_format_that_is_not_read_yields_nothing():
