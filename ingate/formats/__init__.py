@@ -21,11 +21,13 @@ from ingate.formats.spliced import Body, Whole, views
 from ingate.formats.sse import SSEParser
 from ingate.formats.stream_usage import ASKED, asking, names_the_option
 from ingate.formats.usage_filter import UsageFilter
-from ingate.formats.vendor_errors import Fault, Vendor, error_members
+from ingate.formats.vendor_errors import Fault, error_members
+from ingate.formats.vendors import CHAT_FORMATS, VENDORS, Vendor
 from ingate.pricing.usage import Usage
 
 __all__ = [
     "ASKED",
+    "CHAT_FORMATS",
     "JUDGED",
     "KEPT",
     "LARGE",
@@ -33,6 +35,7 @@ __all__ = [
     "MAX_TEXT",
     "MOST",
     "SHARED",
+    "VENDORS",
     "Body",
     "Call",
     "Fault",

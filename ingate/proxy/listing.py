@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ingate.errors import BadRequest
-from ingate.formats import Format, Listed, Vendor, read_model_list, write_model, write_model_list
+from ingate.formats import CHAT_FORMATS, Format, Listed, Vendor, read_model_list, write_model, write_model_list
 from ingate.providers.catalogue import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
@@ -47,14 +47,6 @@ REMEMBERED_BYTES = 32 * 1024 * 1024
 NAMED_AT_ONCE = 25
 """Models that are named before other tasks have their turn: a millisecond where there are hundreds of providers."""
 _SHOWN_COST = 256  # bytes that a model costs beside what is said of it
-
-SPOKEN = {
-    Vendor.OPENAI: Format.OPENAI_CHAT,
-    Vendor.ANTHROPIC: Format.ANTHROPIC_MESSAGES,
-    Vendor.GEMINI: Format.GEMINI,
-    Vendor.OLLAMA: Format.OLLAMA,
-}
-"""The format in which a model is called by who asks for it in a vendor's words."""
 
 
 class Shown(Struct, frozen=True):
@@ -139,7 +131,7 @@ class Listings:
             some = (models or [])[: MOST_IN_ALL - len(shown)]
             for start in range(0, len(some), NAMED_AT_ONCE):
                 for model in some[start : start + NAMED_AT_ONCE]:
-                    name = _name(targets, target, model.id, SPOKEN[vendor])
+                    name = _name(targets, target, model.id, CHAT_FORMATS[vendor])
                     named = Listed(name, model.created, target.name, model.methods)
                     shown[name] = Shown(write_model(named, vendor), target.name)
                 await asyncio.sleep(0)

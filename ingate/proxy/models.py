@@ -12,20 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from gen.ingate.providers.v1.provider_pb2 import (
-    PROVIDER_TYPE_ANTHROPIC,
     PROVIDER_TYPE_AZURE_OPENAI,
-    PROVIDER_TYPE_GEMINI,
     PROVIDER_TYPE_OLLAMA,
     PROVIDER_TYPE_OPENAI,
     PROVIDER_TYPE_OPENAI_COMPATIBLE,
 )
 from ingate.errors import BadRequest, NotFound, ProviderFailed
-from ingate.formats import Vendor
+from ingate.formats import CHAT_FORMATS, Vendor
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
-from ingate.proxy.listing import SPOKEN, Listing, Listings, Shown
-from ingate.proxy.plan import Plan, plan
-from ingate.proxy.plan import vendor as vendor_type
+from ingate.proxy.listing import Listing, Listings, Shown
+from ingate.proxy.plan import TYPES, Plan, plan, vendor_of
 from ingate.proxy.ports import Headers, Transport, UpstreamResponse
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -37,12 +34,6 @@ OWNERS_BYTES = 4000
 
 _SHOWN = 200  # characters of a name that an error quotes
 _ONE = re.compile(r"(?:/v1|/v1beta)?/models/(.+)")
-_VENDORS: dict[int, Vendor] = {
-    PROVIDER_TYPE_OPENAI: Vendor.OPENAI,
-    PROVIDER_TYPE_ANTHROPIC: Vendor.ANTHROPIC,
-    PROVIDER_TYPE_GEMINI: Vendor.GEMINI,
-    PROVIDER_TYPE_OLLAMA: Vendor.OLLAMA,
-}
 _OPENAIS = frozenset(
     {PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI, PROVIDER_TYPE_OLLAMA}
 )
@@ -74,8 +65,8 @@ def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
     found = None
     if head.path not in PATHS and (found := _ONE.fullmatch(head.path)) is None:
         return None
-    type = vendor_type(head.path, head.headers)
-    vendor = _VENDORS[type]
+    vendor = vendor_of(head.path, head.headers) or Vendor.OPENAI
+    type = TYPES[vendor]
     own = [target for target in targets if target.type == type]
     single = own[0] if len(own) == 1 and vendor is not Vendor.OPENAI else None
     if found is None:
@@ -118,7 +109,7 @@ class Models:
 def _reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Plan | None:
     """Returns where a call for a model goes, None where it goes nowhere."""
     try:
-        return plan(targets, SPOKEN[vendor], "/", model, headers=[], named=None)
+        return plan(targets, CHAT_FORMATS[vendor], "/", model, headers=[], named=None)
     except BadRequest:
         return None
 
