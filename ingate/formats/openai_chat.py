@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from ingate.formats.chat_usage import ChatUsage, take_usage
 from ingate.formats.content import Part, Strings, size_of_strings, strings_of
 from ingate.formats.shape import Shape
+from ingate.formats.sse import is_done
 from ingate.formats.tally import Tally
 
 
@@ -69,8 +70,6 @@ class _Response(Struct, gc=False):
 
 TEXT_REQUEST = Shape(_TextRequest)
 RESPONSE = Shape(_Response)
-_DONE = b"[DONE]"
-_LONGER_THAN_DONE = 20
 
 
 def text_prompt(body: bytes) -> str | None:
@@ -87,7 +86,7 @@ def text_size(body: bytes) -> int | None:
 
 def event(tally: Tally, data: bytes) -> bool:
     """Takes one event of a stream; tells whether it could be read."""
-    if len(data) < _LONGER_THAN_DONE and data.strip() == _DONE:
+    if is_done(data):
         tally.complete = True
         return True
     return whole(tally, data)
