@@ -23,7 +23,6 @@ class _Request(Struct, gc=False):
 
 
 class _Picture(Struct, gc=False):
-    revised_prompt: str | None = None
     error: Raw = Raw()
 
 

@@ -17,7 +17,7 @@ from ingate.providers.catalogue import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
 from ingate.proxy.headers import outbound
-from ingate.proxy.plan import asked_of, join, plan
+from ingate.proxy.plan import Plan, asked_of, join, plan
 from ingate.proxy.ports import (
     BadResponse,
     IdleTimeout,
@@ -131,7 +131,7 @@ class Listings:
             some = (models or [])[: MOST_IN_ALL - len(shown)]
             for start in range(0, len(some), NAMED_AT_ONCE):
                 for model in some[start : start + NAMED_AT_ONCE]:
-                    name = _name(targets, target, model.id, CHAT_FORMATS[vendor])
+                    name = _name(targets, target, model.id, vendor)
                     named = Listed(name, model.created, target.name, model.methods)
                     shown[name] = Shown(write_model(named, vendor), target.name)
                 await asyncio.sleep(0)
@@ -220,12 +220,17 @@ async def _body(response: UpstreamResponse) -> bytes:
     return b"".join(pieces)
 
 
-def _name(targets: Sequence[Target], target: Target, model: str, format: Format) -> str:
-    """Returns the name by which a call reaches a model: its own where that leads to it, else after its provider's."""
+def reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Plan | None:
+    """Returns where a call for a model goes in a vendor's format, None where it goes nowhere."""
     try:
-        chosen = plan(targets, format, "/", model, headers=[], named=None)
+        return plan(targets, CHAT_FORMATS[vendor], "/", model, headers=[], named=None)
     except BadRequest:
-        chosen = None
+        return None
+
+
+def _name(targets: Sequence[Target], target: Target, model: str, vendor: Vendor) -> str:
+    """Returns the name by which a call reaches a model: its own where that leads to it, else after its provider's."""
+    chosen = reached(targets, vendor, model)
     if chosen is not None and chosen.target is target and chosen.model == model:
         return model
     return f"{target.name}/{model}"
