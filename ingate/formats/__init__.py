@@ -5,7 +5,7 @@ Pure: no I/O, no clock, no provider. One module per format; `reader` and `reques
 
 from ingate.formats.encoding import unpacking
 from ingate.formats.estimate import estimating
-from ingate.formats.facts import MAX_TEXT, Pairs, ResponseFacts
+from ingate.formats.facts import MAX_TEXT, ResponseFacts
 from ingate.formats.large_request import LargeCall, asking_large, reading_call, renaming
 from ingate.formats.malformed import MalformedBody
 from ingate.formats.model_list import Listed, read_model_list, write_model, write_model_list
@@ -23,7 +23,7 @@ from ingate.formats.stream_usage import ASKED, asking, names_the_option
 from ingate.formats.usage_filter import UsageFilter
 from ingate.formats.vendor_errors import Fault, error_members
 from ingate.formats.vendors import CHAT_FORMATS, VENDORS, Vendor
-from ingate.pricing.usage import Usage
+from ingate.pricing.usage import Pairs, Usage
 
 __all__ = [
     "ASKED",

@@ -5,14 +5,11 @@ A struct rather than a dataclass, because one is made for every response and it 
 
 from msgspec import Struct
 
-from ingate.pricing.usage import Units, Usage
+from ingate.pricing.usage import Pairs, Units, Usage
 from ingate.remembered import Remembered
 
 MAX_TEXT = 64 * 1024
 """Characters of prompt and of completion that are kept; the rest is left out."""
-
-Pairs = tuple[tuple[str, str], ...]
-"""Names and values."""
 
 UNREADABLE = "unreadable: "
 """What begins an error that is ours: the answer may have been good, and could not be read."""

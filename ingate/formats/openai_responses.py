@@ -12,10 +12,10 @@ from ingate.formats.content import Content, Part, cap
 from ingate.formats.conversation import last_of_user
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
-from ingate.formats.stated_cost import STATED_COST, Charge, take_charge
+from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
-from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
+from ingate.pricing.usage import ANSWER_ID, COUNTED_BY, STATED_COST
 
 _SEARCHES = frozenset({None, "search"})
 _WORDS = frozenset({"response.output_text.delta", "response.refusal.delta", "response.output_audio_transcript.delta"})

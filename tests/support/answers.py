@@ -10,7 +10,7 @@ from gen.ingate.providers.v1.provider_pb2 import ProviderType
 from ingate import clock
 from ingate.formats import LEAVES, ResponseFacts, Usage, cloud_of, completed, detect, path_model
 from ingate.pricing import Bill, Source
-from ingate.pricing.bill import STATED_COST
+from ingate.pricing.usage import STATED_COST
 from ingate.providers.catalogue import KINDS
 from tests.support import event_stream
 from tests.support.recordings import JSON, NDJSON, SSE
