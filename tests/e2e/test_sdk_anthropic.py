@@ -108,7 +108,7 @@ async def test_tokens_are_counted(org, up):
     assert counted.input_tokens == INPUT_TOKENS
     assert up.requests[-1].target == b"/v1/messages/count_tokens"
     entry = await org.last()
-    assert (entry["provider"], entry["cost_usd"]) == ("anthropic", None)
+    assert (entry["provider"], entry["cost_usd"]) == ("anthropic", 0)
 
 
 async def test_models_are_anthropics_where_openai_has_the_same_path(org, up):
