@@ -15,7 +15,7 @@ from ingate.formats.pace import LARGE, MOST, Pace, Steps, at_once
 from ingate.formats.paths import KEPT, SHARED, Format, cloud_of, detect, named_model, path_model, without_prefix
 from ingate.formats.reader import ResponseReader, read_response, read_small, reading_response
 from ingate.formats.request import JUDGED, Call, read_call, read_prompt, read_small_prompt, reading_prompt
-from ingate.formats.request_side import LEAVES, completed
+from ingate.formats.request_side import INCOMPLETE, completed
 from ingate.formats.rewrite import rewrite_model
 from ingate.formats.spliced import Body, Whole, views
 from ingate.formats.sse import SSEParser
@@ -28,10 +28,10 @@ from ingate.pricing.usage import Pairs, Usage
 __all__ = [
     "ASKED",
     "CHAT_FORMATS",
+    "INCOMPLETE",
     "JUDGED",
     "KEPT",
     "LARGE",
-    "LEAVES",
     "MAX_TEXT",
     "MOST",
     "SHARED",

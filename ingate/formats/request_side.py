@@ -1,7 +1,4 @@
-"""What an answer leaves to its request and its headers: the model that has its price, units that it does not state.
-
-Few formats leave anything: `LEAVES` are those.
-"""
+"""Facts of an answer that its request or its headers state: the model to price, units that the body does not count."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +9,8 @@ from ingate.formats.facts import ResponseFacts
 from ingate.formats.paths import CLOUDS, Format, is_alias
 from ingate.pricing.usage import UNSTATED
 
-LEAVES = frozenset({Format.OPENAI_SPEECH, *CLOUDS})
+INCOMPLETE = frozenset({Format.OPENAI_SPEECH, *CLOUDS})
+"""Formats whose answers do not say all by themselves."""
 
 
 def completed(
