@@ -16,6 +16,7 @@ from ingate.pricing.usage import (
     STATED_COST,
     UNCHARGED,
     UNSTATED,
+    USUAL_TERMS,
     Pairs,
     Units,
     Usage,
@@ -29,7 +30,6 @@ SHORTEST_SECONDS = 10
 
 _FORGIVING = ("anthropic", "https://api.anthropic.com")
 """Those whose own API charges nothing for an answer that was refused before it began; clouds that resell it may."""
-_NO_TERMS = frozenset({"", "auto", "default", "standard", "on_demand"})
 
 
 class Source(StrEnum):
@@ -89,7 +89,11 @@ def _unused(metadata: Pairs) -> Bill:
 @lru_cache(1024)
 def _said(metadata: Pairs) -> tuple[Terms, int | None, str | None]:
     """Returns what metadata state: terms, the provider's own cost, why it charges nothing. Cached: most end alike."""
-    terms = tuple((name, value.lower()) for name, value in metadata if name in TERMS and value.lower() not in _NO_TERMS)
+    terms = tuple(
+        (name, value.lower())
+        for name, value in metadata
+        if name in TERMS and value and value.lower() not in USUAL_TERMS
+    )
     named = dict(metadata)
     return terms, to_pico(named[STATED_COST]) if STATED_COST in named else None, named.get(UNCHARGED)
 

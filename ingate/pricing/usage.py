@@ -28,6 +28,8 @@ COUNTED_BY = "usage_counted_by"
 """The name in metadata of who counts the usage that an answer states, where that is another call."""
 STATED_COST = "provider_cost_usd"
 """The name in an exchange's metadata of the cost that the provider itself states."""
+USUAL_TERMS = frozenset({"auto", "default", "standard", "on_demand"})
+"""What vendors call the terms of a call that has the usual price."""
 UNCHARGED = "uncharged"
 """The name in an exchange's metadata of why the provider charges nothing for it, where it is one that says so."""
 
