@@ -10,12 +10,11 @@ from typing import Any
 
 from ingate.clock import SECOND
 from ingate.limits.window import Decision
-from ingate.proxy.ports import Headers
+from ingate.proxy.ports import BODILESS, Headers
 from ingate.remembered import Remembered
 from rest_facade.http1 import Connection, Head
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-_BODILESS = frozenset({204, 304})
 _COPIED = 64 * 1024
 """Bytes of the largest piece that is put together with its framing. A larger one is sent at once, as it is."""
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -61,7 +60,7 @@ class HttpSink:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Writes the head; the body's framing is chunked unless a content-length is among the headers."""
-        self._bodiless = self._bodiless or status in _BODILESS
+        self._bodiless = self._bodiless or status in BODILESS
         framing = b""
         if not self._bodiless and not any(name == b"content-length" for name, _ in headers):
             if self._head.version:
@@ -93,7 +92,7 @@ class HttpSink:
 
     def respond(self, status: int, headers: Headers, body: bytes) -> Coroutine[Any, Any, None]:
         """Writes head and body at once."""
-        framing = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
+        framing = b"" if status in BODILESS else b"content-length: %d\r\n" % len(body)
         lines = self._lines(status, headers, framing)
         if self._bodiless:
             return self.send(lines)

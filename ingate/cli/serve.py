@@ -150,11 +150,11 @@ async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: flo
 
 async def _give_back(budget: BodyBudget) -> None:
     """Gives memory back to the system after each time in which much of it was taken, for ever."""
-    tide = memory.Tide()
+    trimmer = memory.Trimmer()
     while True:
         await asyncio.sleep(GIVE_BACK_SECONDS)
         if budget.in_use < memory.MUCH:
-            tide.went_out()
+            trimmer.trim()
 
 
 def _settle_memory() -> None:

@@ -23,16 +23,8 @@ KEPT = 90 * clock.DAY
 _PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _ID, _ORG, _META, _UNITS = (_PLACES[name] for name in ("id", "org_id", "meta", "units"))
 _TOTAL, _COST = _PLACES["total_tokens"], _PLACES["cost_pico"]
-_TOKENS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "total_tokens",
-)
 _UNCOUNTED = {
-    **{_PLACES[name]: None for name in (*_TOKENS, "cost_pico")},
+    **{_PLACES[name]: None for name in COLUMNS if name.endswith("_tokens") or name == "cost_pico"},
     _UNITS: "{}",
     _PLACES["cost_source"]: pb.COST_SOURCE_UNKNOWN,
     _PLACES["usage_source"]: pb.USAGE_SOURCE_UNSPECIFIED,

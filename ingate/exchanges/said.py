@@ -15,8 +15,8 @@ from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
 from ingate.formats import (
+    INCOMPLETE,
     LARGE,
-    LEAVES,
     Format,
     Pace,
     Pairs,
@@ -81,7 +81,7 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
                 yield
         if record.exchange.stream:
             facts = yield from estimating(format, asked, facts, pace)
-        if format in LEAVES:
+        if format in INCOMPLETE:
             facts = _completed(format, facts, record, prompt)
         read.append((facts, prompt))
     return read

@@ -2,23 +2,11 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Content, text_of
 from ingate.formats.shape import Shape
 from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import MAX_NAME, Tally
 from ingate.formats.usage import Count, Counts, anthropic_usage
 from ingate.pricing.usage import COMPACTION, NO_UNITS, UNCHARGED, Units, passed
-
-
-class _Turn(Struct, gc=False):
-    role: str  # required: a large body of empty objects must not become as many structs
-    content: Content = Raw()
-
-
-class Request(Struct, gc=False):
-    """Messages, the last of the user last."""
-
-    messages: list[_Turn] | None = None
 
 
 class _Details(Struct, gc=False):
@@ -85,18 +73,8 @@ _HOUR = "cache_write_1h_tokens"
 _MAX_PASSES = 100
 _ATTEMPTS = frozenset({"message", "fallback_message"})
 
-REQUEST = Shape(Request)
 MESSAGE = Shape(_Message)
 EVENT = Shape(_Event)
-
-
-def prompt(body: bytes) -> str | None:
-    """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
-    request = REQUEST.read(body)
-    for turn in reversed((request and request.messages) or ()):
-        if turn.role == "user" and (said := text_of(turn.content)) is not None:
-            return said
-    return None
 
 
 def event(tally: Tally, data: bytes) -> bool:

@@ -2,20 +2,10 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Content, text_of
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
-
-
-class _Turn(Struct, gc=False):
-    role: str  # required: a large body of empty objects must not become as many structs
-    content: Content = Raw()
-
-
-class _Request(Struct, gc=False):
-    messages: list[_Turn] | None = None
 
 
 class _Kept(Struct, gc=False, rename="camel"):
@@ -70,18 +60,8 @@ class Wrapped(_Answer, gc=False, rename="camel"):
     metadata: _Answer | None = None
 
 
-REQUEST = Shape(_Request)
 ANSWER = Shape(_Answer)
 _HOUR = "1h"
-
-
-def prompt(body: bytes) -> str | None:
-    """Returns the prompt of a request; `None` when there is none, or the body is not a JSON object."""
-    request = REQUEST.read(body)
-    for turn in reversed((request and request.messages) or ()):
-        if turn.role == "user" and (said := text_of(turn.content)) is not None:
-            return said
-    return None
 
 
 def event(tally: Tally, data: bytes) -> bool:

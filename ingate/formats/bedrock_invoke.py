@@ -10,8 +10,8 @@ from functools import reduce
 
 from msgspec import Raw, Struct, field
 
-from ingate.formats import anthropic_messages, bedrock_converse, openai_chat
-from ingate.formats.content import Content, Strings, strings_of, text_of
+from ingate.formats import anthropic_messages, bedrock_converse, conversation, openai_chat
+from ingate.formats.content import Strings, strings_of
 from ingate.formats.fault import describe_body
 from ingate.formats.outline import Outline, union
 from ingate.formats.shape import Shape
@@ -20,13 +20,7 @@ from ingate.formats.usage import Count, Counts
 from ingate.pricing.usage import Usage
 
 
-class _Turn(Struct, gc=False):
-    role: str  # required: a large body of empty objects must not become as many structs
-    content: Content = Raw()
-
-
-class _Request(Struct, gc=False):
-    messages: list[_Turn] | None = None
+class _Request(conversation.Request, gc=False):
     prompt: Strings = Raw()
     text: Strings = field(name="inputText", default=Raw())  # Amazon Titan
     message: str | None = None  # Cohere
@@ -105,10 +99,8 @@ def prompt(body: bytes) -> str | None:
     request = REQUEST.read(body)
     if request is None:
         return None
-    for turn in reversed(request.messages or ()):
-        if turn.role == "user" and (said := text_of(turn.content)) is not None:
-            return said
-    return strings_of(request.prompt or request.text or request.texts) or request.message
+    said = conversation.last_of_user(request.messages or ())
+    return said if said is not None else strings_of(request.prompt or request.text or request.texts) or request.message
 
 
 def event(tally: Tally, data: bytes) -> bool:

@@ -5,14 +5,11 @@ A struct rather than a dataclass, because one is made for every response and it 
 
 from msgspec import Struct
 
-from ingate.pricing.usage import Units, Usage
+from ingate.pricing.usage import Pairs, Units, Usage
 from ingate.remembered import Remembered
 
 MAX_TEXT = 64 * 1024
 """Characters of prompt and of completion that are kept; the rest is left out."""
-
-Pairs = tuple[tuple[str, str], ...]
-"""Names and values."""
 
 UNREADABLE = "unreadable: "
 BROKEN = "broken: "
@@ -41,8 +38,9 @@ class ResponseFacts(Struct, frozen=True, gc=False):
     `finish_reason` is the provider's own word. `complete` says that a stream reached its terminal
     marker, or that a whole body could be parsed. `error` is what the provider reported as an
     error, at most 500 characters; or why the body was not read, and then starts with `unreadable: `;
-    or why nobody can read it, and then starts with `broken: `. `tool_calls` counts calls the caller is asked to make. `units` are what else was used and may have a
-    price, `terms` what prices depend on beside, such as `service_tier`, and the cost that the provider states itself.
+    or why nobody can read it, and then starts with `broken: `. `tool_calls` counts calls the caller is
+    asked to make. `units` are what else was used and may have a price, `terms` what prices depend on
+    beside, such as `service_tier`, and the cost that the provider states itself.
     `unkept` are characters that were answered and are not in `completion`. `estimated`: nobody stated the usage.
     """
 

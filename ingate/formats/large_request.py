@@ -1,7 +1,7 @@
 """Requests that are too large to be read in one piece: they are scanned for what they ask for.
 
-Judged are UTF-8, the outermost object, and how deep it nests; what else a body may be, and a body that costs more than
-its budget, are the provider's to judge. Knows nothing of providers.
+Only UTF-8, the outermost object and the nesting depth are checked. The provider judges the rest, and bodies that cost
+more than the budget of a scan. Knows nothing of providers.
 """
 
 import re

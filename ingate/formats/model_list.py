@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ingate.formats.shape import Shape
-from ingate.formats.vendor_errors import Vendor
+from ingate.formats.vendors import Vendor
 
 _PREFIX = "models/"  # before every name of Gemini's
 _Moment = Annotated[int, Meta(ge=0, le=2**53)]  # more is no time, and not all who read JSON can hold it

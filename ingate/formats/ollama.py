@@ -2,19 +2,14 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Content, Strings, strings_of, text_of
+from ingate.formats import conversation
+from ingate.formats.content import Strings, strings_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
 
 
-class _Message(Struct, gc=False):
-    role: str  # required: a large body of empty objects must not become as many structs
-    content: Content = Raw()
-
-
-class _Request(Struct, gc=False):
-    messages: list[_Message] | None = None
+class _Request(conversation.Request, gc=False):
     prompt: Strings = Raw()
     input: Strings = Raw()
 
@@ -48,10 +43,8 @@ def prompt(body: bytes) -> str | None:
     request = REQUEST.read(body)
     if request is None:
         return None
-    for message in reversed(request.messages or ()):
-        if message.role == "user" and (said := text_of(message.content)) is not None:
-            return said
-    return strings_of(request.prompt or request.input)
+    said = conversation.last_of_user(request.messages or ())
+    return said if said is not None else strings_of(request.prompt or request.input)
 
 
 def event(tally: Tally, data: bytes) -> bool:

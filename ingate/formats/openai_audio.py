@@ -10,12 +10,11 @@ from ingate.formats.content import Strings, strings_of
 from ingate.formats.fault import describe_body
 from ingate.formats.media_usage import MediaUsage, Seconds, take_seconds, take_usage
 from ingate.formats.shape import Shape
+from ingate.formats.sse import is_done
 from ingate.formats.tally import Tally
 
 _DELTAS = frozenset({"transcript.text.delta", "transcription.text.delta"})
 _DONE = frozenset({"transcript.text.done", "transcription.done", "speech.audio.done"})
-_END = b"[DONE]"
-_LONGER_THAN_END = 20
 
 
 class _SpeechRequest(Struct, gc=False):
@@ -46,7 +45,7 @@ def speech_prompt(body: bytes) -> str | None:
 
 def event(tally: Tally, data: bytes) -> bool:
     """Takes one event of a stream; tells whether it could be read."""
-    if len(data) < _LONGER_THAN_END and data.strip() == _END:
+    if is_done(data):
         tally.complete = True
         return True
     answer = ANSWER.read(data)

@@ -7,18 +7,10 @@ read here.
 from msgspec import Raw, Struct
 
 from ingate.formats.chat_usage import ChatUsage, take_usage
-from ingate.formats.content import Content, Part, Strings, size_of, size_of_strings, strings_of, text_of
+from ingate.formats.content import Part, Strings, size_of_strings, strings_of
 from ingate.formats.shape import Shape
+from ingate.formats.sse import is_done
 from ingate.formats.tally import Tally
-
-
-class _Message(Struct, gc=False):
-    role: str  # required: a large body of empty objects must not become as many structs
-    content: Content = Raw()
-
-
-class _ChatRequest(Struct, gc=False):
-    messages: list[_Message] | None = None
 
 
 class _TextRequest(Struct, gc=False):
@@ -76,40 +68,14 @@ class _Response(Struct, gc=False):
     base_resp: _Outcome | None = None  # MiniMax
 
 
-CHAT_REQUEST = Shape(_ChatRequest)
 TEXT_REQUEST = Shape(_TextRequest)
 RESPONSE = Shape(_Response)
-_DONE = b"[DONE]"
-_LONGER_THAN_DONE = 20
-_A_MESSAGE, _A_REPLY = 16, 12
-"""OpenAI's chat models put four tokens around each message, its role among them, and three before their own."""
-
-
-def chat_prompt(body: bytes) -> str | None:
-    """Returns the prompt of a chat request; `None` when there is none, or the body is not a JSON object."""
-    request = CHAT_REQUEST.read(body)
-    for message in reversed((request and request.messages) or ()):
-        if message.role == "user" and (said := text_of(message.content)) is not None:
-            return said
-    return None
 
 
 def text_prompt(body: bytes) -> str | None:
-    """Returns the prompt of a completions or embeddings request; `None` as `chat_prompt` does."""
+    """Returns the prompt of a completions or embeddings request; `None` when it is no text."""
     request = TEXT_REQUEST.read(body)
     return None if request is None else strings_of(request.prompt or request.input)
-
-
-def chat_size(body: bytes) -> int | None:
-    """Returns how many bytes of UTF-8 the text of a chat request has; `None` when it has no messages.
-
-    What else a message costs counts as 16 bytes, and 12 go before the answer. Images, audio, files and the definitions
-    of tools are not counted.
-    """
-    request = CHAT_REQUEST.read(body)
-    if request is None or not request.messages:
-        return None
-    return sum(size_of(message.content) + _A_MESSAGE for message in request.messages) + _A_REPLY
 
 
 def text_size(body: bytes) -> int | None:
@@ -120,7 +86,7 @@ def text_size(body: bytes) -> int | None:
 
 def event(tally: Tally, data: bytes) -> bool:
     """Takes one event of a stream; tells whether it could be read."""
-    if len(data) < _LONGER_THAN_DONE and data.strip() == _DONE:
+    if is_done(data):
         tally.complete = True
         return True
     return whole(tally, data)

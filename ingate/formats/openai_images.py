@@ -9,14 +9,13 @@ from ingate.formats.content import cap
 from ingate.formats.fault import describe_body
 from ingate.formats.media_usage import MediaUsage, take_usage
 from ingate.formats.shape import Shape
+from ingate.formats.sse import is_done
 from ingate.formats.tally import Tally
 
 IMAGES = "images"
 """The name in metadata of how many pictures an answer holds."""
 _COMPLETED = ".completed"
 _FAILED = ".failed"
-_END = b"[DONE]"
-_LONGER_THAN_END = 20
 
 
 class _Request(Struct, gc=False):
@@ -24,7 +23,6 @@ class _Request(Struct, gc=False):
 
 
 class _Picture(Struct, gc=False):
-    revised_prompt: str | None = None
     error: Raw = Raw()
 
 
@@ -50,7 +48,7 @@ def prompt(body: bytes) -> str | None:
 
 def event(tally: Tally, data: bytes) -> bool:
     """Takes one event of a stream; tells whether it could be read. Partial pictures are none."""
-    if len(data) < _LONGER_THAN_END and data.strip() == _END:
+    if is_done(data):
         tally.complete = True
         return True
     answer = ANSWER.read(data)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Content, Part, cap, text_of
+from ingate.formats.content import Content, Part, cap
+from ingate.formats.conversation import last_of_user
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
-from ingate.formats.stated_cost import STATED_COST, Charge, take_charge
+from ingate.formats.stated_cost import Charge, take_charge
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
-from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
+from ingate.pricing.usage import ANSWER_ID, COUNTED_BY, STATED_COST
 
 _SEARCHES = frozenset({None, "search"})
 _WORDS = frozenset({"response.output_text.delta", "response.refusal.delta", "response.output_audio_transcript.delta"})
@@ -146,10 +147,7 @@ def prompt(body: bytes) -> str | None:
     given = request and request.input
     if isinstance(given, str):
         return cap(given)
-    for item in reversed(given or ()):
-        if item.role == "user" and (said := text_of(item.content)) is not None:
-            return said
-    return None
+    return last_of_user(given or ())
 
 
 def event(tally: Tally, data: bytes) -> bool:

@@ -11,9 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ingate.formats import (
-    anthropic_messages,
-    bedrock_converse,
     bedrock_invoke,
+    conversation,
     gemini,
     ollama,
     openai_audio,
@@ -39,11 +38,11 @@ _WINDOW = 1024 * 1024
 T = TypeVar("T")
 
 PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
-    Format.OPENAI_CHAT: (openai_chat.chat_prompt, openai_chat.CHAT_REQUEST),
+    Format.OPENAI_CHAT: (conversation.prompt, conversation.REQUEST),
     Format.OPENAI_COMPLETIONS: (openai_chat.text_prompt, openai_chat.TEXT_REQUEST),
     Format.OPENAI_EMBEDDINGS: (openai_chat.text_prompt, openai_chat.TEXT_REQUEST),
     Format.OPENAI_RESPONSES: (openai_responses.prompt, openai_responses.REQUEST),
-    Format.ANTHROPIC_MESSAGES: (anthropic_messages.prompt, anthropic_messages.REQUEST),
+    Format.ANTHROPIC_MESSAGES: (conversation.prompt, conversation.REQUEST),
     Format.GEMINI: (gemini.prompt, gemini.REQUEST),
     Format.OLLAMA: (ollama.prompt, ollama.REQUEST),
     Format.OPENAI_TRANSCRIPTIONS: (openai_images.prompt, openai_images.REQUEST),
@@ -51,15 +50,15 @@ PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
     Format.OPENAI_IMAGES: (openai_images.prompt, openai_images.REQUEST),
     Format.OPENAI_MODERATIONS: (ranking.moderation_prompt, ranking.MODERATION_REQUEST),
     Format.RERANK: (ranking.rank_prompt, ranking.RANK_REQUEST),
-    Format.VERTEX_ANTHROPIC: (anthropic_messages.prompt, anthropic_messages.REQUEST),
-    Format.VERTEX_CHAT: (openai_chat.chat_prompt, openai_chat.CHAT_REQUEST),
-    Format.BEDROCK_CONVERSE: (bedrock_converse.prompt, bedrock_converse.REQUEST),
+    Format.VERTEX_ANTHROPIC: (conversation.prompt, conversation.REQUEST),
+    Format.VERTEX_CHAT: (conversation.prompt, conversation.REQUEST),
+    Format.BEDROCK_CONVERSE: (conversation.prompt, conversation.REQUEST),
     Format.BEDROCK_INVOKE: (bedrock_invoke.prompt, bedrock_invoke.REQUEST),
     Format.TOKEN_COUNT: (token_count.prompt, token_count.REQUEST),
 }
 """How the prompt of a request is read, and what of it that takes."""
 _SIZES: dict[Format, tuple[Callable[[bytes], int | None], Shape[Any]]] = {
-    Format.OPENAI_CHAT: (openai_chat.chat_size, openai_chat.CHAT_REQUEST),
+    Format.OPENAI_CHAT: (conversation.size, conversation.REQUEST),
     Format.OPENAI_COMPLETIONS: (openai_chat.text_size, openai_chat.TEXT_REQUEST),
 }
 JUDGED = frozenset(

@@ -1,7 +1,4 @@
-"""What an answer leaves to its request and its headers: the model that has its price, units that it does not state.
-
-Few formats leave anything: `LEAVES` are those.
-"""
+"""Facts of an answer that its request or its headers state: the model to price, units that the body does not count."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,10 +7,10 @@ from msgspec.structs import replace
 from ingate.formats import bedrock_invoke
 from ingate.formats.facts import ResponseFacts
 from ingate.formats.paths import CLOUDS, Format, is_alias
-from ingate.pricing.usage import Usage
+from ingate.pricing.usage import UNSTATED
 
-LEAVES = frozenset({Format.OPENAI_SPEECH, *CLOUDS})
-_UNSTATED = Usage()
+INCOMPLETE = frozenset({Format.OPENAI_SPEECH, *CLOUDS})
+"""Formats whose answers do not say all by themselves."""
 
 
 def completed(
@@ -31,13 +28,13 @@ def completed(
     `headers` are those of the answer, names in lower case.
     """
     if format is Format.OPENAI_SPEECH:
-        if succeeded and facts.error is None and facts.usage == _UNSTATED and not facts.units and prompt:
+        if succeeded and facts.error is None and facts.usage == UNSTATED and not facts.units and prompt:
             # Sound does not say what it took; some models are paid by the characters that are spoken.
             return replace(facts, units=(("input_characters", len(prompt)),))
         return facts
     if asked and not (facts.model and is_alias(asked)):
         # A cloud sells a model under a name of its own, at prices of its own; the answer has the vendor's.
         facts = replace(facts, model=asked)
-    if format is Format.BEDROCK_INVOKE and facts.usage == _UNSTATED:
+    if format is Format.BEDROCK_INVOKE and facts.usage == UNSTATED:
         facts = replace(facts, usage=bedrock_invoke.stated(headers()))
     return facts

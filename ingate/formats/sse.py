@@ -1,6 +1,6 @@
 """Server-sent events from bytes that arrive in any pieces, as the WHATWG describes the format.
 
-Knows no JSON and no provider. Costs are linear in the bytes, whatever their pieces.
+Knows no JSON. Costs are linear in the bytes, whatever their pieces.
 """
 
 import re
@@ -12,6 +12,8 @@ from ingate.formats.splitter import Splitter
 Event = tuple[bytes, bytes]
 """The event's name, empty when it has none, and its data."""
 
+_DONE = b"[DONE]"
+_LONGER_THAN_DONE = 20
 _CR = ord("\r")  # looking for a byte costs a fifth of looking for a string of one
 _DATA = re.compile(rb"^data(?:: ?+(.*+)|$)", re.MULTILINE)
 _NAME = re.compile(rb"^event: ?+(.*+)", re.MULTILINE)
@@ -116,6 +118,11 @@ class SSEParser:
         if chunk.endswith(b"\r"):
             self._in_crlf = True
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def is_done(data: bytes) -> bool:
+    """Tells whether the data of an event is the marker that ends the streams of OpenAI and who follows it."""
+    return len(data) < _LONGER_THAN_DONE and data.strip() == _DONE
 
 
 def _events(blocks: list[bytes]) -> list[Event]:

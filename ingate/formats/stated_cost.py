@@ -8,8 +8,8 @@ from msgspec import Raw, Struct
 from ingate.formats.shape import BROKEN, Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count
+from ingate.pricing.usage import STATED_COST
 
-STATED_COST = "provider_cost_usd"
 TICKS_PER_USD = 10**10
 """xAI counts in ten-billionths of a dollar."""
 _MAX_DIGITS = 40

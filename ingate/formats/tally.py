@@ -7,11 +7,10 @@ from msgspec import Raw, Struct
 from ingate.formats.facts import BROKEN, MAX_TEXT, UNREADABLE, ResponseFacts
 from ingate.formats.fault import describe
 from ingate.formats.usage import Counts
-from ingate.pricing.usage import COMPACTION, Units, Usage, passes
+from ingate.pricing.usage import COMPACTION, USUAL_TERMS, Units, Usage, passes
 
 MAX_NAME = 256
 """Characters of a name that are kept."""
-_USUAL = frozenset({"auto", "default", "standard", "on_demand"})
 _MAX_CALLS = 256
 _LOOSE = 512
 
@@ -69,7 +68,7 @@ class Tally(Struct, gc=False):
 
     def term(self, name: str, value: str | None) -> None:
         """Takes a term on which the call was made, or another fact that its price depends on; not the usual ones."""
-        if value and value not in _USUAL:
+        if value and value not in USUAL_TERMS:
             self.terms[name] = value[:MAX_NAME]
 
     def end(self, reason: str | None) -> None:

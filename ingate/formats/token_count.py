@@ -6,7 +6,7 @@ A count is an answer, not a use: nothing was generated and nothing is billed.
 from msgspec import Raw, Struct, defstruct, field
 from msgspec.structs import fields
 
-from ingate.formats import anthropic_messages, gemini, openai_responses
+from ingate.formats import conversation, gemini, openai_responses
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
@@ -27,7 +27,7 @@ REQUEST = Shape(
         "Request",
         [
             (member.name, member.type, None)
-            for kind in (anthropic_messages.Request, openai_responses.Request, gemini.Request)
+            for kind in (conversation.Request, openai_responses.Request, gemini.Request)
             for member in fields(kind)
         ],
     )
@@ -37,7 +37,7 @@ REQUEST = Shape(
 
 def prompt(body: bytes) -> str | None:
     """Returns the prompt of what is counted; `None` when there is none, or the body is not a JSON object."""
-    for read in (anthropic_messages.prompt, openai_responses.prompt, gemini.prompt):
+    for read in (conversation.prompt, openai_responses.prompt, gemini.prompt):
         if (said := read(body)) is not None:
             return said
     return None

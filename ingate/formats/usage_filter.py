@@ -1,8 +1,8 @@
 """Taking out of an event stream what is there only because usage was asked for on the caller's behalf.
 
 That is the event that has usage and no choices, and the member `"usage":null` of the others. Every other byte passes,
-in its order. Works by lines: each passes once it is complete, for nobody makes use of half a line, and only those wait
-that the event to be hidden may consist of. Knows no provider.
+in its order. Works by lines: each passes once it is complete, since nobody can use half a line. Only lines that may
+belong to the event to be hidden wait. Knows no provider.
 """
 
 import re

@@ -5,10 +5,11 @@ The words are those of the vendors' documents: OpenAI's error codes, Anthropic's
 
 import math
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
+
+from ingate.formats.vendors import Vendor
 
 _OPENAI_TYPES = {429: "rate_limit_error", 503: "service_unavailable_error"}
 _OPENAI_CODES = {
@@ -38,15 +39,6 @@ _GOOGLE_STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-
-
-class Vendor(StrEnum):
-    """Whose API a caller speaks."""
-
-    OPENAI = "openai"
-    ANTHROPIC = "anthropic"
-    GEMINI = "gemini"
-    OLLAMA = "ollama"
 
 
 class Fault(Struct, frozen=True):

@@ -34,8 +34,8 @@ _TEXTS = frozenset({"text/plain", "text/vtt", "text/srt", "application/x-subrip"
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 
-Event = Callable[[Tally, bytes], bool]
-Whole = Callable[[Tally, bytes], bool]
+Take = Callable[[Tally, bytes], bool]
+"""Takes an event or a whole body; tells whether it could be read."""
 Rule = Callable[[Counts], Usage]
 
 
@@ -58,14 +58,14 @@ class Wire(Struct, frozen=True):
     """
 
     framing: Framing
-    event: Event
-    whole: Whole
+    event: Take
+    whole: Take
     usage: Rule
     item: Outline = Outline()
     body: Outline = Outline()
 
 
-_Read = tuple[Event, Whole, Rule, Shape[Any], Shape[Any]]
+_Read = tuple[Take, Take, Rule, Shape[Any], Shape[Any]]
 
 _CHAT: _Read = (openai_chat.event, openai_chat.whole, openai_usage, openai_chat.RESPONSE, openai_chat.RESPONSE)
 _CLAUDE: _Read = (
@@ -78,7 +78,7 @@ _CLAUDE: _Read = (
 _SOUND: _Read = (openai_audio.event, openai_audio.whole, openai_usage, openai_audio.ANSWER, openai_audio.ANSWER)
 
 
-def _of_objects(whole: Whole, shape: Shape[Any]) -> _Read:
+def _of_objects(whole: Take, shape: Shape[Any]) -> _Read:
     """Returns how a format is read that has no streams."""
     return (whole, whole, openai_usage, shape, shape)
 

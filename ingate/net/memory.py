@@ -1,4 +1,4 @@
-"""Gives memory back to the system that a peak has left behind. Knows no bodies.
+"""Gives memory that was freed after a peak back to the system. Knows no bodies.
 
 The C library keeps what is freed, and large blocks too once it has seen one freed. Where there is no glibc, nothing is
 done: others give back by themselves.
@@ -47,8 +47,8 @@ def give_back() -> None:
         _libc.malloc_trim(0)
 
 
-class Tide:
-    """The memory of this process: `went_out`, asked now and then, gives back what is free after it has grown much."""
+class Trimmer:
+    """Gives back what is free after the memory of this process has grown much. `trim` is to be called now and then."""
 
     __slots__ = ("_left", "_low")
 
@@ -56,10 +56,11 @@ class Tide:
         self._low = resident()
         self._left = 0
 
-    def went_out(self) -> bool:
-        """Tells whether something was given back, or tried: a few times after a peak, for it goes little by little.
+    def trim(self) -> bool:
+        """Gives memory back if a peak is over; tells whether it tried.
 
-        What stays then counts as needed.
+        It tries `TIMES` times after a peak, since the C library frees little by little. What stays then counts as
+        needed.
         """
         held = resident()
         if held >= self._low + MUCH:

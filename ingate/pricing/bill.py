@@ -9,22 +9,27 @@ from ingate.pricing import demo
 from ingate.pricing.card import TOKENS, Card, inclusive
 from ingate.pricing.money import PICO_PER_USD, to_pico, to_usd
 from ingate.pricing.price_list import SLOT, Terms, card_of
-from ingate.pricing.usage import COMPACTION, COUNTED_TOKENS, NO_UNITS, UNCHARGED, Units, Usage, passes
+from ingate.pricing.usage import (
+    COMPACTION,
+    COUNTED_TOKENS,
+    NO_UNITS,
+    STATED_COST,
+    UNCHARGED,
+    UNSTATED,
+    USUAL_TERMS,
+    Pairs,
+    Units,
+    Usage,
+    passes,
+)
 
 TERMS = ("service_tier", "processing", "speed", "search_type")
 """Names in an exchange's metadata that say on what terms the call was made."""
-STATED_COST = "provider_cost_usd"
-"""The name in an exchange's metadata of the cost that the provider itself states."""
 SHORTEST_SECONDS = 10
 """What Groq bills of a transcription at least."""
 
-Pairs = tuple[tuple[str, str], ...]
-"""Names and values."""
-
-_UNSTATED = Usage()
 _FORGIVING = ("anthropic", "https://api.anthropic.com")
 """Those whose own API charges nothing for an answer that was refused before it began; clouds that resell it may."""
-_NO_TERMS = frozenset({"", "auto", "default", "standard", "on_demand"})
 
 
 class Source(StrEnum):
@@ -64,7 +69,7 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     terms, stated, uncharged = _said(metadata)
     if uncharged is not None and provider.startswith(_FORGIVING):
         return Bill(0, Source.LIST, uncharged)
-    if usage == _UNSTATED and not units:
+    if usage == UNSTATED and not units:
         return _unused(metadata) if stated is None else Bill(stated, Source.PROVIDER)
     if provider == demo.PROVIDER:
         return Bill(demo.cost(usage), Source.DEMO)
@@ -84,7 +89,11 @@ def _unused(metadata: Pairs) -> Bill:
 @lru_cache(1024)
 def _said(metadata: Pairs) -> tuple[Terms, int | None, str | None]:
     """Returns what metadata state: terms, the provider's own cost, why it charges nothing. Cached: most end alike."""
-    terms = tuple((name, value.lower()) for name, value in metadata if name in TERMS and value.lower() not in _NO_TERMS)
+    terms = tuple(
+        (name, value.lower())
+        for name, value in metadata
+        if name in TERMS and value and value.lower() not in USUAL_TERMS
+    )
     named = dict(metadata)
     return terms, to_pico(named[STATED_COST]) if STATED_COST in named else None, named.get(UNCHARGED)
 
@@ -124,7 +133,7 @@ def _listed(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[in
         if cost is None:
             return None, problem
         total += cost
-    cost, problem = _one(tariff, model, own, several.get("", (_UNSTATED, NO_UNITS))[1])
+    cost, problem = _one(tariff, model, own, several.get("", (UNSTATED, NO_UNITS))[1])
     return (None if cost is None else cost + total), problem
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+Pairs = tuple[tuple[str, str], ...]
+"""Names and values."""
 Units = tuple[tuple[str, int], ...]
 """Counts by name, beyond the buckets of `Usage`. Names are the price list's own, such as `web_searches`.
 
@@ -24,6 +26,10 @@ ANSWER_ID = "answer_id"
 """The name in metadata of the id of an answer that states its usage whenever it is asked for."""
 COUNTED_BY = "usage_counted_by"
 """The name in metadata of who counts the usage that an answer states, where that is another call."""
+STATED_COST = "provider_cost_usd"
+"""The name in an exchange's metadata of the cost that the provider itself states."""
+USUAL_TERMS = frozenset({"auto", "default", "standard", "on_demand"})
+"""What vendors call the terms of a call that has the usual price."""
 UNCHARGED = "uncharged"
 """The name in an exchange's metadata of why the provider charges nothing for it, where it is one that says so."""
 
@@ -44,7 +50,7 @@ class Usage(Struct, frozen=True, gc=False):
     @property
     def total(self) -> int | None:
         """The sum of the buckets the provider stated, `None` when it stated none."""
-        if self == _UNSTATED:
+        if self == UNSTATED:
             return None
         return (
             (self.input or 0)
@@ -64,7 +70,8 @@ class Usage(Struct, frozen=True, gc=False):
         )
 
 
-_UNSTATED = Usage()
+UNSTATED = Usage()
+"""What an answer used that does not say."""
 
 
 def passed(label: str, usage: Usage, units: Units, taken: Iterable[str] = ()) -> Units:
@@ -93,9 +100,9 @@ def passes(units: Units) -> dict[str, tuple[Usage, Units]]:
     for name, count in units:
         label, _, unit = name.rpartition(":")
         found.setdefault(label, {})[unit] = count
-    return {label: _split(counts) if label else (_UNSTATED, tuple(counts.items())) for label, counts in found.items()}
+    return {label: _split(counts) if label else (UNSTATED, tuple(counts.items())) for label, counts in found.items()}
 
 
 def _split(counts: dict[str, int]) -> tuple[Usage, Units]:
-    buckets = [counts.pop(name, None) for name, _ in _named(_UNSTATED)]
+    buckets = [counts.pop(name, None) for name, _ in _named(UNSTATED)]
     return Usage(*buckets), tuple(counts.items())

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from ingate.errors import BadRequest
-from ingate.formats import Format, Listed, Vendor, read_model_list, write_model, write_model_list
+from ingate.formats import CHAT_FORMATS, Format, Listed, Vendor, read_model_list, write_model, write_model_list
 from ingate.providers.catalogue import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
 from ingate.proxy.headers import outbound
-from ingate.proxy.plan import asked_of, join, plan
+from ingate.proxy.plan import Plan, asked_of, join, plan
 from ingate.proxy.ports import (
     BadResponse,
     IdleTimeout,
@@ -28,17 +28,17 @@ from ingate.proxy.ports import (
 )
 from ingate.proxy.target import Target
 
-LONGEST = 10.0
+PROVIDER_TIMEOUT = 10.0
 """Seconds that a provider has to list its models."""
-LARGEST = 4 * 1024 * 1024
+LIST_BYTES = 4 * 1024 * 1024
 """Bytes of a provider's list."""
-MOST = 1000
+MODELS_PER_PROVIDER = 1000
 """Models of one provider that are listed."""
-MOST_IN_ALL = 10_000
+MODELS_PER_LISTING = 10_000
 """Models that are listed, of all providers."""
-AT_ONCE = 16
+CONCURRENCY = 16
 """Providers that are asked at a time for one listing."""
-LONGEST_IN_ALL = 20.0
+LISTING_TIMEOUT = 20.0
 """Seconds for all of them; whoever has had no turn by then is left out."""
 REMEMBERED = 60.0
 REMEMBERED_INCOMPLETE = 10.0
@@ -47,14 +47,6 @@ REMEMBERED_BYTES = 32 * 1024 * 1024
 NAMED_AT_ONCE = 25
 """Models that are named before other tasks have their turn: a millisecond where there are hundreds of providers."""
 _SHOWN_COST = 256  # bytes that a model costs beside what is said of it
-
-SPOKEN = {
-    Vendor.OPENAI: Format.OPENAI_CHAT,
-    Vendor.ANTHROPIC: Format.ANTHROPIC_MESSAGES,
-    Vendor.GEMINI: Format.GEMINI,
-    Vendor.OLLAMA: Format.OLLAMA,
-}
-"""The format in which a model is called by who asks for it in a vendor's words."""
 
 
 class Shown(Struct, frozen=True):
@@ -125,8 +117,8 @@ class Listings:
                     del self._making[key]
 
     async def _make(self, key: _Key, grant: Grant, attempts: list[Attempt]) -> Listing:
-        targets, vendor, room = grant.targets, key[1], asyncio.Semaphore(AT_ONCE)
-        end = asyncio.get_running_loop().time() + LONGEST_IN_ALL
+        targets, vendor, room = grant.targets, key[1], asyncio.Semaphore(CONCURRENCY)
+        end = asyncio.get_running_loop().time() + LISTING_TIMEOUT
 
         async def ask(target: Target) -> list[Listed] | None:
             async with room:
@@ -136,14 +128,14 @@ class Listings:
         shown: dict[str, Shown] = {}
         whole = set()
         for target, models in found:
-            some = (models or [])[: MOST_IN_ALL - len(shown)]
+            some = (models or [])[: MODELS_PER_LISTING - len(shown)]
             for start in range(0, len(some), NAMED_AT_ONCE):
                 for model in some[start : start + NAMED_AT_ONCE]:
-                    name = _name(targets, target, model.id, SPOKEN[vendor])
+                    name = _name(targets, target, model.id, vendor)
                     named = Listed(name, model.created, target.name, model.methods)
                     shown[name] = Shown(write_model(named, vendor), target.name)
                 await asyncio.sleep(0)
-            if models is not None and len(models) < MOST and len(some) == len(models):
+            if models is not None and len(models) < MODELS_PER_PROVIDER and len(some) == len(models):
                 whole.add(target.name)
         owners = tuple(target.name for target, models in found if models is not None)
         complete = len(owners) == sum(map(_tells, targets))
@@ -190,7 +182,7 @@ async def _models(target: Target, transport: Transport, attempts: list[Attempt],
     attempt = Attempt(target.name, 0.0)
     attempts.append(attempt)
     try:
-        attempt.status, models = await _ask(target, transport, min(end, now + LONGEST))
+        attempt.status, models = await _ask(target, transport, min(end, now + PROVIDER_TIMEOUT))
     except UpstreamError as error:
         attempt.error = error.code
         models = None
@@ -214,7 +206,7 @@ async def _ask(target: Target, transport: Transport, end: float) -> tuple[int, l
     models = read_model_list(body)
     if models is None:
         raise BadResponse("not a list of models")
-    return response.status, models[:MOST]
+    return response.status, models[:MODELS_PER_PROVIDER]
 
 
 async def _body(response: UpstreamResponse) -> bytes:
@@ -223,17 +215,22 @@ async def _body(response: UpstreamResponse) -> bytes:
     while piece := await response.read():
         pieces.append(piece)
         size += len(piece)
-        if size > LARGEST:
+        if size > LIST_BYTES:
             raise BadResponse("the list of models is too long")
     return b"".join(pieces)
 
 
-def _name(targets: Sequence[Target], target: Target, model: str, format: Format) -> str:
-    """Returns the name by which a call reaches a model: its own where that leads to it, else after its provider's."""
+def reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Plan | None:
+    """Returns where a call for a model goes in a vendor's format, None where it goes nowhere."""
     try:
-        chosen = plan(targets, format, "/", model, headers=[], named=None)
+        return plan(targets, CHAT_FORMATS[vendor], "/", model, headers=[], named=None)
     except BadRequest:
-        chosen = None
+        return None
+
+
+def _name(targets: Sequence[Target], target: Target, model: str, vendor: Vendor) -> str:
+    """Returns the name by which a call reaches a model: its own where that leads to it, else after its provider's."""
+    chosen = reached(targets, vendor, model)
     if chosen is not None and chosen.target is target and chosen.model == model:
         return model
     return f"{target.name}/{model}"

@@ -12,20 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from gen.ingate.providers.v1.provider_pb2 import (
-    PROVIDER_TYPE_ANTHROPIC,
     PROVIDER_TYPE_AZURE_OPENAI,
-    PROVIDER_TYPE_GEMINI,
     PROVIDER_TYPE_OLLAMA,
     PROVIDER_TYPE_OPENAI,
     PROVIDER_TYPE_OPENAI_COMPATIBLE,
 )
-from ingate.errors import BadRequest, NotFound, ProviderFailed
+from ingate.errors import NotFound, ProviderFailed
 from ingate.formats import Vendor
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
-from ingate.proxy.listing import SPOKEN, Listing, Listings, Shown
-from ingate.proxy.plan import Plan, plan
-from ingate.proxy.plan import vendor as vendor_type
+from ingate.proxy.listing import Listing, Listings, Shown, reached
+from ingate.proxy.plan import TYPES, Plan, vendor_of
 from ingate.proxy.ports import Headers, Transport, UpstreamResponse
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -37,12 +34,6 @@ OWNERS_BYTES = 4000
 
 _SHOWN = 200  # characters of a name that an error quotes
 _ONE = re.compile(r"(?:/v1|/v1beta)?/models/(.+)")
-_VENDORS: dict[int, Vendor] = {
-    PROVIDER_TYPE_OPENAI: Vendor.OPENAI,
-    PROVIDER_TYPE_ANTHROPIC: Vendor.ANTHROPIC,
-    PROVIDER_TYPE_GEMINI: Vendor.GEMINI,
-    PROVIDER_TYPE_OLLAMA: Vendor.OLLAMA,
-}
 _OPENAIS = frozenset(
     {PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI, PROVIDER_TYPE_OLLAMA}
 )
@@ -74,17 +65,17 @@ def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
     found = None
     if head.path not in PATHS and (found := _ONE.fullmatch(head.path)) is None:
         return None
-    type = vendor_type(head.path, head.headers)
-    vendor = _VENDORS[type]
+    vendor = vendor_of(head.path, head.headers) or Vendor.OPENAI
+    type = TYPES[vendor]
     own = [target for target in targets if target.type == type]
     single = own[0] if len(own) == 1 and vendor is not Vendor.OPENAI else None
     if found is None:
         return Asked(vendor) if single is None else None
     model = unquote(found[1])
-    reached = _reached(targets, vendor, model)
-    if reached is not None:
-        target = reached.target
-        if target is single if reached.prefixed else target.type == type and not target.models:
+    plan = reached(targets, vendor, model)
+    if plan is not None:
+        target = plan.target
+        if target is single if plan.prefixed else target.type == type and not target.models:
             return None
     return Asked(vendor, model)
 
@@ -105,42 +96,34 @@ class Models:
             if not listing.owners:
                 raise ProviderFailed("no provider lists its models")
             return Answer(_response(listing.body), None, _served_by(_joined(listing.owners)))
-        reached = _reached(grant.targets, asked.vendor, asked.model)
-        shown = _shown(listing, asked.model, reached)
+        plan = reached(grant.targets, asked.vendor, asked.model)
+        shown = _shown(listing, asked.model, plan)
         if shown is not None:
             owner = next(target for target in grant.targets if target.name == shown.owner)
             return Answer(_response(shown.entry), owner, _served_by(shown.owner.encode()))
-        if reached is not None and _may_be_known(asked, reached, listing):
+        if plan is not None and _may_be_known(asked, plan, listing):
             return None
         raise NotFound(f"no provider lists the model {asked.model[:_SHOWN]}", fields={"model": "is not listed"})
 
 
-def _reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Plan | None:
-    """Returns where a call for a model goes, None where it goes nowhere."""
-    try:
-        return plan(targets, SPOKEN[vendor], "/", model, headers=[], named=None)
-    except BadRequest:
-        return None
-
-
-def _shown(listing: Listing, model: str, reached: Plan | None) -> Shown | None:
+def _shown(listing: Listing, model: str, plan: Plan | None) -> Shown | None:
     """Returns what a listing shows of a model, by the name that it has there or behind that of its provider."""
     shown = listing.models.get(model)
-    if shown is None and reached is not None and reached.prefixed:
-        shown = listing.models.get(reached.model or "")
-        return shown if shown is not None and shown.owner == reached.target.name else None
+    if shown is None and plan is not None and plan.prefixed:
+        shown = listing.models.get(plan.model or "")
+        return shown if shown is not None and shown.owner == plan.target.name else None
     return shown
 
 
-def _may_be_known(asked: Asked, reached: Plan, listing: Listing) -> bool:
+def _may_be_known(asked: Asked, plan: Plan, listing: Listing) -> bool:
     """Tells whether a provider may know of a model that is not listed, or of something that belongs to one that is."""
-    target = reached.target
+    target = plan.target
     if target.name not in listing.whole:
         return True
-    if not reached.prefixed and asked.vendor is Vendor.OPENAI and target.type in _OPENAIS:
+    if not plan.prefixed and asked.vendor is Vendor.OPENAI and target.type in _OPENAIS:
         return True
     above = (asked.model or "").rpartition("/")[0]
-    while above and _shown(listing, above, msgspec.structs.replace(reached, model=above.partition("/")[2])) is None:
+    while above and _shown(listing, above, msgspec.structs.replace(plan, model=above.partition("/")[2])) is None:
         above = above.rpartition("/")[0]
     return bool(above)
 

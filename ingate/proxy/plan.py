@@ -13,10 +13,9 @@ from gen.ingate.providers.v1.provider_pb2 import (
     PROVIDER_TYPE_OLLAMA,
     PROVIDER_TYPE_OPENAI,
     PROVIDER_TYPE_OPENAI_COMPATIBLE,
-    PROVIDER_TYPE_UNSPECIFIED,
 )
 from ingate.errors import BadRequest
-from ingate.formats import SHARED, Format, without_prefix
+from ingate.formats import SHARED, Format, Vendor, without_prefix
 from ingate.proxy.ports import Headers
 from ingate.proxy.target import Target
 
@@ -58,6 +57,13 @@ OPENAI_ROOTS = (
 """Paths below `/v1`, which SDKs leave out when their base URL does."""
 DEMO_MODEL = "demo"
 """What the demo model's own names begin with."""
+TYPES: dict[Vendor, int] = {
+    Vendor.OPENAI: PROVIDER_TYPE_OPENAI,
+    Vendor.ANTHROPIC: PROVIDER_TYPE_ANTHROPIC,
+    Vendor.GEMINI: PROVIDER_TYPE_GEMINI,
+    Vendor.OLLAMA: PROVIDER_TYPE_OLLAMA,
+}
+"""The type of a vendor's own providers."""
 MISSING = (
     "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
 )
@@ -109,8 +115,8 @@ def plan(
             target, model, prefixed = by_prefix, rest, True
             path = without_prefix(path, prefix)
     if target is None:
-        by_path = by_vendor(targets, vendor(path, headers)) if format in SHARED else by_format(targets, format, model)
-        target = by_path or default(targets, format, model)
+        target = by_vendor(targets, vendor_of(path, headers)) if format in SHARED else by_format(targets, format, model)
+        target = target or default(targets, format, model)
     if target is None:
         raise BadRequest(MISSING if targets else NONE_YET)
     return Plan(target, asked_of(target, path, format), model, prefixed)
@@ -129,27 +135,27 @@ def by_format(targets: Sequence[Target], format: Format, model: str | None) -> T
     return _best([target for target in speaking if format in target.natural])
 
 
-def vendor(path: str, headers: Headers) -> int:
-    """Returns the type of provider that a path without a wire format means, unspecified where it means none.
+def vendor_of(path: str, headers: Headers) -> Vendor | None:
+    """Returns the vendor that a path without a wire format means, None where it means none.
 
     Vendors share paths such as `/v1/models`: a header that only one vendor's callers send tells whose is meant.
     """
     names = {name for name, _ in headers}
     bare = path.removeprefix(VERSION)
     if b"anthropic-version" in names or _below(bare, ANTHROPIC_ROOTS):
-        return PROVIDER_TYPE_ANTHROPIC
+        return Vendor.ANTHROPIC
     if not _GOOGLE.isdisjoint(names) or path.startswith(GEMINI_VERSION + "/") or _below(bare, GEMINI_ROOTS):
-        return PROVIDER_TYPE_GEMINI
+        return Vendor.GEMINI
     if _below(path, OLLAMA_ROOTS):
-        return PROVIDER_TYPE_OLLAMA
+        return Vendor.OLLAMA
     if _GEMINI_VERB.fullmatch(bare):
-        return PROVIDER_TYPE_GEMINI
-    return PROVIDER_TYPE_OPENAI if _below(bare, OPENAI_ROOTS) else PROVIDER_TYPE_UNSPECIFIED
+        return Vendor.GEMINI
+    return Vendor.OPENAI if _below(bare, OPENAI_ROOTS) else None
 
 
-def by_vendor(targets: Sequence[Target], type: int) -> Target | None:
-    """Returns the best provider of a type."""
-    return _best([target for target in targets if target.type == type])
+def by_vendor(targets: Sequence[Target], vendor: Vendor | None) -> Target | None:
+    """Returns the best provider whose type is a vendor's own."""
+    return None if vendor is None else _best([target for target in targets if target.type == TYPES[vendor]])
 
 
 def _best(targets: Sequence[Target]) -> Target | None:

@@ -18,6 +18,8 @@ from ingate.net.addresses import EXCEPT_NEVER, Policy
 
 Headers = list[tuple[bytes, bytes]]
 """Header pairs in wire order. Names are lower-case; values carry no surrounding blanks."""
+BODILESS = frozenset({204, 304})
+"""Statuses whose responses have no body, whatever they announce."""
 
 
 @dataclass(frozen=True, slots=True)

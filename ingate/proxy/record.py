@@ -15,7 +15,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
 from ingate.formats import (
-    LEAVES,
+    INCOMPLETE,
     MOST,
     Format,
     Pace,
@@ -101,8 +101,8 @@ _TRUNCATED = tag(pb.Payload, "truncated") + varint(True)
 def encode(exchange: Exchange, capture: int) -> bytes:
     """Returns a record. Bodies are kept up to `capture` bytes; 0 keeps no payload at all.
 
-    What whole bodies say is left to be learned where the record arrives, a batch at a time with nobody waiting. What
-    others say has been learned before, for the rest of them goes no further.
+    Whole bodies are read where the record arrives, a batch at a time with nobody waiting. Bodies that are cut or
+    compressed are read here, since the record does not hold all of them.
     """
     if not capture:
         return light(exchange)
@@ -173,7 +173,7 @@ def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
         facts = yield from reading_response(head.format, exchange.media_type, encoding, read, pace, most=most)
     if exchange.stream:
         facts = yield from estimating(head.format, exchange.request_body, facts, pace)
-    if head.format in LEAVES:
+    if head.format in INCOMPLETE:
         facts = completed(
             head.format,
             facts,

@@ -18,6 +18,7 @@ from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import inbound
 from ingate.proxy.ports import (
+    BODILESS,
     BadResponse,
     ClientGone,
     Headers,
@@ -36,7 +37,6 @@ _UNCOUNTED = 16 * 1024
 """Bytes of an answer that are kept for the record in any case."""
 _COUNTED = 64 * 1024
 """Bytes by which more of it is counted."""
-BODILESS = frozenset({204, 304})
 _LOOSE = 256
 STREAM_TYPES = (
     "text/event-stream",

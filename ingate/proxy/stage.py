@@ -23,21 +23,34 @@ class Stage(Protocol):
         """Returns what is left when the body has ended. May be called again."""
 
 
-class Staged:
+class _Wrapper:
+    """An answer that has the head of another."""
+
+    __slots__ = ("_response", "headers", "length", "named", "status")
+
+    def __init__(self, response: UpstreamResponse, length: int | None) -> None:
+        self._response = response
+        self.status: int = response.status
+        self.headers: Headers = response.headers
+        self.named: Mapping[bytes, bytes] = response.named
+        self.length = length
+
+    async def aclose(self) -> None:
+        """Releases the connection."""
+        await self._response.aclose()
+
+
+class Staged(_Wrapper):
     """An answer whose body passes through a stage; implements `UpstreamResponse`.
 
     Where the provider breaks off, what the stage holds back is lost: it is less than anybody could use.
     """
 
-    __slots__ = ("_response", "_stage", "headers", "length", "named", "status")
+    __slots__ = ("_stage",)
 
     def __init__(self, response: UpstreamResponse, stage: Stage) -> None:
-        self._response = response
+        super().__init__(response, None)  # its length shows when it ends
         self._stage = stage
-        self.status: int = response.status
-        self.headers: Headers = response.headers
-        self.named: Mapping[bytes, bytes] = response.named
-        self.length: int | None = None  # shows when it ends
 
     async def read(self) -> bytes:
         """Returns the next piece that has passed, `b""` at the end, or raises an `UpstreamError`."""
@@ -58,23 +71,15 @@ class Staged:
     def take(self) -> None:
         """Returns None: the body is to be read."""
 
-    async def aclose(self) -> None:
-        """Releases the connection."""
-        await self._response.aclose()
 
-
-class ReadAhead:
+class ReadAhead(_Wrapper):
     """An answer whose beginning has been read; implements `UpstreamResponse`."""
 
-    __slots__ = ("_first", "_response", "headers", "length", "named", "status")
+    __slots__ = ("_first",)
 
     def __init__(self, response: UpstreamResponse, first: bytes) -> None:
-        self._response = response
+        super().__init__(response, response.length)
         self._first = first
-        self.status: int = response.status
-        self.headers: Headers = response.headers
-        self.named: Mapping[bytes, bytes] = response.named
-        self.length: int | None = response.length
 
     async def read(self) -> bytes:
         """Returns what was read, then the rest piece by piece, or raises an `UpstreamError`."""
@@ -91,4 +96,4 @@ class ReadAhead:
     async def aclose(self) -> None:
         """Releases the connection."""
         self._first = b""
-        await self._response.aclose()
+        await super().aclose()

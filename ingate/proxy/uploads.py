@@ -1,7 +1,7 @@
 """Uploads that a key has begun and that go on without it.
 
-Of Google's resumable uploads, the answer to the first request has a URL that all others go to. The `upload_id` in it is
-all that they show: official clients send no key with them. What was begun is known to the process where it was.
+The first answer of a resumable upload at Google holds the URL of all further requests. Official clients send no key
+with them: the `upload_id` in the URL stands for it. Only the process where an upload began knows it.
 """
 
 import time

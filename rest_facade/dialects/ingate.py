@@ -8,14 +8,14 @@ import grpc
 from msgspec import Raw
 
 from ingate.errors import BadRequest, Unauthenticated
-from ingate.formats import Fault, error_members
+from ingate.formats import VENDORS, Fault, Vendor, detect, error_members
 from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
+from ingate.proxy.plan import vendor_of
 from ingate.proxy.ports import Headers as Pairs
 from ingate.rpc.status import INTERNAL_MESSAGE, Failure
 from rest_facade.call import Metadata
 from rest_facade.cors import Cors
 from rest_facade.dialects.base import Answer, Dialect, Headers
-from rest_facade.proxy_errors import vendor
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Route, native_routes
 from rest_facade.wire import NUMBER, encode
@@ -25,6 +25,7 @@ NAME = "ingate"
 KEY_HEADER = "X-Ingate-Key"
 _SDK_KEY_HEADERS = ("x-api-key", "x-goog-api-key")
 _QUERY_KEYS = frozenset({"key", "api_key"})
+_OLLAMA_ROOT = "/api/"
 _CREDENTIAL = re.compile(r"[\x21-\x7e]{1,4096}")
 
 _BY_REASON = {
@@ -130,12 +131,18 @@ def error(failure: Failure, _route: Route | None, request_id: str) -> Answer:
 def proxy_error(failure: Failure, path: str, headers: Pairs, request_id: str) -> Answer:
     """Returns the same with the members by which the clients of the API that a path belongs to know an error."""
     status, body = _error(failure, request_id)
-    whose = vendor(path, headers)
-    if whose is not None:
+    vendor = _vendor(path, headers)
+    if vendor is not None:
         wait = failure.retry_after if status in _WAITING else None
         fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait)
-        body |= error_members(whose, fault)
+        body |= error_members(vendor, fault)
     return Answer(status, encode(body), tuple(_headers(status, failure)))
+
+
+def _vendor(path: str, headers: Pairs) -> Vendor | None:
+    """Returns whose API a raw path belongs to, as it and the headers tell; None for one that is nobody's."""
+    found = VENDORS.get(detect(path)) or vendor_of(path, headers)
+    return found or (Vendor.OLLAMA if path.startswith(_OLLAMA_ROOT) else None)
 
 
 def _error(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:

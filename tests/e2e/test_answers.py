@@ -11,19 +11,13 @@ from ingate.pricing import bill
 from tests.support.answers import ANSWERS
 from tests.support.entries import dollars
 from tests.support.gateway import gateway
-from tests.support.upstream import ScriptedUpstream, random_cuts, respond
+from tests.support.upstream import random_cuts, respond
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EVERY = 3
 """One in so many is sent: the tests of the formats read them all."""
 SAMPLE = ANSWERS[::EVERY]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

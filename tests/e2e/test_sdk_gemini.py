@@ -31,12 +31,6 @@ async def gw():
         yield gw
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def org(gw, up):
     org = await gw.signup()

@@ -23,12 +23,6 @@ ASK = [{"role": "user", "content": "Say hello."}]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def org(up):
     """An organisation with a provider of each vendor, and `other`, which no path leads to."""
     async with gateway(grpc=False) as gw:

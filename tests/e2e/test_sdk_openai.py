@@ -10,7 +10,7 @@ import pytest_asyncio
 from ingate.providers.demo.names import MODELS
 from tests.support.entries import MILLION, assert_answered, demo_dollars, dollars
 from tests.support.gateway import gateway
-from tests.support.upstream import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, TEXT, ScriptedUpstream, status
+from tests.support.upstream import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, TEXT, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,12 +33,6 @@ COUNTS = {"input": FRESH, "cache_read": CACHED_TOKENS, "output": OUTPUT_TOKENS}
 async def gw():
     async with gateway(demo=True, grpc=False) as gw:
         yield gw
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def up():
-    async with ScriptedUpstream() as up:
-        yield up
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -183,7 +183,7 @@ async def two(org, up):
 
 async def test_a_few_providers_are_asked_at_a_time(org, up, monkeypatch):
     """The others wait for their turn, and are all listed."""
-    monkeypatch.setattr(listing, "AT_ONCE", 3)
+    monkeypatch.setattr(listing, "CONCURRENCY", 3)
     gate = asyncio.Event()
     up.script("/v1/models", pause(gate), MODELS)
     for number in range(7):
@@ -272,8 +272,8 @@ async def test_nobody_is_asked_for_nobody(gw, two, up):
 
 async def test_all_together_have_a_time(org, up, monkeypatch, later):
     """Who has not answered by then is left out, and so is who had no turn; the rest is remembered for a moment."""
-    monkeypatch.setattr(listing, "AT_ONCE", 1)
-    monkeypatch.setattr(listing, "LONGEST_IN_ALL", 2.0)
+    monkeypatch.setattr(listing, "CONCURRENCY", 1)
+    monkeypatch.setattr(listing, "LISTING_TIMEOUT", 2.0)
     up.script("/slow/v1/models", stall(), times=1)
     for name, path in [("a", ""), ("b", "/slow/v1"), ("c", "")]:
         await org.provider(name, "openai", up.url + path)
@@ -302,7 +302,7 @@ async def test_a_failure_of_all_is_remembered_for_a_moment(two, up, later):
 
 async def test_what_is_listed_and_remembered_has_a_bound(gw, two, up, monkeypatch):
     """Models in all, bytes of the header that names the providers, and bytes of what is remembered."""
-    monkeypatch.setattr(listing, "MOST_IN_ALL", 3)
+    monkeypatch.setattr(listing, "MODELS_PER_LISTING", 3)
     monkeypatch.setattr(models, "OWNERS_BYTES", 7)
     monkeypatch.setattr(listing, "REMEMBERED_BYTES", 0)
     up.script("/v1/models", respond(200, JSON, b'{"data": [{"id": "m"}, {"id": "n"}]}'))

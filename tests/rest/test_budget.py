@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -36,6 +37,21 @@ async def facade(serve, budget):
         await sink.respond(200, [], b"%d" % len(await body.read(LIMIT, PATIENCE, head.query)))
 
     return await serve(proxy=proxy, calls=Calls(max_body=LIMIT, patience=PATIENCE), budget=budget)
+
+
+@asynccontextmanager
+async def nothing_left():
+    """Checks at the end that no body and no connection is left, without the help of the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        await eventually(
+            lambda: not [held for held in gc.get_objects() if isinstance(held, (Body, Connection))],
+            what="bodies and connections are gone",
+        )
+    finally:
+        gc.enable()
 
 
 def busy(facade):
@@ -167,9 +183,7 @@ async def test_a_broken_body_is_dropped(send, serve, head, more, status):
         await sink.respond(200, [], await body.read(LIMIT, PATIENCE, "org"))
 
     facade = await serve(proxy=proxy, calls=Calls(max_body=LIMIT, patience=PATIENCE))
-    gc.collect()
-    gc.disable()
-    try:
+    async with nothing_left():
         for _ in range(5):
             reader, writer = await send(
                 facade, head + b"Transfer-Encoding: chunked\r\n\r\n", b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
@@ -182,12 +196,6 @@ async def test_a_broken_body_is_dropped(send, serve, head, more, status):
                 assert (await one_answer(reader))[0] == status
                 writer.close()
             await eventually(lambda: not facade._connections, what="the connection is gone")
-        await eventually(
-            lambda: not [held for held in gc.get_objects() if isinstance(held, (Body, Connection))],
-            what="bodies and connections are gone",
-        )
-    finally:
-        gc.enable()
     assert facade.budget.in_use == 0
 
 
@@ -293,17 +301,9 @@ async def test_what_a_cancelled_exchange_held_is_gone(send, serve):
         del held
 
     facade = await serve(proxy=proxy, calls=Calls(patience=PATIENCE))
-    gc.collect()
-    gc.disable()
-    try:
+    async with nothing_left():
         for _ in range(5):
             _, writer = await send(facade, announced(PROXIED, 100), b"x" * 100)
             await eventually(lambda: facade.budget.in_use == 100, what="the body is there")
             writer.transport.abort()
             await eventually(lambda: not facade._connections, what="the connection is gone")
-        await eventually(
-            lambda: not [held for held in gc.get_objects() if isinstance(held, (Body, Connection))],
-            what="bodies and connections are gone",
-        )
-    finally:
-        gc.enable()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gen.ingate.providers.v1.provider_pb2 import ProviderType
 from ingate import clock
-from ingate.formats import LEAVES, ResponseFacts, Usage, cloud_of, completed, detect, path_model
+from ingate.formats import INCOMPLETE, ResponseFacts, Usage, cloud_of, completed, detect, path_model
 from ingate.pricing import Bill, Source
-from ingate.pricing.bill import STATED_COST
+from ingate.pricing.usage import STATED_COST
 from ingate.providers.catalogue import KINDS
 from tests.support import event_stream
 from tests.support.recordings import JSON, NDJSON, SSE
@@ -71,7 +71,7 @@ class Answer:
 
     def learned(self, facts):
         """Returns what the answer says, and its request and headers with it."""
-        if self.format not in LEAVES:
+        if self.format not in INCOMPLETE:
             return facts
         return completed(
             self.format, facts, succeeded=True, asked=self.asked, prompt=self.prompt, headers=lambda: self.headers

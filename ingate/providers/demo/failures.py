@@ -1,15 +1,18 @@
 """Each vendor's way to say that a request failed. Knows faults, not what caused them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from ingate.formats import Vendor
 from ingate.providers.demo.answers import Answer, Stamp, whole
 from ingate.providers.demo.fields import Fault
 
 RETRY_SECONDS = 1
 RETRIED = frozenset({429, 503, 529})
 """Statuses that say when to try again."""
+
+REQUEST_ID_HEADERS = {Vendor.OPENAI: b"x-request-id", Vendor.ANTHROPIC: b"request-id"}
+"""The header that carries the request's identifier, of vendors that have one."""
 
 _OWN_CODES = {
     401: "invalid_api_key",
@@ -22,17 +25,9 @@ _OWN_CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """Whose manners to have: the error body, and the header that carries the request's identifier, if any."""
-
-    failure: Callable[[Fault, Stamp], Any]
-    request_id_header: bytes | None
-
-
 def failed(vendor: Vendor, fault: Fault, stamp: Stamp) -> Answer:
     """Returns the fault as the vendor answers it."""
-    return whole(vendor.failure(fault, stamp), fault.status)
+    return whole(_FAILURES[vendor](fault, stamp), fault.status)
 
 
 def always(status: int, model: str) -> Fault:
@@ -92,7 +87,9 @@ def _ollama(fault: Fault, _: Stamp) -> Any:
     return {"error": fault.message}
 
 
-OPENAI = Vendor(_openai, b"x-request-id")
-ANTHROPIC = Vendor(_anthropic, b"request-id")
-GEMINI = Vendor(_gemini, None)
-OLLAMA = Vendor(_ollama, None)
+_FAILURES: dict[Vendor, Callable[[Fault, Stamp], Any]] = {
+    Vendor.OPENAI: _openai,
+    Vendor.ANTHROPIC: _anthropic,
+    Vendor.GEMINI: _gemini,
+    Vendor.OLLAMA: _ollama,
+}

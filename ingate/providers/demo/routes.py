@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from ingate.formats import Vendor
 from ingate.providers.demo import (
     anthropic_messages,
     catalogue,
-    failures,
     gemini_content,
     gemini_embeddings,
     ollama,
@@ -22,7 +22,6 @@ from ingate.providers.demo import (
     openai_responses,
 )
 from ingate.providers.demo.answers import Answer, Stamp, whole
-from ingate.providers.demo.failures import Vendor
 from ingate.providers.demo.fields import JsonObject
 from ingate.providers.demo.kept_responses import Shelf
 from ingate.providers.demo.names import Roster
@@ -54,19 +53,19 @@ class Route:
 
 
 _POSTS: dict[str, tuple[Vendor, Handler]] = {
-    "/chat/completions": (failures.OPENAI, openai_chat.chat_completions),
-    "/completions": (failures.OPENAI, openai_completions.completions),
-    "/embeddings": (failures.OPENAI, openai_embeddings.embeddings),
-    "/images/generations": (failures.OPENAI, openai_media.images),
-    "/audio/speech": (failures.OPENAI, openai_media.speech),
-    "/moderations": (failures.OPENAI, openai_moderations.moderations),
-    "/messages": (failures.ANTHROPIC, anthropic_messages.messages),
-    "/messages/count_tokens": (failures.ANTHROPIC, anthropic_messages.count_tokens),
-    "/api/chat": (failures.OLLAMA, ollama.chat),
-    "/api/generate": (failures.OLLAMA, ollama.generate),
-    "/api/embed": (failures.OLLAMA, ollama.embed),
-    "/api/embeddings": (failures.OLLAMA, ollama.embeddings),
-    "/api/show": (failures.OLLAMA, lambda _body, model, _stamp: whole(catalogue.ollama_shown(model))),
+    "/chat/completions": (Vendor.OPENAI, openai_chat.chat_completions),
+    "/completions": (Vendor.OPENAI, openai_completions.completions),
+    "/embeddings": (Vendor.OPENAI, openai_embeddings.embeddings),
+    "/images/generations": (Vendor.OPENAI, openai_media.images),
+    "/audio/speech": (Vendor.OPENAI, openai_media.speech),
+    "/moderations": (Vendor.OPENAI, openai_moderations.moderations),
+    "/messages": (Vendor.ANTHROPIC, anthropic_messages.messages),
+    "/messages/count_tokens": (Vendor.ANTHROPIC, anthropic_messages.count_tokens),
+    "/api/chat": (Vendor.OLLAMA, ollama.chat),
+    "/api/generate": (Vendor.OLLAMA, ollama.generate),
+    "/api/embed": (Vendor.OLLAMA, ollama.embed),
+    "/api/embeddings": (Vendor.OLLAMA, ollama.embeddings),
+    "/api/show": (Vendor.OLLAMA, lambda _body, model, _stamp: whole(catalogue.ollama_shown(model))),
 }
 MODEL_OPTIONAL = frozenset({"/moderations", "/images/generations", "/responses/input_tokens"})
 
@@ -102,7 +101,7 @@ def find(target: str, headers: Collection[bytes], roster: Roster, shelf: Shelf) 
         return route
     listed = _LISTS.get(bare) if version is None else None
     if listed is not None:
-        return _got(failures.OLLAMA, lambda _model: listed(roster.names))
+        return _got(Vendor.OLLAMA, lambda _model: listed(roster.names))
     vendor = _nearest(bare, headers, is_beta=is_beta)
     if bare == "/models":
         return _got(vendor, lambda _model: _CATALOGUES[vendor][0](roster.names))
@@ -118,17 +117,17 @@ def _openai_or_anthropic(bare: str, shelf: Shelf) -> Route | None:
         vendor, handle = _POSTS[bare]
         return Route(vendor, {"POST": handle}, otherwise=otherwise)
     if bare == "/responses":
-        return Route(failures.OPENAI, {"POST": partial(openai_responses.responses, shelf=shelf)})
+        return Route(Vendor.OPENAI, {"POST": partial(openai_responses.responses, shelf=shelf)})
     if bare == "/responses/input_tokens":
         counted = partial(openai_responses.input_tokens, shelf=shelf)
-        return Route(failures.OPENAI, {"POST": counted}, otherwise=otherwise)
+        return Route(Vendor.OPENAI, {"POST": counted}, otherwise=otherwise)
     if (found := _RESPONSE.fullmatch(bare)) is not None:
         name = found[1]
         handlers: dict[str, Handler] = {
             "GET": lambda _body, _model, _stamp: openai_responses.retrieve(name, shelf),
             "DELETE": lambda _body, _model, _stamp: openai_responses.delete(name, shelf),
         }
-        return Route(failures.OPENAI, handlers, "")
+        return Route(Vendor.OPENAI, handlers, "")
     return None
 
 
@@ -143,24 +142,24 @@ _LISTS: dict[str, Callable[[tuple[str, ...]], Any]] = {
 }
 
 _CATALOGUES: dict[Vendor, tuple[Callable[[tuple[str, ...]], Any], Callable[[str], Any]]] = {
-    failures.OPENAI: (catalogue.openai_list, catalogue.openai_model),
-    failures.ANTHROPIC: (catalogue.anthropic_list, catalogue.anthropic_model),
-    failures.GEMINI: (catalogue.gemini_list, catalogue.gemini_model),
+    Vendor.OPENAI: (catalogue.openai_list, catalogue.openai_model),
+    Vendor.ANTHROPIC: (catalogue.anthropic_list, catalogue.anthropic_model),
+    Vendor.GEMINI: (catalogue.gemini_list, catalogue.gemini_model),
 }
 
 
 def _nearest(bare: str, headers: Collection[bytes], *, is_beta: bool) -> Vendor:
     if is_beta:
-        return failures.GEMINI
+        return Vendor.GEMINI
     if bare.startswith("/api/"):
-        return failures.OLLAMA
+        return Vendor.OLLAMA
     if b"anthropic-version" in headers or bare.startswith("/messages"):
-        return failures.ANTHROPIC
-    return failures.GEMINI if any(name.startswith(b"x-goog-") for name in headers) else failures.OPENAI
+        return Vendor.ANTHROPIC
+    return Vendor.GEMINI if any(name.startswith(b"x-goog-") for name in headers) else Vendor.OPENAI
 
 
 def _gemini(model: str, verb: str, query: str) -> Route:
     call = _GEMINI_CALLS[verb]
     if verb == "streamGenerateContent" and parse_qs(query[:4096]).get("alt") == ["sse"]:
         call = partial(gemini_content.stream, as_events=True)
-    return Route(failures.GEMINI, {"POST": call}, model)
+    return Route(Vendor.GEMINI, {"POST": call}, model)

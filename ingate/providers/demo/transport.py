@@ -8,9 +8,9 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+from ingate.formats import Vendor
 from ingate.providers.demo import failures, routes
 from ingate.providers.demo.answers import Answer, Stamp
-from ingate.providers.demo.failures import Vendor
 from ingate.providers.demo.fields import Fault, JsonObject, as_name, decode, maybe, must
 from ingate.providers.demo.kept_responses import KeptResponses
 from ingate.providers.demo.names import Manner, Roster, manner
@@ -112,8 +112,8 @@ class DemoTransport:
             too_deep = Fault(400, "The request body is nested too deeply.", "invalid_json")
             answer = failures.failed(vendor, too_deep, stamp)
         headers = [(b"content-type", answer.content_type)]
-        if vendor.request_id_header is not None:
-            headers.append((vendor.request_id_header, stamp.name("req_").encode()))
+        if (name := failures.REQUEST_ID_HEADERS.get(vendor)) is not None:
+            headers.append((name, stamp.name("req_").encode()))
         if answer.status == 405 and isinstance(found, routes.Route):
             headers.append((b"allow", found.methods.encode()))
         if answer.status in failures.RETRIED:

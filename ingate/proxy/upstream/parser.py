@@ -9,7 +9,7 @@ import re
 
 from httptools import HttpParserError, HttpResponseParser
 
-from ingate.proxy.ports import BadResponse, Headers
+from ingate.proxy.ports import BODILESS, BadResponse, Headers
 from ingate.proxy.upstream.response import Response
 from ingate.remembered import Remembered
 
@@ -19,8 +19,6 @@ INTERIM_LIMIT = 8
 """Interim responses before one answer."""
 INTERIM_HEAD_LIMIT = 16 * 1024
 LENGTH_DIGITS = 15
-BODILESS = frozenset({204, 304})
-"""Statuses whose responses have no body, whatever they announce."""
 _WORTH = 16
 """Bytes of chunk sizes, extensions and trailers that a byte of the body is worth; HEAD_LIMIT more may come."""
 

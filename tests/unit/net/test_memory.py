@@ -58,26 +58,26 @@ TIDE = """
 from ingate.net import memory
 
 memory.settle()
-tide = memory.Tide()
+trimmer = memory.Trimmer()
 before = memory.resident()
-assert not tide.went_out()
+assert not trimmer.trim()
 for _ in range(2):
     first, second = ([bytes([1]) * 100_000 for _ in range(600)] for _ in range(2))
     last = bytes([1]) * 100_000
     del first
-    assert tide.went_out()
+    assert trimmer.trim()
     del second  # what goes later is given back too, though memory has not grown again
     assert memory.resident() - before > memory.MUCH
-    assert tide.went_out()
+    assert trimmer.trim()
     assert memory.resident() - before < memory.MUCH
     tries = 2
-    while tide.went_out():
+    while trimmer.trim():
         tries += 1
     assert tries == memory.TIMES
 needed = [bytes([1]) * 100_000 for _ in range(600)]
-while tide.went_out():
+while trimmer.trim():
     pass
-assert not tide.went_out(), "what stays is needed"
+assert not trimmer.trim(), "what stays is needed"
 """
 
 
