@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from ingate import clock
 from ingate.pricing import bill
+from ingate.pricing.usage import Usage
 from tests.support.answers import ANSWERS
 from tests.support.entries import dollars
 from tests.support.gateway import gateway
@@ -22,7 +23,7 @@ SAMPLE = ANSWERS[::EVERY]
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def org(up):
-    async with gateway(grpc=False) as gw:
+    async with gateway(grpc=False, stream_usage="leave") as gw:
         org = await gw.signup()
         for kind in sorted({answer.type for answer in SAMPLE}):
             await org.provider(kind, kind, up.url)
@@ -49,11 +50,15 @@ async def test_an_entry_says_what_the_answer_says(org, up, answer):
         "error_code": "provider_error" if answer.failure else None,
         "error_message": answer.failure,
     }
+    assert (entry["prompt"], entry["completion"]) == (answer.prompt, facts.completion)
+    if entry["usage_source"] == "estimate":
+        # Of a chat that streams and states none.
+        assert (usage, answer.stream) == (Usage(), True)
+        return
     assert [entry[f"{name}_tokens"] for name in usage.__struct_fields__] == [
         getattr(usage, name) for name in usage.__struct_fields__
     ]
     assert (entry["total_tokens"], entry["units"]) == (usage.total, dict(facts.units))
-    assert (entry["prompt"], entry["completion"]) == (answer.prompt, facts.completion)
 
     # At the prices of now, and of a provider whose type has them: the scripted one's address has none.
     moment = int(datetime.fromisoformat(entry["created_at"]).timestamp() * clock.SECOND)

@@ -87,4 +87,4 @@ async def test_two_hundred_streams_with_callers_who_leave(policy):
         usage = {row.total_tokens for row in rows if policy == "drain" or row.status_code == 200}
         assert usage == {INPUT_TOKENS + OUTPUT_TOKENS}
         await up.wait_connections(gw.core.engine._transports[False].open)
-        await eventually(lambda: assert_equal(standing(gw), before))
+        await eventually(lambda: assert_equal(standing(gw), before), timeout=30)
