@@ -56,6 +56,8 @@ def restore(settings: Settings, source: Path) -> str:
     """
     if settings.database_url:
         raise BadRequest("only the embedded database can be restored here: use pg_restore or psql")
+    with _failures(source):
+        source.open("rb").close()
     directory = data_dir(settings)
     present = [path for path in embedded_files(directory) if path.exists()]
     if present:
