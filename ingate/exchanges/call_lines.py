@@ -36,7 +36,8 @@ _EXAMPLE = f'"{SEEDED}":"{SEED}"'
 class CallLines:
     """Writes up to `per_second` lines in a second about calls that went well, and as many about others.
 
-    The next line says how many were left out. Example traffic has none: nobody called. Key names are asked of the database, for what is written alone.
+    The next line says how many were left out. Example traffic has none, for nobody called.
+    Key names are asked of the database, for what is written alone.
     """
 
     def __init__(self, database: Database, per_second: int) -> None:
@@ -50,8 +51,7 @@ class CallLines:
         chosen = [
             (dict(zip(FIELDS, _fields(row), strict=True)), left_out)
             for row in stored
-            if _EXAMPLE not in _meta(row)
-            and (left_out := self._samplers[_level(row) == LEVEL_INFO].take()) is not None
+            if _EXAMPLE not in _meta(row) and (left_out := self._samplers[_level(row) == LEVEL_INFO].take()) is not None
         ]
         if not chosen:
             return

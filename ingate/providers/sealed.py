@@ -15,8 +15,8 @@ from ingate.vault import Vault
 LOOKED_AT = 100
 """Rows that a start looks at: one that opens is enough."""
 WAYS_OUT = (
-    "put back the file (or state the right INGATE_MASTER_KEY), or give those keys up with `ingate providers discard-keys`"
-    " and store them anew"
+    "put back the file (or state the right INGATE_MASTER_KEY), or give those keys up with"
+    " `ingate providers discard-keys` and store them anew"
 )
 
 

@@ -56,7 +56,8 @@ async def test_a_lost_master_key_is_not_replaced(own, tmp_path, content):
     said = await refusal(own)
     assert said == (
         f"the master key is lost, and the database holds 2 stored provider keys ({path}): put back the file"
-        " (or state the right INGATE_MASTER_KEY), or give those keys up with `ingate providers discard-keys` and store them anew"
+        " (or state the right INGATE_MASTER_KEY), or give those keys up with `ingate providers discard-keys`"
+        " and store them anew"
     )
     assert (path.read_text() if path.exists() else None) == content
     path.write_text(kept)
