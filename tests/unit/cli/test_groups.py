@@ -239,7 +239,7 @@ def test_emptying_a_database_asks(installed):
 def test_a_backup_brings_everything_back(installed, tmp_path):
     """The database and the master key, each for its owner alone; nothing that is there is replaced."""
     installed("providers", "add", "p", "--type", "openai", "--api-key-stdin", stdin="sk-x")
-    installed("backup", "copy.tar.gz")
+    assert "it holds the master key" in installed("backup", "copy.tar.gz")
     assert (tmp_path / "copy.tar.gz").stat().st_mode & 0o777 == 0o600
     assert "is there already" in installed("backup", "copy.tar.gz", code=1)
     assert "is there: restore into a fresh" in installed("restore", "copy.tar.gz", code=1)
