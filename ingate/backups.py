@@ -23,8 +23,8 @@ from ingate.vault import MASTER_KEY_FILE
 MEMBERS = (EMBEDDED_FILE, MASTER_KEY_FILE)
 
 
-def backup(settings: Settings, target: Path) -> None:
-    """Writes a backup to a file that is not there yet, for its owner alone.
+def backup(settings: Settings, target: Path) -> bool:
+    """Writes a backup to a file that is not there yet, for its owner alone, and returns whether it has a master key.
 
     Raises BadRequest for a database that is not embedded, Conflict for a file that is there, and Unavailable.
     """
@@ -35,6 +35,7 @@ def backup(settings: Settings, target: Path) -> None:
         raise Unavailable(f"there is no database {directory / EMBEDDED_FILE} yet")
     if target.exists():
         raise Conflict(f"{target} is there already")
+    with_key = not settings.master_key and (directory / MASTER_KEY_FILE).exists()
     with _failures(target), tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".ingate-backup-") as made:
         copy = Path(made) / EMBEDDED_FILE
         _copy(directory / EMBEDDED_FILE, copy)
@@ -42,11 +43,12 @@ def backup(settings: Settings, target: Path) -> None:
         with os.fdopen(os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             with tarfile.open(fileobj=file, mode="w:gz") as archive:
                 archive.add(copy, EMBEDDED_FILE)
-                if not settings.master_key and (directory / MASTER_KEY_FILE).exists():
+                if with_key:
                     archive.add(directory / MASTER_KEY_FILE, MASTER_KEY_FILE)
             file.flush()
             os.fsync(file.fileno())
         os.link(packed, target)  # Which fails, rather than replaces, where somebody has made it meanwhile.
+    return with_key
 
 
 def restore(settings: Settings, source: Path) -> str:
@@ -56,6 +58,8 @@ def restore(settings: Settings, source: Path) -> str:
     """
     if settings.database_url:
         raise BadRequest("only the embedded database can be restored here: use pg_restore or psql")
+    with _failures(source):
+        source.open("rb").close()
     directory = data_dir(settings)
     present = [path for path in embedded_files(directory) if path.exists()]
     if present:

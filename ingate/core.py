@@ -250,7 +250,8 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
 async def _master_key(settings: Settings, database: Database, directory: Path) -> tuple[bytes, bool]:
     """Returns the master key, and whether it was made now. Raises Unavailable where that would lose stored secrets."""
     key = find_master_key(settings.master_key, directory)
-    await require_readable(database, key, str(directory / MASTER_KEY_FILE))
+    where = "INGATE_MASTER_KEY" if settings.master_key else str(directory / MASTER_KEY_FILE)
+    await require_readable(database, key, where)
     return (key, False) if key is not None else make_master_key(directory)
 
 

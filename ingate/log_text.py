@@ -29,8 +29,9 @@ _STATUSES = {
 class TextRenderer:
     """The last processor: makes a line of an event, in bytes with its colours."""
 
-    def __init__(self, *, colours: bool) -> None:
+    def __init__(self, *, colours: bool, dates: bool = False) -> None:
         self._colours = colours
+        self._form = "%Y-%m-%d %H:%M:%S" if dates else "%H:%M:%S"
 
     def __call__(self, _logger: Any, _method: str, event: Mapping[str, Any]) -> bytes:
         """Returns the line without its end. Never fails, whatever the event holds."""
@@ -42,7 +43,8 @@ class TextRenderer:
             status, tone, words = _LAYOUTS.get(name, _anything)(name, level, fields)
         except (ArithmeticError, LookupError, TypeError, ValueError):
             status, tone, words = _anything(name, level, fields)
-        line = f"{self._paint('faint', _clock(fields))}  {self._paint(tone, f'{_printable(status):<7}')}  {words}"
+        at = time.strftime(self._form, time.localtime(fields.get("at")))
+        line = f"{self._paint('faint', at)}  {self._paint(tone, f'{_printable(status):<7}')}  {words}"
         if trace:
             line += "\n" + "\n".join("    " + _printable(part) for part in str(trace).splitlines())
         return line.rstrip().encode(errors="replace")
@@ -50,10 +52,6 @@ class TextRenderer:
     def _paint(self, tone: str, text: str) -> str:
         colour = _COLOURS[tone] if self._colours else ""
         return f"{colour}{text}{_RESET}" if colour else text
-
-
-def _clock(fields: Mapping[str, Any]) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(fields.get("at")))
 
 
 def _call(_name: str, level: str, fields: Mapping[str, Any]) -> tuple[Any, str, str]:

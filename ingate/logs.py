@@ -4,6 +4,7 @@ Knows nothing of what is logged. The mask works on the finished line, so it cove
 the libraries' own lines alike. Tracebacks show code, never the values of variables.
 """
 
+import asyncio
 import json
 import logging
 import os
@@ -80,9 +81,15 @@ def _render(event: Any, **_: Any) -> bytes:
 
 
 class _Forward(logging.Handler):
-    """Carries the lines of libraries that use the standard logging over to structlog."""
+    """Carries the lines of libraries that use the standard logging over to structlog.
+
+    Not that one was cancelled: SQLAlchemy has a traceback of it where a caller leaves, or a command ends, in the moment
+    in which a connection is given back, which is closed then.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            return
         try:
             message = record.getMessage()
         except (TypeError, ValueError):

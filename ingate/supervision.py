@@ -51,7 +51,7 @@ class Supervisor:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """Every job, in the order in which they were started."""
+        """Every job that is not over, in the order in which they were started."""
         return tuple(self._jobs)
 
     def troubled(self) -> tuple[Job, ...]:
@@ -84,6 +84,7 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 -- whatever it died of, it is to run again
                 failure = error
             if failure is None and may_end:
+                self._jobs = [other for other in self._jobs if other is not job]
                 return
             if clock() - began >= STEADY_SECONDS:
                 pause = self._first_pause

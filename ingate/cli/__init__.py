@@ -30,8 +30,11 @@ def main(arguments: list[str] | None = None) -> Any:
     except DomainError as error:
         click.echo(f"ingate: {error.message}", err=True)
         status = 1
-    except click.ClickException as error:
+    except click.UsageError as error:
         error.show()
+        status = error.exit_code
+    except click.ClickException as error:
+        click.echo(f"ingate: {error.format_message()}", err=True)
         status = error.exit_code
     except click.Abort as error:
         interrupted = isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)

@@ -17,5 +17,6 @@ def command(settings: Settings, file: Path) -> None:
     """
     from ingate.backups import backup
 
-    backup(settings, file)
-    click.echo(f"wrote {file}, {file.stat().st_size} bytes; it holds the master key where there is one")
+    with_key = backup(settings, file)
+    held = "it holds the master key" if with_key else "it holds no master key: keep a copy of that apart"
+    click.echo(f"wrote {file}, {file.stat().st_size} bytes; {held}")

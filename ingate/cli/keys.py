@@ -74,7 +74,8 @@ def _moment(text: str) -> "Timestamp | None":
     try:
         at.FromJsonString(datetime.fromisoformat(text).astimezone().isoformat())
     except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} must be a time such as 12h or 30d, or one in RFC 3339") from None
+        said = f"{text!r} is no time such as 12h or 30d, nor one in RFC 3339."
+        raise click.BadParameter(said, param_hint="'--expires'") from None
     return at
 
 

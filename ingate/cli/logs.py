@@ -47,7 +47,7 @@ def list_calls(settings: Settings, limit: int, *, as_json: bool, **filters: Any)
 
     async def run() -> None:
         async with existing(settings) as database:
-            _print(await _calls(database, limit, **filters), as_json=as_json)
+            _print(await _calls(database, limit, **filters), as_json=as_json, dates=True)
 
     asyncio.run(run())
 
@@ -108,7 +108,7 @@ async def _calls(
     return [described(call, names) for call in reversed(found)]
 
 
-def _print(calls: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print(calls: list[dict[str, Any]], *, as_json: bool, dates: bool = False) -> None:
     """Prints a line a call: an object of JSON, or text."""
     import msgspec
 
@@ -116,7 +116,7 @@ def _print(calls: list[dict[str, Any]], *, as_json: bool) -> None:
     from ingate.log_text import TextRenderer
 
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    render = TextRenderer(colours=colours)
+    render = TextRenderer(colours=colours, dates=dates)
     for call in calls:
         if as_json:
             at = moment(int(call.pop("at") * clock.SECOND))

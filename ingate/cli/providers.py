@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+import warnings
+from getpass import GetPassWarning
 from typing import Any
 
 import click
@@ -48,7 +50,7 @@ def add(
     if api_key_stdin:
         api_key = sys.stdin.read().strip()
     elif not no_api_key and kind != "demo":
-        api_key = click.prompt("API key", hide_input=True)
+        api_key = _asked()
     request = CreateProviderRequest(
         name=name,
         type=ProviderType.Value(f"PROVIDER_TYPE_{kind.upper().replace('-', '_')}"),
@@ -65,6 +67,16 @@ def add(
         print_json({**shown, "has_api_key": made.has_api_key})
     else:
         click.echo(f"added {made.name}: {made.base_url or 'inside the gateway'}")
+
+
+def _asked() -> str:
+    """Asks for a key, unseen. Raises click.UsageError where there is no terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return str(click.prompt("API key", hide_input=True))
+        except GetPassWarning:
+            raise click.UsageError("no terminal to ask for the key: state --api-key-stdin or --no-api-key") from None
 
 
 @command.command("list")

@@ -15,6 +15,7 @@ from ingate.cli import traffic
 from ingate.core import Core
 from ingate.db import Database
 from ingate.errors import NotFound
+from ingate.exchanges.rows import SEED, SEEDED
 from ingate.exchanges.tables import Exchange
 from ingate.identity import audit
 from ingate.identity.tables import AuditEntry, Key, Org
@@ -22,7 +23,7 @@ from ingate.identity.tables import AuditEntry, Key, Org
 AT_ONCE = 40
 """Records of a batch, and rows that are deleted at once: others have their turn in between."""
 DONE, UNDONE = "org.demo_traffic", "org.demo_traffic_clear"
-_MARK = f'%"{traffic.SEEDED}":"{traffic.SEED}"%'
+_MARK = f'%"{SEEDED}":"{SEED}"%'
 
 
 @dataclass(frozen=True, slots=True)

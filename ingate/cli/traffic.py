@@ -14,6 +14,7 @@ import msgspec
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
 from ingate import clock
+from ingate.exchanges.rows import SEED, SEEDED
 from ingate.formats import Format, detect
 from ingate.providers.demo import DemoTransport, Roster
 from ingate.proxy.ports import Account, Origin, OutboundRequest, Truncated
@@ -21,8 +22,6 @@ from ingate.proxy.ports import Account, Origin, OutboundRequest, Truncated
 T = TypeVar("T")
 
 CALLS = 240
-SEEDED, SEED = "seeded", "demo"
-"""The name and value in an exchange's metadata that tell it from real ones."""
 
 _USERS = ("ada", "alan", "barbara", "edsger", "grace", "katherine", "ken", "margaret")
 _TOPICS = (

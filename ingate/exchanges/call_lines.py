@@ -16,7 +16,7 @@ from gen.ingate.exchanges.v1.exchange_pb2 import LEVEL_ERROR, LEVEL_INFO
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import DomainError
-from ingate.exchanges.rows import COLUMNS, Row
+from ingate.exchanges.rows import COLUMNS, SEED, SEEDED, Row
 from ingate.identity.tables import Key
 from ingate.pricing.money import to_usd
 from ingate.sampling import Sampler
@@ -29,12 +29,15 @@ FIELDS = (
 )
 _fields: Callable[[Row], tuple] = itemgetter(*map(COLUMNS.index, FIELDS))  # type: ignore[type-arg]  # one of each column
 _level = itemgetter(COLUMNS.index("level"))
+_meta = itemgetter(COLUMNS.index("meta"))
+_EXAMPLE = f'"{SEEDED}":"{SEED}"'
 
 
 class CallLines:
     """Writes up to `per_second` lines in a second about calls that went well, and as many about others.
 
-    The next line says how many were left out. Key names are asked of the database, for what is written alone.
+    The next line says how many were left out. Example traffic has none, for nobody called.
+    Key names are asked of the database, for what is written alone.
     """
 
     def __init__(self, database: Database, per_second: int) -> None:
@@ -48,7 +51,7 @@ class CallLines:
         chosen = [
             (dict(zip(FIELDS, _fields(row), strict=True)), left_out)
             for row in stored
-            if (left_out := self._samplers[_level(row) == LEVEL_INFO].take()) is not None
+            if _EXAMPLE not in _meta(row) and (left_out := self._samplers[_level(row) == LEVEL_INFO].take()) is not None
         ]
         if not chosen:
             return

@@ -32,6 +32,8 @@ MAX_ERROR = 500
 COST_REASON = "cost_reason"
 """The name in metadata of why a cost is unknown, or is not what the provider states."""
 PROVIDER_ERROR = "provider_error"
+SEEDED, SEED = "seeded", "demo"
+"""The name and value in metadata that tell example traffic from calls."""
 COLUMNS = tuple(column.name for column in Exchange.__table__.columns)
 """The columns in the order of a row."""
 

@@ -15,8 +15,8 @@ from ingate.vault import Vault
 LOOKED_AT = 100
 """Rows that a start looks at: one that opens is enough."""
 WAYS_OUT = (
-    "put back the file (or state INGATE_MASTER_KEY), or give those keys up with `ingate providers discard-keys`"
-    " and store them anew"
+    "put back the file (or state the right INGATE_MASTER_KEY), or give those keys up with"
+    " `ingate providers discard-keys` and store them anew"
 )
 
 
@@ -35,16 +35,16 @@ def unreadable(rows: Sequence[Provider], key: bytes | None) -> list[Provider]:
     return [row for row in rows if not _opens(row, vault)]
 
 
-async def require_readable(database: Database, key: bytes | None, path: str) -> None:
+async def require_readable(database: Database, key: bytes | None, where: str) -> None:
     """Raises Unavailable, naming both ways out, where keys are stored and the master key opens none of them.
 
-    A master key that is not there (None) opens none; `path` is where its file belongs.
+    A master key that is not there (None) opens none; `where` is what states it, or where its file belongs.
     """
     rows = await sealed(database, LOOKED_AT)
     if rows and len(unreadable(rows, key)) == len(rows):
         stored = f"{len(rows)}{' or more' if len(rows) == LOOKED_AT else ''} stored provider keys"
         problem = "is lost, and the database holds" if key is None else "is not the one that sealed the"
-        raise Unavailable(f"the master key {problem} {stored} ({path}): {WAYS_OUT}")
+        raise Unavailable(f"the master key {problem} {stored} ({where}): {WAYS_OUT}")
 
 
 async def discard(database: Database, key: bytes | None) -> list[Provider]:

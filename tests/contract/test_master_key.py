@@ -56,7 +56,8 @@ async def test_a_lost_master_key_is_not_replaced(own, tmp_path, content):
     said = await refusal(own)
     assert said == (
         f"the master key is lost, and the database holds 2 stored provider keys ({path}): put back the file"
-        " (or state INGATE_MASTER_KEY), or give those keys up with `ingate providers discard-keys` and store them anew"
+        " (or state the right INGATE_MASTER_KEY), or give those keys up with `ingate providers discard-keys`"
+        " and store them anew"
     )
     assert (path.read_text() if path.exists() else None) == content
     path.write_text(kept)
@@ -70,7 +71,8 @@ async def test_a_lost_master_key_is_not_replaced(own, tmp_path, content):
 async def test_another_master_key_is_refused(own, tmp_path):
     """From the settings or in the file; it would seal what comes next, and open nothing of what was."""
     await store(own, "one")
-    assert "is not the one that sealed the 1 stored" in await refusal(msgspec.structs.replace(own, master_key=ANOTHER))
+    said = await refusal(msgspec.structs.replace(own, master_key=ANOTHER))
+    assert "is not the one that sealed the 1 stored provider keys (INGATE_MASTER_KEY): " in said
     (tmp_path / "master.key").write_text(ANOTHER)
     assert "is not the one that sealed the 1 stored" in await refusal(own)
 

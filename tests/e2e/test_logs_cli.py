@@ -1,6 +1,7 @@
 """`ingate logs`, `ingate backup` and `ingate doctor` beside a running gateway."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -39,6 +40,7 @@ async def test_calls_are_listed(spawned):
     assert [(line["status"], line["key"]) for line in lines] == [(200, "first key")] * 2 + [(404, "first key")]
     [text] = await printed("logs", "list", "--data-dir", data_dir, "--errors", "--org", "demo")
     assert "404      demo        none" in text
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  404 ", text)  # calls of many days are listed
     assert len(await printed("logs", "list", "--data-dir", data_dir, "--limit", "1")) == 1
     assert await printed("logs", "list", "--data-dir", data_dir, "--model", "other") == []
 

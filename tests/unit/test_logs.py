@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import logging
@@ -166,3 +167,10 @@ def test_the_form_of_lines(form, terminal, text):
     assert line.startswith("{") is not text
     assert ("it happened" in line) is text
     assert SECRETS[0] not in line
+
+
+@pytest.mark.parametrize(("error", "lines"), [(asyncio.CancelledError(), 0), (OSError(), 1)])
+def test_a_library_that_was_cancelled_is_not_heard(written, error, lines):
+    """Whatever else it failed with is."""
+    logging.getLogger("library").error("failed", exc_info=error)
+    assert len(written()) == lines

@@ -137,3 +137,4 @@ async def test_a_job_that_may_end_ends(supervisor, started):
     """Only where that was said."""
     await asyncio.wait_for(started(dying(1, None), may_end=True), 5)
     assert supervisor.troubled() == ()
+    assert supervisor.jobs == ()

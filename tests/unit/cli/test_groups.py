@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import re
+import warnings
+from getpass import GetPassWarning
 from pathlib import Path
 
 import click
@@ -123,6 +125,7 @@ def test_an_expiry_that_makes_no_sense_is_refused(installed, expires):
     result = CliRunner().invoke(group, ["keys", "create", "x", f"--expires={expires}"])
     assert result.exit_code in {1, 2}
     assert "Traceback" not in result.output
+    assert "expires" in result.output + str(result.exception)
     assert len(json.loads(installed("keys", "list", "--json"))) == 1
 
 
@@ -185,6 +188,13 @@ def test_a_provider_from_its_key_to_a_call(installed, monkeypatch):
     assert "provider of demo" not in installed("doctor", "--port", "0", "--grpc-port", "0")
 
 
+def test_a_key_is_not_asked_for_without_a_terminal(installed, monkeypatch):
+    """The options that do without are named, and nothing is stored."""
+    monkeypatch.setattr("click.prompt", lambda *_, **__: warnings.warn("echo", GetPassWarning, stacklevel=1))
+    assert "--api-key-stdin or --no-api-key" in installed("providers", "add", "p", "--type", "openai", code=2)
+    assert json.loads(installed("providers", "list", "--json")) == []
+
+
 async def test_a_provider_that_answers(tmp_path, monkeypatch):
     """Is called with its key, and the status is 0."""
     monkeypatch.chdir(tmp_path)
@@ -229,7 +239,7 @@ def test_emptying_a_database_asks(installed):
 def test_a_backup_brings_everything_back(installed, tmp_path):
     """The database and the master key, each for its owner alone; nothing that is there is replaced."""
     installed("providers", "add", "p", "--type", "openai", "--api-key-stdin", stdin="sk-x")
-    installed("backup", "copy.tar.gz")
+    assert "it holds the master key" in installed("backup", "copy.tar.gz")
     assert (tmp_path / "copy.tar.gz").stat().st_mode & 0o777 == 0o600
     assert "is there already" in installed("backup", "copy.tar.gz", code=1)
     assert "is there: restore into a fresh" in installed("restore", "copy.tar.gz", code=1)
@@ -271,7 +281,8 @@ def test_what_is_no_backup_is_refused(installed, tmp_path):
         assert " is no backup" in installed("restore", "bad", "--data-dir", "new", code=1)
         assert list((tmp_path / "new").iterdir()) == []
     assert not (tmp_path / "evil").exists()
-    assert "No such file" in installed("restore", "none", "--data-dir", "new", code=1)
+    assert installed("restore", "none", "--data-dir", "fresh", code=1) == "none: No such file or directory"
+    assert not (tmp_path / "fresh").exists()
     for words in (("backup", "x"), ("restore", "good")):
         (tmp_path / "ingate.toml").write_text('database_url = "postgresql://h/d"')
         assert "only the embedded database" in installed(*words, code=1)
