@@ -150,7 +150,7 @@ def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
     stated, metadata = it.metadata, facts.metadata
     if stated:
         metadata = tuple({**stated, **dict(metadata)}.items())
-    problem = facts.failure(stream=it.stream)
+    problem = it.error_message or facts.failure(stream=it.stream)
     source = _ESTIMATE if facts.estimated else _source(facts.usage, counted=bool(facts.units))
     return facts.model or it.model, facts.usage, prompt, facts.completion, metadata, facts.units, problem, source
 

@@ -117,6 +117,7 @@ class Engine:
         except DomainError as error:
             exchange.status = STATUS.get(error.reason, 500)
             exchange.error_code = error.reason.lower()
+            exchange.error_message = error.message
             error.recorded = True
             raise
         except asyncio.CancelledError:

@@ -72,6 +72,7 @@ class Exchange(msgspec.Struct):
     client_gone: bool = False
     read_on: bool = False
     error_code: str | None = None
+    error_message: str | None = None
     settled: bool = False
 
     def let_go(self) -> None:

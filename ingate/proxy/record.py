@@ -290,6 +290,8 @@ def _noted(exchange: Exchange) -> list[bytes]:
         fields += _ATTEMPT, varint(len(tried) + _DOUBLE_BYTES), tried, _milliseconds(attempt.seconds)
     if exchange.model is not None:
         fields += text(_MODEL, exchange.model)
+    if exchange.error_message is not None:
+        fields += text(_ERROR_MESSAGE, _whole(exchange.error_message, exchange.mask))
     return fields
 
 
@@ -345,7 +347,7 @@ def _used(facts: ResponseFacts) -> list[bytes]:
 def _fail(fields: list[bytes], exchange: Exchange, facts: ResponseFacts) -> None:
     """Adds what failed in the answer, which the status need not say."""
     problem = facts.failure(stream=exchange.stream)
-    if problem is not None:
+    if problem is not None and exchange.error_message is None:
         fields += text(_ERROR_MESSAGE, _whole(problem, exchange.mask))
         if not exchange.client_gone and exchange.status < 400 and exchange.error_code is None:
             # Of a field that is stated twice, the later one counts.

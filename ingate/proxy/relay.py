@@ -244,7 +244,8 @@ class _Pieces:
         """Tells a caller who has part of the answer that there will be no more."""
         exchange = self._exchange
         format = exchange.head.format
-        exchange.error_code = failure(error, exchange.target).reason.lower()
+        failed = failure(error, exchange.target)
+        exchange.error_code, exchange.error_message = failed.reason.lower(), failed.message
         whole = exchange.stream and not exchange.response_encoding and may_follow(self._tail, format)
         event = error_event(format, error.timeout) if whole else None
         try:

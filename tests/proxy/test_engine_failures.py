@@ -81,6 +81,7 @@ async def test_a_provider_that_fails_before_its_head(org, up, steps, status, att
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers["x-ingate-request-id"] == entry["request_id"]
     assert (entry["status_code"], entry["level"], entry["error_code"]) == (status, "error", code)
+    assert entry["error_message"] == response.json()["message"]
     assert [(it["provider"], it["error"]) for it in entry["attempts"]] == [("openai", attempt)]
     assert entry["served_by"] == ""
     assert up.seen == 1
@@ -107,6 +108,7 @@ async def test_a_provider_that_fails_before_the_caller_has_anything(org, up, ste
     code = "provider_timeout" if status == 504 else "provider_error"
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert (entry["status_code"], entry["level"], entry["error_code"]) == (status, "error", code)
+    assert entry["error_message"] == response.json()["message"]
     assert up.seen == 1
 
 
@@ -218,4 +220,5 @@ async def test_nobody_listens_at_the_providers_address(org):
     response, entry = await ask(org, model="gone")
 
     assert (response.status_code, response.json()["code"]) == (502, "provider_error")
+    assert entry["error_message"] == response.json()["message"]
     assert entry["attempts"][0]["error"] == "connect_failed"
