@@ -7,7 +7,9 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import ExceptionContext
@@ -21,6 +23,7 @@ from ingate.errors import DomainError, StorageFull, Unavailable
 
 RETRY_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
+_LAST_SECONDS = 1.0
 PAGE_SIZE = 16_384
 """Bytes of a page of a new file. Exchanges fit in whole, which halves the file and the time that storing takes."""
 
@@ -80,8 +83,10 @@ class Database:
             parsed.url, pool_size=pool_size, hide_parameters=True, connect_args=dict(parsed.arguments), **options
         )
         event.listen(self.engine.sync_engine, "handle_error", _without_details)
+        self._threads: WeakSet[Thread] = WeakSet()  # of connections to SQLite, one each
         if self.embedded:
             _tune_sqlite(self.engine.sync_engine)
+            event.listen(self.engine.sync_engine, "connect", self._connected)
         writer = self.engine.execution_options(ingate_write=True)
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._writers = async_sessionmaker(writer, expire_on_commit=False)
@@ -106,8 +111,13 @@ class Database:
             yield session
 
     async def aclose(self) -> None:
-        """Closes every connection."""
+        """Closes every connection, and waits a moment for those whose user was cancelled: they answer to this loop."""
         await self.engine.dispose()
+        for thread in tuple(self._threads):
+            await asyncio.to_thread(thread.join, _LAST_SECONDS)
+
+    def _connected(self, connection: Any, _record: Any) -> None:
+        self._threads.add(connection.driver_connection._thread)
 
 
 @asynccontextmanager
