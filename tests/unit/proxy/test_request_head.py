@@ -19,7 +19,7 @@ TARGETS = [
     target("own", "http", headers={"x-set": "by the gateway"}),
     target("openai", auth_mode=AUTH_MODE_PASSTHROUGH),
 ]
-VALUES = st.sampled_from([b"1", b"caf\xc3\xa9", b'"', b"sk-ingate-0123456789abcdef", b"Bearer abcdefghij", b""])
+VALUES = st.sampled_from([b"1", b"na\xc3\xafve", b'"', b"sk-ingate-0123456789abcdef", b"Bearer abcdefghij", b""])
 SHARED = st.lists(
     st.tuples(
         st.sampled_from([b"accept", b"authorization", b"anthropic-version", b"connection", b"host", b"x-custom"]),
