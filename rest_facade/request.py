@@ -22,9 +22,11 @@ class Request(web.BaseRequest):
     """One request, whose answer goes to the connection that it came on.
 
     `id` is the gateway's. `raw_target` holds path and query as they were sent. `address` is the caller's, empty where
-    the transport has none. `body` is all that `read` and what aiohttp builds on it, `text` and `json`, take.
+    the transport has none. `read` returns `body`, and so aiohttp's `text` and `json` do; aiohttp's `content`,
+    `multipart` and `post` find nothing.
     """
 
+    # aiohttp warns of attributes that are not listed here, in development mode.
     ATTRS = web.BaseRequest.ATTRS | {"id", "raw_target", "address", "body"}
 
     def __init__(self, connection: Connection, head: Head, body: Body, request_id: str) -> None:
@@ -43,7 +45,7 @@ class Request(web.BaseRequest):
             chunked=head.chunked,
             url=URL.build(path=head.path, query_string=head.query, encoded=True),
         )
-        # aiohttp asks its own protocol for this much; what is not a subclass has to be passed as anything.
+        # aiohttp's types name its own protocol class. Requests and writers use only what _Protocol has.
         protocol: Any = _Protocol(connection)
         super().__init__(message, EMPTY_PAYLOAD, protocol, StreamWriter(protocol, loop), task, loop)
         self.id = request_id
