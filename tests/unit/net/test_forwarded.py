@@ -69,8 +69,9 @@ def test_no_header_makes_it_raise(value, name):
 
 
 def test_a_long_list_is_read_from_its_end():
-    """A caller that sends sixty thousand hops is asked no more time for them."""
-    assert PROXIES.caller("10.0.0.1", [(FOR, b"10.1.1.1," * 6000 + b"10.2.2.2")]) == "10.1.1.1"
+    """Thirty-two hops at most: a caller that sends thousands costs no more, and what stands before them is not read."""
+    assert PROXIES.caller("10.0.0.1", [(FOR, b"203.0.113.9," + b"10.1.1.1," * 6000 + b"10.2.2.2")]) == "10.1.1.1"
+    assert PROXIES.caller("10.0.0.1", [(FOR, b"203.0.113.9," + b"10.1.1.1," * 30 + b"10.2.2.2")]) == "203.0.113.9"
 
 
 @pytest.mark.parametrize("listed", ["", " ", ","])
