@@ -1,14 +1,18 @@
-"""Long work on an event loop, a piece at a time: however much of it there is, others wait for one piece at most."""
+"""Long work on an event loop, a piece at a time: others wait for a millisecond of it, or for one piece."""
 
 import asyncio
+import time
 from collections.abc import Generator
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
+_TURN_SECONDS = 0.001
+"""How long pieces are done in one turn of the loop: many of them are short, and a turn costs as much."""
+
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""Who may do a piece, by event loop: one piece of all such work is done in a turn of the loop."""
+"""Who may do pieces, by event loop: one of those who have such work does some in a turn of the loop."""
 
 
 async def paced(steps: Generator[None, None, T]) -> T:
@@ -19,9 +23,15 @@ async def paced(steps: Generator[None, None, T]) -> T:
         turn = _turns[loop] = asyncio.Lock()
     while True:
         async with turn:
+            until = time.perf_counter() + _TURN_SECONDS
             try:
                 next(steps)
+                while time.perf_counter() < until:
+                    next(steps)
             except StopIteration as ended:
                 result: T = ended.value
                 return result
+            done = time.perf_counter()
             await asyncio.sleep(0)
+            if time.perf_counter() - done > _TURN_SECONDS:
+                await asyncio.sleep(_TURN_SECONDS)  # others are busy: they have every second turn for themselves

@@ -47,9 +47,9 @@ _HANDSHAKE_SECONDS = 10.0
 _COMMON = common_lines() + REQUEST_ID.encode() + b": "
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _CLOSE = b"Connection: close\r\n"
-_LINGERING = 2, 0.005
+_LINGERING = 1, 0.005
 """How many connections are read, and how often, of those that send on after they were refused."""
-_RECEIVING = 2, 0.001
+_RECEIVING = 1, 0.001
 """The same of those whose large bodies are read: up to 256 KiB a time each, which takes a fifth of a millisecond."""
 _CROWDED_SECONDS = 60.0
 """Between two log lines that say so."""

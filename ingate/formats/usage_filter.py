@@ -23,7 +23,7 @@ _BESIDE = re.compile(rb"(?:event|id|retry|):")
 """Lines that an event may have beside its data, comments among them."""
 _IS_NULL = re.compile(rb'"usage"[ \t]*+:[ \t]*+null')
 _COMMA = re.compile(rb"[ \t]*+(?:,[ \t]*+)?")
-_ENDS = (b"\n\n", b"\r\n\r\n")
+_EVENT_END = b"\n\n"
 
 
 class _Counted(Struct, gc=False):
@@ -53,9 +53,20 @@ class UsageFilter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Takes the next bytes of the body and returns what may pass now."""
+        passed = b""
+        if self._line or self._lines or self._passing:
+            end = chunk.find(_EVENT_END) + len(_EVENT_END)
+            if end < len(_EVENT_END):
+                return self._by_lines(chunk)
+            passed, chunk = self._by_lines(chunk[:end]), chunk[end:]
+        # Events in which the word does not stand pass as they are.
+        end = chunk.rfind(_EVENT_END) + len(_EVENT_END)
+        if end >= len(_EVENT_END) and chunk.find(_KEY, 0, end) < 0 and not (self._line or self._lines or self._passing):
+            passed, chunk = passed + chunk[:end], chunk[end:]
+        return passed + self._by_lines(chunk) if chunk else passed
+
+    def _by_lines(self, chunk: bytes) -> bytes:
         line = self._line
-        if _KEY not in chunk and chunk.endswith(_ENDS) and not (line or self._lines or self._passing):
-            return chunk
         lines = chunk.splitlines(keepends=True)
         passed: list[bytes] = []
         if self._passing and lines:

@@ -3,10 +3,10 @@
 An answer without a stage is relayed as it is, and nothing here is asked.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Protocol
 
+from ingate.pacing import paced
 from ingate.proxy.ports import Headers, UpstreamResponse
 
 AT_ONCE = 4096
@@ -56,20 +56,22 @@ class Staged(_Wrapper):
         """Returns the next piece that has passed, `b""` at the end, or raises an `UpstreamError`."""
         stage = self._stage
         while chunk := await self._response.read():
-            passed = stage.feed(chunk) if len(chunk) <= AT_ONCE else await self._in_turns(chunk)
+            passed = stage.feed(chunk) if len(chunk) <= AT_ONCE else await paced(_feeding(stage, chunk))
             if passed:
                 return passed
         return stage.finish()
 
-    async def _in_turns(self, chunk: bytes) -> bytes:
-        passed = []
-        for start in range(0, len(chunk), AT_ONCE):
-            passed.append(self._stage.feed(chunk[start : start + AT_ONCE]))
-            await asyncio.sleep(0)
-        return b"".join(passed)
-
     def take(self) -> None:
         """Returns None: the body is to be read."""
+
+
+def _feeding(stage: Stage, chunk: bytes) -> Generator[None, None, bytes]:
+    """Feeds a stage a large chunk, a piece at a time."""
+    passed = []
+    for start in range(0, len(chunk), AT_ONCE):
+        passed.append(stage.feed(chunk[start : start + AT_ONCE]))
+        yield
+    return b"".join(passed)
 
 
 class ReadAhead(_Wrapper):

@@ -1,6 +1,7 @@
 """Long work on an event loop lets others run."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -14,9 +15,11 @@ def work(pieces, log, name):
     return name
 
 
-async def test_others_run_between_the_pieces():
-    """One piece of all the work there is is done in a turn of the loop."""
+@pytest.mark.parametrize(("seconds", "pieces"), [(0.0004, 3), (0.002, 1)])
+async def test_others_run_between_the_pieces(monkeypatch, seconds, pieces):
+    """A millisecond of all the work there is is done in a turn of the loop, and always a piece."""
     log = []
+    monkeypatch.setattr(time, "perf_counter", lambda: len(log) * seconds)
     tasks = [asyncio.create_task(paced(work(20, log, name))) for name in "abc"]
     longest = before = 0
     while not all(task.done() for task in tasks):
@@ -25,7 +28,32 @@ async def test_others_run_between_the_pieces():
         before = len(log)
     assert [task.result() for task in tasks] == ["a", "b", "c"]
     assert sorted(log) == sorted("abc" * 20)
-    assert longest == 1
+    assert longest == pieces
+
+
+async def test_a_busy_loop_has_every_second_turn_for_itself(monkeypatch):
+    """Where others take longer than a piece may, the work waits for a while after each of its turns."""
+    log, slept = [], []
+    now = 0.0
+
+    async def sleep(seconds):
+        nonlocal now
+        slept.append(seconds)
+        now += 0.003  # what others take
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    def pieces():
+        nonlocal now
+        for _ in range(3):
+            now += 0.001
+            log.append("a")
+            yield
+
+    await paced(pieces())
+    assert log == ["a"] * 3
+    assert slept == [0, 0.001] * 3
 
 
 async def test_what_fails_or_is_cancelled_keeps_nobody_waiting():

@@ -19,7 +19,7 @@ from ingate.proxy.upstream.shares import Seat, Shares
 from ingate.proxy.upstream.tls import client_context
 
 _SEATS_REMEMBERED = 1024
-_TURNS = 4, 0.001
+_TURNS = 2, 0.001
 """How many connections are read, and how often, of those that had more than anybody took."""
 
 

@@ -1,6 +1,7 @@
 """Turns: a few at a time, in their order, each once."""
 
 import asyncio
+import time
 
 from ingate.net.turns import Turns
 
@@ -25,3 +26,19 @@ async def test_a_few_at_a_time(monkeypatch):
     turns.wait(lambda: went.append("again"))
     rounds.pop()()
     assert (went[-1], rounds) == ("again", [])
+
+
+async def test_a_loop_that_is_late_has_time_for_others(monkeypatch):
+    """Whoever waits goes on later by what the loop is late."""
+    loop = asyncio.get_running_loop()
+    delays, rounds, now = [], [], [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(loop, "call_later", lambda seconds, go_on: (delays.append(seconds), rounds.append(go_on)))
+    turns = Turns(1, 0.5)
+    for _ in range(3):
+        turns.wait(lambda: None)
+    now[0] = 0.5
+    rounds.pop()()
+    now[0] += 2.5
+    rounds.pop()()
+    assert delays == [0.5, 0.5, 2.5]

@@ -1,6 +1,8 @@
 """Bodies that pass through a stage on their way."""
 
 import asyncio
+import itertools
+import time
 
 import pytest
 
@@ -81,8 +83,10 @@ async def test_a_body_that_breaks_off_breaks_off():
         await staged.read()
 
 
-async def test_others_have_their_turn_while_much_passes():
+async def test_others_have_their_turn_while_much_passes(monkeypatch):
     """However much came at once, a stage is fed a little at a time."""
+    now = itertools.count()  # each piece takes longer than a turn
+    monkeypatch.setattr(time, "perf_counter", lambda: next(now))
     stage, turns, done = Upper(), 0, asyncio.Event()
 
     async def count():
