@@ -6,7 +6,7 @@ Knows SQLAlchemy; knows no table. Every rpc opens exactly one transaction, by `r
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from threading import Thread
 from typing import Any
 from weakref import WeakSet
@@ -14,7 +14,7 @@ from weakref import WeakSet
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.util import await_only
 
@@ -72,24 +72,31 @@ class Database:
         self.url = url
         parsed = db_url.parse(url)
         self.where, self.embedded = parsed.where, parsed.embedded
-        # One SQLite file has one writer. Waiting for it here is fair and costs no thread; inside SQLite it is neither.
-        self._writing = asyncio.Lock() if self.embedded else None
-        # The connection used last is the one that still has the pages, for as long as no other has written.
-        options: dict[str, Any] = (
-            {"pool_use_lifo": True} if self.embedded else {"pool_pre_ping": True, "max_overflow": 0}
-        )
-        # Errors are logged, and the values of a statement are what callers said.
-        self.engine = create_async_engine(
-            parsed.url, pool_size=pool_size, hide_parameters=True, connect_args=dict(parsed.arguments), **options
-        )
-        event.listen(self.engine.sync_engine, "handle_error", _without_details)
-        self._threads: WeakSet[Thread] = WeakSet()  # of connections to SQLite, one each
+        self._opened: WeakSet[Any] = WeakSet()  # connections to SQLite, as aiosqlite has them
+        self._threads: WeakSet[Thread] = WeakSet()  # of these, one each: a thread outlives its connection a little
         if self.embedded:
-            _tune_sqlite(self.engine.sync_engine)
-            event.listen(self.engine.sync_engine, "connect", self._connected)
-        writer = self.engine.execution_options(ingate_write=True)
+            # The connection used last is the one that still has the pages, for as long as no other has written.
+            self.engine = self._engine(parsed, pool_size=pool_size, pool_use_lifo=True)
+            # One SQLite file has one writer. Waiting for it here is fair and costs no thread; inside SQLite it is
+            # neither. It has its own connection, for statements keep the values that they were given last.
+            self._writing: asyncio.Lock | None = asyncio.Lock()
+            self._writer = self._engine(parsed, pool_size=1, max_overflow=0)
+        else:
+            self.engine = self._engine(parsed, pool_size=pool_size, pool_pre_ping=True, max_overflow=0)
+            self._writing = None
+            self._writer = self.engine
+        writer = self._writer.execution_options(ingate_write=True)
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._writers = async_sessionmaker(writer, expire_on_commit=False)
+
+    def _engine(self, parsed: db_url.DatabaseUrl, **options: Any) -> AsyncEngine:
+        # Errors are logged, and the values of a statement are what callers said.
+        engine = create_async_engine(parsed.url, hide_parameters=True, connect_args=dict(parsed.arguments), **options)
+        event.listen(engine.sync_engine, "handle_error", _without_details)
+        if self.embedded:
+            _tune_sqlite(engine.sync_engine)
+            event.listen(engine.sync_engine, "connect", self._connected)
+        return engine
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -113,10 +120,18 @@ class Database:
     async def aclose(self) -> None:
         """Closes every connection, and waits a moment for those whose user was cancelled: they answer to this loop."""
         await self.engine.dispose()
+        await self._writer.dispose()
         for thread in tuple(self._threads):
             await asyncio.to_thread(thread.join, _LAST_SECONDS)
 
+    async def shrink(self) -> None:
+        """Frees what connections to SQLite keep of the file: up to 2 MiB each, for as long as they are open."""
+        for connection in tuple(self._opened):
+            with suppress(ValueError):  # it has been closed
+                await connection.execute("PRAGMA shrink_memory")
+
     def _connected(self, connection: Any, _record: Any) -> None:
+        self._opened.add(connection.driver_connection)
         self._threads.add(connection.driver_connection._thread)
 
 

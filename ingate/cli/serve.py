@@ -25,6 +25,7 @@ from ingate.net.budget import BodyBudget
 
 if TYPE_CHECKING:
     from ingate.core import Core
+    from ingate.db import Database
     from ingate.rpc.server import RpcServer
     from rest_facade.app import Facade
     from rest_facade.http1 import Limits
@@ -104,7 +105,7 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         sys.stdout.flush()
         _settle_memory()
         core.release()
-        giving_back = asyncio.create_task(_give_back(facade.budget))
+        giving_back = asyncio.create_task(_give_back(facade.budget, core.database))
         await stopping.wait()
         giving_back.cancel()
         _log.info("draining", seconds=settings.shutdown_seconds)
@@ -148,13 +149,13 @@ async def _drain(core: "Core", grpc: "RpcServer", facade: "Facade", seconds: flo
     await refusing
 
 
-async def _give_back(budget: BodyBudget) -> None:
+async def _give_back(budget: BodyBudget, database: "Database") -> None:
     """Gives memory back to the system after each time in which much of it was taken, for ever."""
     trimmer = memory.Trimmer()
     while True:
         await asyncio.sleep(GIVE_BACK_SECONDS)
-        if budget.in_use < memory.MUCH:
-            trimmer.trim()
+        if budget.in_use < memory.MUCH and trimmer.trim():
+            await database.shrink()
 
 
 def _settle_memory() -> None:

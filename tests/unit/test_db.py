@@ -1,16 +1,18 @@
+import _sqlite3
 import asyncio
+import ctypes
 import itertools
 import sqlite3
 import subprocess
 import sys
 import threading
 import traceback
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import BigInteger, Column, MetaData, Table, insert, select, text, update
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ingate import db
@@ -323,3 +325,40 @@ async def test_what_postgresql_lacks_is_no_fault_of_ours(postgres_url, state, er
     async with database.read() as session:
         assert await session.scalar(text("SELECT 1")) == 1
     await database.aclose()
+
+
+def held_by_sqlite():
+    """Returns the bytes that SQLite holds in this process."""
+    library = ctypes.CDLL(_sqlite3.__file__)
+    library.sqlite3_memory_used.restype = ctypes.c_int64
+    return library.sqlite3_memory_used()
+
+
+async def test_memory_for_large_values_is_given_back(tmp_path):
+    """Statements keep the last values they were given, and connections the pages they have read."""
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    table = Table("large", MetaData(), Column("id", BigInteger, primary_key=True), Column("value", LargeBinary))
+    async with database.write() as session:
+        await (await session.connection()).run_sync(table.metadata.create_all)
+    before = held_by_sqlite()
+    large = bytes(2**21)
+
+    async def store(number):
+        async with database.write() as session:
+            await session.execute(insert(table).values(id=number, value=large))
+
+    async def read():
+        async with database.read() as session:
+            assert len((await session.execute(select(table))).all()) == 8
+
+    async with AsyncExitStack() as reading:
+        for number in range(8):
+            await store(number)
+            session = await reading.enter_async_context(database.read())
+            await session.scalar(text("SELECT 1"))
+    await asyncio.gather(*(read() for _ in range(8)))
+    assert held_by_sqlite() - before > 2 * len(large)
+    await database.shrink()
+    assert held_by_sqlite() - before < 2 * len(large)
+    await database.aclose()
+    await database.shrink()  # does nothing
