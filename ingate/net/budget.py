@@ -4,9 +4,14 @@ Bytes count from the first that is kept, for the caller's address until it is kn
 organisation. Knows no protocol, and holds no bodies.
 """
 
+from collections.abc import Callable
+
 from ingate.errors import RateLimited, Unavailable
 
 RETRY_SECONDS = 1.0
+_LARGE = 256 * 1024
+"""Bytes of a body from which on its age is known. Of those that do not all fit, the oldest do: if all were refused at
+the same time, none of them would ever be complete."""
 
 
 class BodyBudget:
@@ -15,7 +20,7 @@ class BodyBudget:
     `in_use` is what is held now, `peak` the most that was since somebody set it. Belongs to one event loop.
     """
 
-    __slots__ = ("_address", "_addresses", "_organisation", "_organisations", "_process", "in_use", "peak")
+    __slots__ = ("_address", "_addresses", "_large", "_organisation", "_organisations", "_process", "in_use", "peak")
 
     def __init__(
         self, process: int = 128 * 1024 * 1024, organisation: int = 64 * 1024 * 1024, address: int = 32 * 1024 * 1024
@@ -25,6 +30,7 @@ class BodyBudget:
         self._address = address
         self._addresses: dict[str, int] = {}
         self._organisations: dict[str, int] = {}
+        self._large: dict[Lease, None] = {}  # the oldest first
         self.in_use = 0
         self.peak = 0
 
@@ -32,6 +38,20 @@ class BodyBudget:
     def owners(self) -> int:
         """How many addresses and organisations hold bytes."""
         return len(self._addresses) + len(self._organisations)
+
+    def _make_room(self, lease: "Lease", size: int) -> bool:
+        """Has younger bodies give way to one that grows, the youngest first. Tells whether it fits then."""
+        if lease not in self._large:
+            return False
+        for other in reversed(tuple(self._large)):
+            if other is lease:
+                break
+            within = lease.fits(size)
+            if within or lease.shares(other):
+                other.give_way(_full if within else _too_many)
+            if lease.fits(size) and self.in_use + size <= self._process:
+                return True
+        return False
 
     def lease(self, address: str) -> "Lease":
         """Returns a lease without bytes, for a body from an address."""
@@ -45,7 +65,10 @@ class BodyBudget:
 
 
 class Lease:
-    """The share of one body. Whoever holds the body releases it; `held` are its bytes."""
+    """The share of one body. Whoever holds the body releases it; `held` are its bytes.
+
+    When a body does not fit, younger ones that are not complete give way to it.
+    """
 
     __slots__ = ("_accounts", "_bound", "_budget", "_owner", "held")
 
@@ -66,15 +89,29 @@ class Lease:
             return
         budget, accounts, owner = self._budget, self._accounts, self._owner
         owned = accounts.get(owner, 0) + size
-        if owned > self._bound:
-            raise _too_many()
         in_use = budget.in_use + size
-        if in_use > budget._process:
-            raise Unavailable("too many bytes of request bodies are under way", retry_after=RETRY_SECONDS)
+        if owned > self._bound or in_use > budget._process:
+            if not budget._make_room(self, size):
+                raise _too_many() if owned > self._bound else _full()
+            owned = accounts.get(owner, 0) + size
+            in_use = budget.in_use + size
         accounts[owner] = owned
         budget.in_use = in_use
         budget.peak = max(budget.peak, in_use)
         self.held += size
+        if self.held > _LARGE:
+            budget._large[self] = None
+
+    def fits(self, size: int) -> bool:
+        """Tells whether the owner may have so many bytes more."""
+        return self._accounts.get(self._owner, 0) + size <= self._bound
+
+    def shares(self, other: "Lease") -> bool:
+        """Tells whether both have the same owner."""
+        return self._accounts is other._accounts and self._owner == other._owner
+
+    def give_way(self, refusal: Callable[[], Exception]) -> None:
+        """Gives its bytes to an older body, and ends with a refusal, if it can."""
 
     def move(self, organisation: str) -> None:
         """Counts the bytes, and those to come, for an organisation. Raises RateLimited; the lease is then released."""
@@ -99,6 +136,7 @@ class Lease:
         if held:
             self.held = 0
             self._budget.in_use -= held
+            self._budget._large.pop(self, None)
             self._leave(held)
 
     def _leave(self, held: int) -> None:
@@ -108,6 +146,10 @@ class Lease:
             accounts[owner] = left
         else:
             del accounts[owner]
+
+
+def _full() -> Unavailable:
+    return Unavailable("too many bytes of request bodies are under way", retry_after=RETRY_SECONDS)
 
 
 def _too_many() -> RateLimited:

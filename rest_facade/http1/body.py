@@ -33,8 +33,8 @@ class Source(Protocol):
     def resume(self) -> None:
         """Reads on."""
 
-    def take_turns(self) -> None:
-        """Reads on when others who send much have been read."""
+    def take_turns(self, number: int | None) -> int:
+        """Reads on when others who send much, and have a lower number, have been read. Returns the number."""
 
     def continue_(self) -> None:
         """Tells the caller, if it waits for that, that the body is wanted."""
@@ -46,7 +46,7 @@ class Body(Lease):
     It is the lease of its own bytes, which count until `discard`. `asked` tells that somebody waits for it.
     """
 
-    __slots__ = ("_chunks", "_failure", "_kept", "_left", "_source", "_waiter", "asked", "complete", "size")
+    __slots__ = ("_chunks", "_failure", "_kept", "_left", "_number", "_source", "_waiter", "asked", "complete", "size")
 
     def __init__(self, source: Source, length: int, budget: BodyBudget, address: str, *, chunked: bool) -> None:
         super().__init__(budget, address)
@@ -57,6 +57,7 @@ class Body(Lease):
         # What makes the exception: one that was raised holds on to the frames it passed, and with them to all of this.
         self._failure: Callable[[], Exception] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._number: int | None = None  # among large bodies: who began first is read first, and so is complete
         self.asked = False
         self.size = 0
         self.complete = not length and not chunked
@@ -115,6 +116,10 @@ class Body(Lease):
             self.discard()
             self._wake()
 
+    def give_way(self, refusal: Callable[[], Exception]) -> None:
+        """Gives its bytes to an older body, and ends with a refusal, unless all of it has come."""
+        self.fail(refusal)
+
     def discard(self) -> None:
         """Lets go of what is kept."""
         self._kept = b""
@@ -123,7 +128,7 @@ class Body(Lease):
     def _arrived(self) -> None:
         if not self.complete and self.size > UNASKED:
             if self.asked:
-                self._source.take_turns()
+                self._number = self._source.take_turns(self._number)
             else:
                 self._source.pause()
         self._wake()

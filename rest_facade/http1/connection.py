@@ -372,10 +372,10 @@ class Connection(asyncio.Protocol):
             self._reading_paused = False
             self.transport.resume_reading()
 
-    def take_turns(self) -> None:
+    def take_turns(self, number: int | None) -> int:
         """Reads on in turn with others who send large bodies: not even all of them together fill a turn of the loop."""
         self.pause()
-        self._service.receiving.wait(self.resume)
+        return self._service.receiving.wait(self.resume, number)
 
     def continue_(self) -> None:
         """Tells a caller that waits for it that the body is wanted."""

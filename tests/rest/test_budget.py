@@ -130,6 +130,25 @@ async def test_the_process_has_a_bound(send, facade, budget):
     await holding(budget, 0)
 
 
+async def test_of_bodies_that_do_not_all_fit_the_oldest_is_completed(send, facade, budget, monkeypatch):
+    """The youngest is refused: were it each that grows, none would ever be complete."""
+    monkeypatch.setattr("ingate.net.budget._LARGE", KIB)
+    size = 190 * KIB
+    calls = []
+    for org in (b"one", b"two", b"three"):
+        calls.append(await send(facade, announced(PROXIED.replace(b"/x", b"/x?" + org), size), b"x" * (90 * KIB)))
+        await holding(budget, 90 * KIB * len(calls))
+    (oldest, writer), (older, _), (youngest, _) = calls
+    writer.write(b"x" * (size - 90 * KIB))
+    await writer.drain()
+    statuses = [await one_answer(reader) for reader in (oldest, youngest)]
+    assert [status for status, *_ in statuses] == [200, 503]
+    check(*statuses[1])
+    await holding(budget, 90 * KIB)
+    calls[1][1].write(b"x" * (size - 90 * KIB))
+    assert (await one_answer(older))[0] == 200
+
+
 async def test_what_waits_behind_a_request_counts(send, facade, budget, core):
     """Requests that are sent before their turn are bodies to be."""
     go_on = asyncio.Event()
@@ -267,14 +286,19 @@ async def test_a_crowded_process_refuses(send, serve):
 
 
 async def test_large_bodies_are_read_in_turns(send, serve, monkeypatch):
-    """Each waits for its turn after what is read at once."""
+    """Each waits for its turn after what is read at once, and keeps the number that it got first."""
 
     async def proxy(_request_id, _head, body, sink):
         await sink.respond(200, [], b"%d" % len(await body.read(32 * LIMIT, PATIENCE, "org")))
 
+    def wait(go_on, number=None):
+        numbers.append(number)
+        waiting.append(go_on)
+        return 7
+
     facade = await serve(proxy=proxy, calls=Calls(patience=PATIENCE))
-    waiting = []
-    monkeypatch.setattr(facade, "receiving", type("Held", (), {"wait": staticmethod(waiting.append)}))
+    waiting, numbers = [], []
+    monkeypatch.setattr(facade, "receiving", type("Held", (), {"wait": staticmethod(wait)}))
     size = 4096 * KIB
     reader, writer = await send(facade, announced(PROXIED, size), b"x" * (512 * KIB))
     writer.write(b"x" * (size - 512 * KIB))
@@ -288,6 +312,7 @@ async def test_large_bodies_are_read_in_turns(send, serve, monkeypatch):
             turns += 1
             waiting.pop()()
     assert turns >= 8
+    assert numbers == [None, *[7] * (turns - 1)]
     assert answer.result()[2] == b"%d" % size
     writer.close()
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.errors import DomainError, RateLimited, Unavailable
-from ingate.net.budget import BodyBudget
+from ingate.net.budget import BodyBudget, Lease
 
 PROCESS, ORGANISATION, ADDRESS = 100, 60, 30
 
@@ -74,6 +74,58 @@ def test_owners_without_bytes_are_forgotten(budget):
     for lease in leases * 2:
         lease.release()
     assert (budget.in_use, budget.owners) == (0, 0)
+
+
+class Yielding(Lease):
+    """A body that can be dropped until it is `complete`; `refusal` says why it was."""
+
+    complete = False
+    refusal = None
+
+    def give_way(self, refusal):
+        if not self.complete:
+            self.refusal = refusal()
+            self.release()
+
+
+@pytest.fixture
+def yielding(budget, monkeypatch):
+    """Returns a function that returns a body of an organisation, whose age is known from its second byte on."""
+    monkeypatch.setattr("ingate.net.budget._LARGE", 1)
+
+    def make(organisation, size):
+        lease = Yielding(budget, "")
+        lease.move(organisation)
+        lease.grow(size)
+        return lease
+
+    return make
+
+
+def test_younger_bodies_give_way(budget, yielding):
+    """The oldest is completed, the youngest goes first, and one that is complete stays."""
+    oldest, older, complete, youngest = (yielding(name, 24) for name in "abcd")
+    complete.complete = True
+    oldest.grow(26)
+    assert [isinstance(lease.refusal, Unavailable) for lease in (older, complete, youngest)] == [False, False, True]
+    with pytest.raises(Unavailable):
+        older.grow(30)  # what is older does not give way
+    oldest.grow(10)
+    assert isinstance(older.refusal, Unavailable)
+    assert (oldest.held, budget.in_use) == (60, 84)
+
+
+def test_nobody_gives_way_for_what_another_organisation_may_not_have(yielding):
+    """Who has all that its organisation may have takes it from its own younger bodies only."""
+    older, other, younger = yielding("a", 30), yielding("b", 30), yielding("a", 30)
+    with pytest.raises(RateLimited):
+        younger.grow(1)
+    older.grow(1)
+    assert other.refusal is None
+    assert isinstance(younger.refusal, RateLimited)
+    with pytest.raises(RateLimited):
+        older.grow(30)
+    assert (older.held, other.refusal) == (31, None)
 
 
 @given(

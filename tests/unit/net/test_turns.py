@@ -42,3 +42,22 @@ async def test_a_loop_that_is_late_has_time_for_others(monkeypatch):
     now[0] += 2.5
     rounds.pop()()
     assert delays == [0.5, 0.5, 2.5]
+
+
+async def test_who_began_earlier_goes_first(monkeypatch):
+    """However often it waits, so that it comes to its end."""
+    rounds, went = [], []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda _seconds, go_on: rounds.append(go_on))
+    turns = Turns(1, 0.1)
+    numbers = {}
+
+    def go_on(name):
+        went.append(name)
+        if went.count(name) < 3:
+            numbers[name] = turns.wait(lambda: go_on(name), numbers[name])
+
+    for name in "abc":
+        numbers[name] = turns.wait(lambda name=name: go_on(name))
+    while rounds:
+        rounds.pop()()
+    assert went == [*"aaabbbccc"]
