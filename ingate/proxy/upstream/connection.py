@@ -33,8 +33,9 @@ _SLICE = 256 * 1024  # a larger body is handed to the transport in views of this
 _TAKEN_AT_ONCE = 4096  # bytes for which a kernel has room on a connection where nothing waits
 _HIGH_WATER = 64 * 1024
 """Bytes of an answer that wait to be taken before no more is read."""
-_IDLE_AT_LEAST = 0.025
-"""Seconds. No provider closes for idleness what was used a shorter time ago: it has read the request then."""
+_IDLE_AT_LEAST = 0.005
+"""Seconds. No provider closes for idleness what was used a shorter time ago: it has read the request then. It is far
+below what providers wait for, since a busy loop sees an answer later than it was sent."""
 
 
 class Owner(Protocol):
