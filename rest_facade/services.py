@@ -7,7 +7,7 @@ from functools import cache
 
 from google.protobuf.descriptor import MethodDescriptor
 
-import gen.ingate
+from gen import ingate as generated
 
 
 @cache
@@ -25,7 +25,7 @@ def method(full_name: str) -> MethodDescriptor:
 
 
 def _methods() -> Iterator[MethodDescriptor]:
-    for module in pkgutil.walk_packages(gen.ingate.__path__, "gen.ingate."):
+    for module in pkgutil.walk_packages(generated.__path__, f"{generated.__name__}."):
         if module.name.endswith("_service_pb2"):
             file = importlib.import_module(module.name).DESCRIPTOR
             for service in file.services_by_name.values():

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-import gen.ingate
+from gen import ingate as generated
 from gen.ingate.options.v1 import options_pb2
 
 _SUFFIX = "_service_pb2"
@@ -72,7 +72,7 @@ def _rpc(service: ServiceDescriptor, method: MethodDescriptor) -> Rpc:
 def services() -> Mapping[str, Service]:
     """Returns the services by full name. The first call imports all generated service modules."""
     found: dict[str, Service] = {}
-    for module in pkgutil.walk_packages(gen.ingate.__path__, "gen.ingate."):
+    for module in pkgutil.walk_packages(generated.__path__, f"{generated.__name__}."):
         if not module.name.endswith(_SUFFIX):
             continue
         descriptor = importlib.import_module(module.name).DESCRIPTOR

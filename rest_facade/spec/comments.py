@@ -6,9 +6,9 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-import gen
+from gen import ingate as generated
 
-DESCRIPTOR_SET = Path(gen.__file__).with_name("ingate.binpb")
+DESCRIPTOR_SET = Path(generated.__path__[0]).with_name("ingate.binpb")
 
 
 @cache

@@ -46,15 +46,14 @@ class Spawned:
 
 
 @contextmanager
-def demo_gateway(data_dir, *flags, env=None):
+def demo_gateway(data_dir, *flags, env=None, command=()):
     """Yields a `Spawned` that keeps its data in `data_dir`; `flags` go to `ingate serve`. Leaving kills it.
 
-    There is no example traffic unless a flag asks for it.
+    There is no example traffic unless a flag asks for it. `command` is what runs, that of this checkout by default.
     """
-    argv = ingate_argv(
-        "serve", "--demo", "--no-demo-traffic", "--port", "0", "--grpc-port", "0", "--data-dir", str(data_dir), *flags
-    )
-    with Child(argv, env=env) as child:
+    ports = ("--port", "0", "--grpc-port", "0")
+    arguments = ("serve", "--demo", "--no-demo-traffic", *ports, "--data-dir", str(data_dir), *flags)
+    with Child([*command, *arguments] if command else ingate_argv(*arguments), env=env) as child:
         ready = child.expect(r"is ready: (https?://\S+) \(gRPC (\S+)\)", timeout=60)
         key = child.expect(r"^ +key +(sk-ingate-\S+)$", timeout=60)
         yield Spawned(ready[1], ready[2], key[1], child)

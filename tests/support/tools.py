@@ -8,12 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 BUF = ROOT / ".venv-tools" / "bin" / "buf"
 
 
-def run(argv, *, path=(), cwd=ROOT, timeout=60.0):
+def run(argv, *, path=(), cwd=ROOT, env=None, timeout=60.0):
     """Runs a command to its end and returns its standard output.
 
-    path: directories to search before PATH. Raises AssertionError with all output when the command fails.
+    path: directories to search before PATH. env: laid over this process's environment, a None value removes a
+    variable. Raises AssertionError with all output when the command fails.
     """
-    environment = {**os.environ, "PATH": os.pathsep.join([*map(str, path), os.environ["PATH"]])}
+    merged = {**os.environ, "PATH": os.pathsep.join([*map(str, path), os.environ["PATH"]]), **(env or {})}
+    environment = {name: value for name, value in merged.items() if value is not None}
     command = [str(word) for word in argv]
     done = subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=timeout
