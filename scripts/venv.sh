@@ -10,11 +10,12 @@ if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
 fi
 if [ ! -x "$directory/bin/python" ]; then
     # Debian and Ubuntu ship the venv module without pip's bundle unless python3-venv is installed.
-    if ! "$PYTHON" -m venv "$directory" 2>/dev/null; then
+    if ! "$PYTHON" -m venv "$directory" >/dev/null 2>&1; then
         rm -rf "$directory"
         version=$("$PYTHON" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-            apt-get update -qq && apt-get install -y -qq "$version"
+            echo "Python lacks its venv module: installing $version." >&2
+            apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$version" >/dev/null
         else
             echo "Python lacks its venv module. Install it with: sudo apt-get install $version" >&2
             exit 1

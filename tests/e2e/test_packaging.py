@@ -1,15 +1,22 @@
-"""The package that `pip install .` makes: whole, alone under its name, and running where nothing else is."""
+"""What `pip install .` and a container build make: whole, alone under its name, and running where nothing else is."""
 
+import os
 import re
+import shutil
+import signal
+import sys
 import tarfile
 import zipfile
 from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 import pytest
 
 from scripts.one_package import relocated
+from tests.support.containerfile import command, copied, instructions, variables
 from tests.support.gateway import demo_gateway
+from tests.support.process import Child
 from tests.support.tools import ROOT, run
 from tests.support.wheels import OUTSIDE, foreign_wheel, install, pack, wheel
 
@@ -37,8 +44,8 @@ print(pathlib.Path(ingate.__file__).parents[1])
 
 def _files(*paths):
     """Names the files that git tracks or would."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths]
-    return {name for name in run(command).split() if (ROOT / name).is_file()}
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths])
+    return {name for name in listed.split() if (ROOT / name).is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +78,38 @@ def test_the_wheel_is_one_package(packed):
     assert f"ingate-{version('ingate')}.dist-info/METADATA" in names
 
 
-def test_the_checkout_builds_the_same_wheel(packed, tmp_path):
-    """What lies about in a checkout changes nothing: both wheels are alike to the byte."""
-    assert wheel(ROOT, tmp_path).read_bytes() == packed.wheel.read_bytes()
+def test_the_container_builds_the_same_wheel(packed, tmp_path):
+    """What the Containerfile copies of a checkout is enough, and the wheel is alike to the byte."""
+    for source, target in copied():
+        assert f"!{source.partition('/')[0]}" in (ROOT / ".dockerignore").read_text().splitlines()
+        (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copyfile
+        copy(ROOT / source, tmp_path / target)
+
+    assert wheel(tmp_path, tmp_path / "dist").read_bytes() == packed.wheel.read_bytes()
+
+
+def test_the_containerfile_is_good():
+    """Hadolint has nothing to say; the process has no rights, and gets the signal that ends the gateway in order."""
+    run(["hadolint", "Containerfile"], path=[Path(sys.executable).parent])
+    assert instructions("USER")[-1] != "root"
+    assert instructions("VOLUME") == [variables()["INGATE_DATA_DIR"]]
+    assert instructions("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_the_container_runs(place, tmp_path):
+    """Its command serves, its health check tells whether it does, and its signal ends it."""
+    settings = {"INGATE_DATA_DIR": str(tmp_path), "INGATE_PORT": "0", "INGATE_GRPC_PORT": "0"}
+    env = {**variables(), "PATH": f"{place.command.parent}:{os.environ['PATH']}", **settings, **OUTSIDE}
+    check = command("HEALTHCHECK")
+    with Child([*command("ENTRYPOINT"), *command("CMD")], env=env, cwd=tmp_path) as child:
+        env["INGATE_PORT"] = port = child.expect(r"is ready: http://127\.0\.0\.1:(\d+)", timeout=60)[1]
+        assert httpx.get(f"http://127.0.0.2:{port}/healthz").is_success, "a container is called by its other addresses"
+        run(check, env=env)
+        child.signal(signal.Signals[instructions("STOPSIGNAL")[0]])
+        assert child.wait(timeout=30) == 0
+    with pytest.raises(AssertionError, match="Connection refused"):
+        run(check, env=env)
 
 
 def test_its_modules_are_its_own(place):
@@ -106,10 +142,10 @@ def test_its_commands(place, tmp_path, module):
     for name, text in STRANGER.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    command = [place.python, "-m", "ingate"] if module else [place.command]
+    ingate = [place.python, "-m", "ingate"] if module else [place.command]
 
-    assert run([*command, "--version"], cwd=tmp_path, env=OUTSIDE).split()[-1] == version("ingate")
-    assert "ingate serve" in run([*command, "serve", "--help"], cwd=tmp_path, env=OUTSIDE)
+    assert run([*ingate, "--version"], cwd=tmp_path, env=OUTSIDE).split()[-1] == version("ingate")
+    assert "ingate serve" in run([*ingate, "serve", "--help"], cwd=tmp_path, env=OUTSIDE)
 
 
 @pytest.mark.parametrize(
