@@ -139,7 +139,7 @@ async def test_those_who_are_listed_reach_them(install):
     await site.call(UpdateOrgRequest(slug="no-more"), acme.owner)
     assert await routes(site, acme) == []
     changes = site.core.servicers["ingate.keys.v1.KeyService"]._changes
-    await eventually(lambda: changes.epoch > epoch, 1.0)
+    await eventually(lambda: changes.epoch > epoch)
 
 
 async def test_all_reach_them_when_the_setting_says_so(install):

@@ -16,6 +16,7 @@ from ingate import errors
 from ingate.rpc.services import rpcs
 from ingate.rpc.status import DETAILS_KEY, Failure, from_rpc_error
 from tests.support.chain import AS_GATEWAY, AS_KEY, TRANSPORTS, scripted, serving
+from tests.support.waiting import PATIENCE
 
 KEYS = "ingate.keys.v1.KeyService"
 GATEWAY = "ingate.gateway.v1.GatewayService"
@@ -187,9 +188,9 @@ async def test_cancellation_passes_and_cleans_up():
         async with serving(keys(behaviour)) as (channel, _):
             call = keys_grpc.KeyServiceStub(channel).GetKey(keys_pb.GetKeyRequest(key_id="k"), metadata=AS_KEY)
             waiting = asyncio.ensure_future(call)
-            await asyncio.wait_for(started.wait(), 10)
+            await asyncio.wait_for(started.wait(), PATIENCE)
             waiting.cancel()
-            await asyncio.wait_for(cleaned.wait(), 10)
+            await asyncio.wait_for(cleaned.wait(), PATIENCE)
             with pytest.raises(asyncio.CancelledError):
                 await waiting
     assert [line["code"] for line in lines if line["event"] == "rpc"] == ["CANCELLED"]
@@ -211,7 +212,7 @@ async def test_a_deadline_cancels_the_handler():
             await keys_grpc.KeyServiceStub(channel).GetKey(
                 keys_pb.GetKeyRequest(key_id="k"), metadata=AS_KEY, timeout=0.1
             )
-        await asyncio.wait_for(cleaned.wait(), 10)
+        await asyncio.wait_for(cleaned.wait(), PATIENCE)
     assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -263,7 +264,7 @@ async def test_a_stream_whose_client_leaves_is_closed_at_once():
         call = gateway_grpc.GatewayServiceStub(channel).Watch(gateway_pb.WatchRequest(), metadata=AS_GATEWAY)
         await call.read()
         call.cancel()
-        await asyncio.wait_for(cleaned.wait(), 10)
+        await asyncio.wait_for(cleaned.wait(), PATIENCE)
 
 
 async def test_the_access_log_has_one_line_and_no_payload():
@@ -324,9 +325,9 @@ async def test_what_fails_because_the_caller_left_is_cancelled(raised):
         async with serving(keys(behaviour)) as (channel, _):
             call = keys_grpc.KeyServiceStub(channel).GetKey(keys_pb.GetKeyRequest(key_id="k"), metadata=AS_KEY)
             waiting = asyncio.ensure_future(call)
-            await asyncio.wait_for(started.wait(), 10)
+            await asyncio.wait_for(started.wait(), PATIENCE)
             waiting.cancel()
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), PATIENCE)
             with pytest.raises(asyncio.CancelledError):
                 await waiting
     assert [(line["code"], line["log_level"]) for line in lines] == [("CANCELLED", "info")]

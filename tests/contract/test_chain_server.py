@@ -16,7 +16,7 @@ from ingate.rpc.door import Door
 from ingate.rpc.server import start
 from ingate.rpc.services import rpcs
 from tests.support.chain import AS_KEY, answering, call, scripted, serving
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 KEYS = "ingate.keys.v1.KeyService"
 GET = rpcs()[f"/{KEYS}/GetKey"]
@@ -128,7 +128,7 @@ async def test_stopping_lets_running_calls_end():
     slow = Slow()
     async with serving({KEYS: scripted(KEYS, ListKeys=slow.list_keys)}) as (channel, server):
         running = asyncio.create_task(call(channel, LIST, metadata=AS_KEY))
-        await asyncio.wait_for(slow.entered.wait(), 10)
+        await asyncio.wait_for(slow.entered.wait(), PATIENCE)
         stopping = asyncio.create_task(server.stop(10))
 
         async def refused():
@@ -137,8 +137,8 @@ async def test_stopping_lets_running_calls_end():
 
         await eventually(refused)
         slow.release.set()
-        assert await asyncio.wait_for(running, 10) is grpc.StatusCode.OK
-        await asyncio.wait_for(stopping, 10)
+        assert await asyncio.wait_for(running, PATIENCE) is grpc.StatusCode.OK
+        await asyncio.wait_for(stopping, PATIENCE)
 
 
 async def test_stopping_cancels_what_outlives_its_grace():
@@ -146,10 +146,10 @@ async def test_stopping_cancels_what_outlives_its_grace():
     slow = Slow()
     async with serving({KEYS: scripted(KEYS, ListKeys=slow.list_keys)}) as (channel, server):
         running = asyncio.create_task(call(channel, LIST, metadata=AS_KEY))
-        await asyncio.wait_for(slow.entered.wait(), 10)
-        await asyncio.wait_for(server.stop(0.05), 10)
-        assert await asyncio.wait_for(running, 10) is not grpc.StatusCode.OK
-        await asyncio.wait_for(slow.ended.wait(), 10)
+        await asyncio.wait_for(slow.entered.wait(), PATIENCE)
+        await asyncio.wait_for(server.stop(0.05), PATIENCE)
+        assert await asyncio.wait_for(running, PATIENCE) is not grpc.StatusCode.OK
+        await asyncio.wait_for(slow.ended.wait(), PATIENCE)
 
 
 async def test_a_channel_finds_a_server_that_comes_back(tmp_path):

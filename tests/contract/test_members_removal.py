@@ -73,7 +73,7 @@ async def test_the_keys_of_who_is_removed_die(site, fields):
         except Unauthenticated:
             return True
 
-    await eventually(forgotten, 1.0)
+    await eventually(forgotten)
     said = (await entry(site, org, "user.remove")).metadata
     assert (said["keys"], said["keys_revoked"], own.id in said["keys_revoked_ids"]) == ("revoke", "5", True)
 
@@ -140,7 +140,7 @@ async def test_a_lowered_role_narrows_the_keys(site):
     async def narrowed():
         return not (await grants.grant(ids.secret_hash(wide.secret))).may_proxy
 
-    await eventually(narrowed, 1.0)
+    await eventually(narrowed)
     assert list((await site.call(GetKeyRequest(key_id=wide.id), org.owner)).key.scopes) == [SCOPE_READ]
 
 

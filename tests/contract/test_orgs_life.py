@@ -117,7 +117,7 @@ async def test_a_deleted_organisations_key_proxies_no_more(site):
         except Unauthenticated:
             return True
 
-    await eventually(forgotten, 1.0)
+    await eventually(forgotten)
 
 
 async def test_people_without_an_organisation_go_on(site):

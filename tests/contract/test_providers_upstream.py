@@ -14,6 +14,7 @@ from ingate.vault import KEY_BYTES, Vault
 from tests.support.ports import free_port
 from tests.support.tenants import refusal
 from tests.support.upstream import ScriptedUpstream, accept_only, garbage, stall, status
+from tests.support.waiting import PATIENCE
 
 core_settings = {
     "allow_private_upstreams": "yes",
@@ -113,7 +114,7 @@ async def test_a_try_holds_no_transaction(grpc_stub, tenant, core):
         await create(grpc_stub, tenant, base_url=up.url, timeout_ms=60_000)
         calls = [asyncio.ensure_future(try_out(grpc_stub, tenant)) for _ in range(8)]
         await up.wait_connections(8)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert (await create(grpc_stub, tenant, "other")).name == "other"
         for call in calls:
             call.cancel()

@@ -140,7 +140,7 @@ async def test_a_database_that_went_away_is_unavailable_and_comes_back(migrated_
                 assert failure.retry_after > 0
             await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         assert (await AuthServiceStub(core.channel).Me(MeRequest(), metadata=tenant.owner)).org.id == tenant.org_id
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             async for news in GatewayServiceStub(core.channel).Watch(WatchRequest(), metadata=tenant.via[:1]):
                 if tenant.org_id in news.org_ids:
                     break

@@ -6,7 +6,7 @@ from contextlib import suppress
 from tests.rest.raw import parse
 from tests.support.outside import compiled
 from tests.support.process import Child, ingate_argv
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 SOFT, HARD = 128, 320
 LIMITED = ["/bin/sh", "-c", f'ulimit -Sn {SOFT}; ulimit -Hn {HARD}; exec "$@"', "sh"]
@@ -28,7 +28,7 @@ async def test_callers_beyond_the_bound(tmp_path):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(GET)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     return parse(await reader.read())
             finally:
                 writer.close()

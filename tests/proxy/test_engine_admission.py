@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.gateway import gateway
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -169,7 +170,7 @@ async def test_a_key_stops_the_moment_it_is_revoked(gw, org):
         listed = (await org.admin.get("/api/v1/keys")).json()["items"]
         [mine] = [it for it in listed if it["name"] == "another"]
         await org.admin.delete(f"/api/v1/keys/{mine['id']}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (await client.post(CHAT, json=ASK)).status_code != 401:
                 pass
 
@@ -206,7 +207,7 @@ async def test_a_path_that_could_be_read_in_two_ways(gw, org, up, target):
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = [f"GET {target} HTTP/1.1", "Host: gateway", f"X-Ingate-Key: {org.key}", "Connection: close", "", ""]
     writer.write("\r\n".join(lines).encode())
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
 
     assert b" 400 " in answer.splitlines()[0]

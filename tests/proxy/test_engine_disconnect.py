@@ -22,7 +22,7 @@ from tests.support.upstream import (
     send,
     stall,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,7 +69,7 @@ async def caller(org, body=ASK, length=None):
 async def leave_after_the_first_event(org):
     """Reads up to the first event and leaves."""
     async with caller(org) as reader:
-        await asyncio.wait_for(reader.readuntil(event(DELTA)), 5)
+        await asyncio.wait_for(reader.readuntil(event(DELTA)), PATIENCE)
 
 
 def pool_of(gw):
@@ -114,7 +114,7 @@ async def test_a_caller_that_leaves_before_the_head(draining, up):
     async with caller(org):
         await up.wait_for(1)
         assert pool_of(draining).in_use == 1
-    await up.wait_closed_connections(timeout=5)
+    await up.wait_closed_connections()
 
     assert pool_of(draining).in_use == 0
     assert_left(await org.last())
@@ -169,7 +169,7 @@ async def test_draining_has_an_end(draining, up, endless):
     org = await joined(draining, up)
 
     await leave_after_the_first_event(org)
-    await up.wait_closed_connections(timeout=5)
+    await up.wait_closed_connections()
 
     entry = await org.last()
     assert_left(entry)
@@ -182,7 +182,7 @@ async def test_cancel_stops_a_stream(cancelling, up):
     org = await joined(cancelling, up)
 
     await leave_after_the_first_event(org)
-    await up.wait_closed_connections(timeout=5)
+    await up.wait_closed_connections()
 
     entry = await org.last()
     assert_left(entry)
@@ -198,8 +198,8 @@ async def test_cancel_stops_a_provider_that_is_silent(cancelling, up, steps):
     async with caller(org) as reader:
         await up.wait_for(1)
         if len(steps) > 1:
-            await asyncio.wait_for(reader.readuntil(event(DELTA)), 5)
-    await up.wait_closed_connections(timeout=5)
+            await asyncio.wait_for(reader.readuntil(event(DELTA)), PATIENCE)
+    await up.wait_closed_connections()
 
     assert_left(await org.last())
 
@@ -224,10 +224,10 @@ async def test_cancel_leaves_callers_who_stay_alone(cancelling, up):
     org = await joined(cancelling, up)
 
     async with caller(org) as reader:
-        await asyncio.wait_for(reader.readuntil(event(DELTA)), 5)
+        await asyncio.wait_for(reader.readuntil(event(DELTA)), PATIENCE)
         await asyncio.sleep(0.6)
         go.set()
-        await asyncio.wait_for(reader.readuntil(event("[DONE]")), 5)
+        await asyncio.wait_for(reader.readuntil(event("[DONE]")), PATIENCE)
         entry = await org.last()
 
     assert (entry["status_code"], entry["level"], entry["total_tokens"]) == (200, "info", 16)

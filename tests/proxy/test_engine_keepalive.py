@@ -2,6 +2,7 @@ import asyncio
 
 from tests.support.gateway import gateway
 from tests.support.upstream import JSON, ScriptedUpstream, respond
+from tests.support.waiting import PATIENCE
 
 
 async def test_a_connection_takes_one_proxied_request_after_another():
@@ -15,10 +16,10 @@ async def test_a_connection_takes_one_proxied_request_after_another():
                 body = f'{{"model":"demo","stream":{stream},"messages":[{{"role":"user","content":"Hi"}}]}}'.encode()
                 head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: {org.key}\r\n"
                 writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-                answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+                answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
                 assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
                 assert b"connection: close" not in answer.lower()
-                await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 10)
+                await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), PATIENCE)
         finally:
             writer.close()
             await writer.wait_closed()

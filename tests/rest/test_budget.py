@@ -272,7 +272,7 @@ async def test_a_crowded_process_refuses(send, serve):
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
             reader, writer = await send(facade)
-            answer = parse(await asyncio.wait_for(reader.read(), 10))
+            answer = parse(await asyncio.wait_for(reader.read(), 20))
             check(*answer)
             assert answer[0] == 503
             assert answer[1]["connection"] == "close"
@@ -281,7 +281,7 @@ async def test_a_crowded_process_refuses(send, serve):
 
     facade = await serve(limits=Limits(crowded=0, full=0))
     reader, _ = await send(facade)
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
 
 

@@ -12,6 +12,7 @@ from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
 from tests.rest.laws import check, lawful
 from tests.rest.raw import KEY, exchange, one_answer, parse
+from tests.support.waiting import PATIENCE
 
 GET = b"GET /api/v1/keys HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: sk-ingate-x\r\n"
 POST = GET.replace(b"GET", b"POST") + b"Content-Type: application/json\r\n"
@@ -265,7 +266,7 @@ async def test_a_client_that_does_not_read_is_dropped(serve):
     facade = await serve(proxy=pour, limits=Limits(stall=0.3))
     _, writer = await asyncio.open_connection("127.0.0.1", facade.port, limit=1024)
     writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-    await asyncio.wait_for(dropped.wait(), 10)
+    await asyncio.wait_for(dropped.wait(), PATIENCE)
     writer.close()
 
 
@@ -286,13 +287,13 @@ async def test_drain(core, serve):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         running = asyncio.create_task(client.get("/api/v1/keys"))
         await arrived.wait()
-        draining = asyncio.create_task(facade.drain(5))
-        assert await asyncio.wait_for(idle_reader.read(), 2) == b""
+        draining = asyncio.create_task(facade.drain(300))
+        assert await asyncio.wait_for(idle_reader.read(), PATIENCE) == b""
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", facade.port)
         go_on.set()
         response = await running
-        await asyncio.wait_for(draining, 2)
+        await asyncio.wait_for(draining, PATIENCE)
     idle_writer.close()
 
     lawful(response)
@@ -313,7 +314,7 @@ async def test_drain_does_not_wait_for_ever(core, serve):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
         running = asyncio.create_task(client.get("/api/v1/keys"))
         await arrived.wait()
-        await asyncio.wait_for(facade.drain(0.2), 5)
+        await asyncio.wait_for(facade.drain(0.2), PATIENCE)
         with pytest.raises(httpx.TransportError):
             await running
 

@@ -75,7 +75,7 @@ async def test_every_split(port, seed):
             await writer.drain()
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(send(), answers(reader, [body for _, body in chosen]))
     writer.close()
 
@@ -156,7 +156,7 @@ async def test_a_proxy_that_refuses_unread(serve):
     status, headers, _ = await one_answer(reader)
     assert (status, headers["connection"]) == (401, "close")
     writer.write_eof()
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
 
     reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)

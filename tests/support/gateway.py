@@ -28,7 +28,8 @@ from rest_facade.http1 import Limits
 from tests.support.process import Child, ingate_argv
 
 SIGNUPS_PER_ADDRESS = 9
-PATIENCE = 30.0
+PATIENCE = 60.0
+"""Seconds that a client waits for an answer: one that takes so long never comes."""
 _migrated = []
 
 

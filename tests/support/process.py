@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 from tests.support import proctree
 
+PATIENCE = 60.0
+"""Seconds in which a process does what it does at once, although the machine is busy with something else."""
 _KEPT_LINES = 20_000
 _LONGEST_LINE = 65_536
 _ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +97,7 @@ class Child:
         with self._changed:
             return "\n".join(line.text for line in self.lines)
 
-    def expect(self, pattern, timeout=10.0):
+    def expect(self, pattern, timeout=PATIENCE):
         """Blocks until a line of either stream matches the regex, and returns the match (`re.search`).
 
         Lines already printed count. Raises `LineNotSeen` after `timeout` seconds, or as soon as both streams ended.
@@ -116,11 +118,11 @@ class Child:
                 self._changed.wait(left)
         raise LineNotSeen(f"no line matches {pattern!r}; {self._ending()}")
 
-    async def expect_line(self, pattern, timeout=10.0):  # noqa: ASYNC109 - handed on to the blocking wait
+    async def expect_line(self, pattern, timeout=PATIENCE):  # noqa: ASYNC109 - handed on to the blocking wait
         """`expect` for a running event loop, which goes on serving meanwhile."""
         return await asyncio.to_thread(self.expect, pattern, timeout)
 
-    def wait(self, timeout=10.0):
+    def wait(self, timeout=PATIENCE):
         """Blocks until the child has exited and its output is complete; returns the exit code.
 
         Raises AssertionError after `timeout` seconds.
@@ -134,7 +136,7 @@ class Child:
             reader.join(max(0.0, deadline - time.monotonic()))
         return code
 
-    async def wait_exit(self, timeout=10.0):  # noqa: ASYNC109 - handed on to the blocking wait
+    async def wait_exit(self, timeout=PATIENCE):  # noqa: ASYNC109 - handed on to the blocking wait
         """`wait` for a running event loop."""
         return await asyncio.to_thread(self.wait, timeout)
 

@@ -7,11 +7,16 @@ import asyncio
 import inspect
 import time
 
+PATIENCE = 20.0
+"""Seconds after which what is due at once is a failure, although the machine is busy with something else.
+
+Shorter than the half minute after which a gateway sees by itself what it was not told.
+"""
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.1
 
 
-async def eventually(condition, timeout=5.0, what=None):  # noqa: ASYNC109 - the deadline is for the whole poll, and the message names it
+async def eventually(condition, timeout=PATIENCE, what=None):  # noqa: ASYNC109 - the deadline is for the whole poll, and the message names it
     """Calls `condition` (plain or async) until it returns something truthy, and returns that.
 
     An AssertionError inside the condition counts as "not yet". Pauses grow from 1 ms to 100 ms.

@@ -7,7 +7,7 @@ import structlog
 
 from ingate import supervision
 from ingate.supervision import OFTEN, Supervisor
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +135,6 @@ async def test_a_job_that_is_cancelled_ends(started):
 
 async def test_a_job_that_may_end_ends(supervisor, started):
     """Only where that was said."""
-    await asyncio.wait_for(started(dying(1, None), may_end=True), 5)
+    await asyncio.wait_for(started(dying(1, None), may_end=True), PATIENCE)
     assert supervisor.troubled() == ()
     assert supervisor.jobs == ()

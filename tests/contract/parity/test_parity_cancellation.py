@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from tests.support.transports import text
+from tests.support.waiting import PATIENCE
 
 _DETAILS = "Locally cancelled by application!"
 
@@ -40,14 +41,14 @@ async def test_cancelling_a_call_cancels_its_handler(connect):
     stuck = Stuck()
     async with connect(Ask=stuck.ask) as stub:
         call = stub.Ask(text(""))
-        await asyncio.wait_for(stuck.started.wait(), 5)
+        await asyncio.wait_for(stuck.started.wait(), PATIENCE)
         assert (call.cancel(), call.cancel()) == (True, False)
         assert (call.cancelled(), call.done()) == (True, True)
         assert (await call.code(), await call.details()) == (grpc.StatusCode.CANCELLED, _DETAILS)
         assert await call.initial_metadata() == await call.trailing_metadata() == grpc.aio.Metadata()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert await asyncio.wait_for(stuck.ended, 5) == (False, False)
+        assert await asyncio.wait_for(stuck.ended, PATIENCE) == (False, False)
 
 
 async def test_cancelling_the_awaiting_task_cancels_the_call(connect):
@@ -60,12 +61,12 @@ async def test_cancelling_the_awaiting_task_cancels_the_call(connect):
             await call
 
         task = asyncio.create_task(wait())
-        await asyncio.wait_for(stuck.started.wait(), 5)
+        await asyncio.wait_for(stuck.started.wait(), PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await call.code(), await call.details()) == (grpc.StatusCode.CANCELLED, _DETAILS)
-        await asyncio.wait_for(stuck.ended, 5)
+        await asyncio.wait_for(stuck.ended, PATIENCE)
 
 
 async def test_a_call_cancelled_before_it_began(connect):
@@ -95,13 +96,13 @@ async def test_cancelling_a_reading_task_cancels_the_stream(connect, style):
                 first.set()
 
         task = asyncio.create_task(consume())
-        await asyncio.wait_for(first.wait(), 5)
-        await asyncio.wait_for(stuck.started.wait(), 5)
+        await asyncio.wait_for(first.wait(), PATIENCE)
+        await asyncio.wait_for(stuck.started.wait(), PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert call.cancelled()
-        await asyncio.wait_for(stuck.ended, 5)
+        await asyncio.wait_for(stuck.ended, PATIENCE)
 
 
 async def test_a_cancelled_stream_raises_on_every_further_use(connect):
@@ -112,7 +113,7 @@ async def test_a_cancelled_stream_raises_on_every_further_use(connect):
         await call.write(text("x"))
         assert (await call.read()).value == "x"
         await call.done_writing()
-        await asyncio.wait_for(stuck.started.wait(), 5)
+        await asyncio.wait_for(stuck.started.wait(), PATIENCE)
         assert call.cancel()
         for _ in range(2):
             with pytest.raises(asyncio.CancelledError):
@@ -120,7 +121,7 @@ async def test_a_cancelled_stream_raises_on_every_further_use(connect):
         with pytest.raises(asyncio.InvalidStateError):
             await call.write(text(""))
         await call.done_writing()
-        await asyncio.wait_for(stuck.ended, 5)
+        await asyncio.wait_for(stuck.ended, PATIENCE)
 
 
 async def test_breaking_out_does_not_cancel_but_cancelling_does(connect):
@@ -130,10 +131,10 @@ async def test_breaking_out_does_not_cancel_but_cancelling_does(connect):
         call = stub.List(text("x"))
         async for _ in call:
             break
-        await asyncio.wait_for(stuck.started.wait(), 5)
+        await asyncio.wait_for(stuck.started.wait(), PATIENCE)
         assert not call.done()
         assert call.cancel()
-        await asyncio.wait_for(stuck.ended, 5)
+        await asyncio.wait_for(stuck.ended, PATIENCE)
 
 
 async def test_a_handler_may_finish_its_cleanup_after_cancellation(connect):
@@ -153,10 +154,10 @@ async def test_a_handler_may_finish_its_cleanup_after_cancellation(connect):
 
     async with connect(Chat=chat) as stub:
         call = stub.Chat()
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), PATIENCE)
         call.cancel()
         assert await call.code() is grpc.StatusCode.CANCELLED
-        assert await asyncio.wait_for(failed, 5)
+        assert await asyncio.wait_for(failed, PATIENCE)
 
 
 async def test_closing_the_channel_cancels_its_calls(connect):
@@ -164,10 +165,10 @@ async def test_closing_the_channel_cancels_its_calls(connect):
     stuck = Stuck()
     async with connect(Ask=stuck.ask) as stub:
         call = stub.Ask(text(""))
-        await asyncio.wait_for(stuck.started.wait(), 5)
+        await asyncio.wait_for(stuck.started.wait(), PATIENCE)
         await stub.channel.close()
         assert await call.code() is grpc.StatusCode.CANCELLED
-        await asyncio.wait_for(stuck.ended, 5)
+        await asyncio.wait_for(stuck.ended, PATIENCE)
         with pytest.raises(grpc.aio.UsageError):
             stub.Ask(text(""))
         assert stub.channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
@@ -184,7 +185,7 @@ async def test_closing_the_channel_with_grace_lets_calls_end(connect):
 
     async with connect(Ask=ask) as stub:
         call = stub.Ask(text("x"))
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), PATIENCE)
         closing = asyncio.create_task(stub.channel.close(grace=5))
         release.set()
         await closing

@@ -6,6 +6,7 @@ import contextvars
 import grpc
 
 from tests.support.transports import text
+from tests.support.waiting import PATIENCE
 
 _variable = contextvars.ContextVar("variable", default="unset")
 
@@ -106,7 +107,7 @@ async def test_done_callbacks_of_the_server_run_after_the_handler(connect):
 
     async with connect(Ask=ask) as stub:
         await stub.Ask(text(""))
-        assert await asyncio.wait_for(called, 5) == (True, True)
+        assert await asyncio.wait_for(called, PATIENCE) == (True, True)
 
 
 async def test_done_callbacks_of_the_client_run_at_the_end(connect):
@@ -120,7 +121,7 @@ async def test_done_callbacks_of_the_client_run_at_the_end(connect):
         for _ in range(2):
             called = asyncio.get_running_loop().create_future()
             call.add_done_callback(called.set_result)
-            assert await asyncio.wait_for(called, 5) is call
+            assert await asyncio.wait_for(called, PATIENCE) is call
             assert call.done()
 
 

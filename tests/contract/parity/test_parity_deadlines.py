@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from tests.support.transports import failure, text, values
+from tests.support.waiting import PATIENCE
 
 
 class Stuck:
@@ -48,7 +49,7 @@ async def test_a_call_past_its_deadline_fails_and_its_handler_is_cancelled(conne
         assert error.initial_metadata() == error.trailing_metadata() == grpc.aio.Metadata()
         assert (call.done(), call.cancelled(), call.time_remaining()) == (True, False, 0)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await asyncio.wait_for(stuck.cancelled.wait(), 5)
+        await asyncio.wait_for(stuck.cancelled.wait(), PATIENCE)
     assert 0 < stuck.remaining[0] < 0.3
     assert stuck.remaining[1] < 0.05
 
@@ -61,7 +62,7 @@ async def test_a_stream_past_its_deadline_fails_after_what_was_read(connect):
         assert (await call.read()).value == "x"
         error = await failure(call.read())
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await asyncio.wait_for(stuck.cancelled.wait(), 5)
+        await asyncio.wait_for(stuck.cancelled.wait(), PATIENCE)
 
 
 async def test_a_streaming_client_past_its_deadline_fails(connect):
@@ -71,7 +72,7 @@ async def test_a_streaming_client_past_its_deadline_fails(connect):
         call = stub.Collect(timeout=0.2)
         await call.write(text("x"))
         assert (await failure(call)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await asyncio.wait_for(stuck.cancelled.wait(), 5)
+        await asyncio.wait_for(stuck.cancelled.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

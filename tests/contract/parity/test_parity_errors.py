@@ -8,6 +8,7 @@ from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tests.support.transports import failure, text, values
+from tests.support.waiting import PATIENCE
 
 
 async def test_abort_carries_code_details_and_all_metadata(connect):
@@ -138,7 +139,7 @@ async def test_a_suppressed_abort_stands(connect, then):
     async with connect(Ask=ask) as stub:
         error = await failure(stub.Ask(text("")))
         # A client over a socket may hear of the abort before the handler does.
-        await asyncio.wait_for(caught.wait(), 5)
+        await asyncio.wait_for(caught.wait(), PATIENCE)
     assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "gone")
     assert seen == [(True, grpc.StatusCode.NOT_FOUND)]
 

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from tests.support.transports import failure, text, values
+from tests.support.waiting import PATIENCE
 
 _LIMIT = 100_000
 _FITS = text("x" * (_LIMIT - 4))  # a tag and three bytes of length
@@ -60,7 +61,7 @@ async def test_a_response_over_the_limit_is_refused_by_the_client(connect):
             error = await failure(awaitable)
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert "CLIENT: Received message larger than max (100001 vs. 100000)" in error.details()
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), PATIENCE)
 
 
 async def test_a_streamed_request_over_the_limit_ends_the_call(connect):
@@ -82,7 +83,7 @@ async def test_a_streamed_request_over_the_limit_ends_the_call(connect):
         error = await failure(stub.Collect(iter([text("a"), _TOO_LARGE, text("b")])))
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert error.details() == "SERVER: Received message larger than max (100001 vs. 100000)"
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), PATIENCE)
     assert read == [3]
 
 

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from tests.support.transports import failure, text, values
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 _CHUNK = text("x" * 65_536)
 _MANY = 2_000  # chunks, 128 MiB: far more than any buffer between two ends holds
@@ -100,7 +100,7 @@ async def test_a_stream_is_done_when_it_was_read(connect):
 
     async with connect(List=list_) as stub:
         call = stub.List(text(""))
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), PATIENCE)
         assert (await call.read()).value == "a"
         assert not call.done()
         assert (await call.read()).value == "b"
@@ -180,7 +180,7 @@ async def test_cancelling_a_slow_client_ends_a_waiting_producer(connect):
             break
         await _settled(lambda: sent)
         call.cancel()
-        await asyncio.wait_for(cleaned.wait(), 5)
+        await asyncio.wait_for(cleaned.wait(), PATIENCE)
 
 
 async def test_a_server_may_answer_before_it_read_everything(connect):
@@ -217,7 +217,7 @@ async def test_a_server_may_fail_before_it_read_everything(connect):
         release.set()
         assert (await failure(call)).code() is grpc.StatusCode.ABORTED
         with pytest.raises((asyncio.InvalidStateError, grpc.aio.AioRpcError)):
-            await asyncio.wait_for(writing, 5)
+            await asyncio.wait_for(writing, PATIENCE)
 
 
 async def test_a_client_iterator_that_raises_cancels_the_call(connect):
@@ -244,4 +244,4 @@ async def test_a_client_iterator_that_raises_cancels_the_call(connect):
         with pytest.raises(asyncio.CancelledError):
             await call
         assert await call.code() is grpc.StatusCode.CANCELLED
-        await asyncio.wait_for(cancelled.wait(), 5)
+        await asyncio.wait_for(cancelled.wait(), PATIENCE)

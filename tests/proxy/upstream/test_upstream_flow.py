@@ -6,7 +6,7 @@ import pytest
 from ingate.proxy.ports import ConnectionLost, FirstByteTimeout
 from tests.support.exchanges import OK, fetch, outbound, read_all
 from tests.support.scripted_server import answering, scripted
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 LARGE = bytes(range(256)) * 4096 * 8  # 8 MiB, more than the kernel buffers of both sides
@@ -194,7 +194,7 @@ async def test_cancellation_leaves_no_connection(pool, phase):
         assert pool.in_use == 0
         await eventually(lambda: pool.open == 0)
         if phase != "upload":
-            await asyncio.wait_for(closed.wait(), 5)
+            await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -213,7 +213,7 @@ async def test_cancellation_at_every_loop_turn(make_pool, kept):
             await asyncio.gather(task, return_exceptions=True)
             assert pool.in_use == 0
             await eventually(lambda current=pool: current.open == current.idle)
-            await asyncio.wait_for(pool.aclose(), 5)
+            await asyncio.wait_for(pool.aclose(), PATIENCE)
             assert not pool._lanes
 
 

@@ -9,7 +9,7 @@ from ingate.proxy.upstream.outward import Proxy, bypassed, proxy_for
 from tests.proxy.upstream.test_upstream_tls import AUTHORITY, server_context
 from tests.support.exchanges import OK, fetch
 from tests.support.scripted_server import answering, scripted
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 HTTP = Origin("http", "api.example", 80)
 HTTPS = Origin("https", "api.example", 443)
@@ -192,5 +192,5 @@ async def test_a_silent_proxy(make_pool):
         pool = make_pool(environ={"https_proxy": f"http://127.0.0.1:{proxy.origin.port}"})
         with pytest.raises(ConnectTimeout):
             await fetch(pool, HTTPS, connect=0.1)
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), PATIENCE)
         assert not pool._lanes

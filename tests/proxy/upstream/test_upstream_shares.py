@@ -9,7 +9,7 @@ from ingate.proxy.ports import NoRoom, ShareUsedUp
 from ingate.proxy.upstream import shares
 from tests.support.exchanges import OK, account, fetch, outbound
 from tests.support.scripted_server import answering, scripted
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n"
 
@@ -104,7 +104,7 @@ async def test_a_turn_comes_as_soon_as_another_call_ends(make_pool):
         await asyncio.sleep(0)
         while calls:
             await calls.pop().aclose()
-        done = await asyncio.wait_for(asyncio.gather(*waits), 5)
+        done = await asyncio.wait_for(asyncio.gather(*waits), PATIENCE)
         for [response] in done:
             await response.aclose()
         assert pool.in_use == 0
@@ -122,7 +122,7 @@ async def test_who_waits_holds_no_more_than_its_share(make_pool):
         await eventually(lambda: len(origin.waiting) == 3)
         for response in calls:
             await response.aclose()
-        [response] = await asyncio.wait_for(late, 5)
+        [response] = await asyncio.wait_for(late, PATIENCE)
         await response.aclose()
         for task in greedy:
             task.cancel()
@@ -185,7 +185,7 @@ async def test_who_waits_may_be_cancelled_at_any_moment(make_pool):
                     if not task.cancelled():
                         await task.result()[0].aclose()
                 else:
-                    [response] = await asyncio.wait_for(task, 5)
+                    [response] = await asyncio.wait_for(task, PATIENCE)
                     await response.aclose()
             assert (pool.in_use, len(share.waiting), share.free) == (0, 0, 1)
 

@@ -8,7 +8,7 @@ from ingate.proxy.ports import ConnectFailed, ConnectTimeout, Origin, Truncated
 from ingate.proxy.upstream import client_context
 from tests.support.exchanges import OK, fetch, outbound, read_all
 from tests.support.scripted_server import answering, scripted
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 AUTHORITY = trustme.CA()
 LARGE = bytes(range(256)) * 4096 * 8
@@ -115,7 +115,7 @@ async def test_a_stalled_handshake(pool):
     async with scripted(script) as server:
         with pytest.raises(ConnectTimeout):
             await fetch(pool, Origin("https", "localhost", server.origin.port), connect=0.1)
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), PATIENCE)
         assert (pool.open, pool.in_use) == (0, 0)
 
 

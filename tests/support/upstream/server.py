@@ -9,6 +9,7 @@ from functools import lru_cache
 from tests.support.upstream import vendors
 from tests.support.upstream.connection import Connection
 from tests.support.upstream.steps import Phase, compose, delay, respond
+from tests.support.waiting import PATIENCE
 
 _BACKLOG = 1024
 
@@ -117,16 +118,16 @@ class ScriptedUpstream:
         predicate = match if callable(match) else lambda request: request.path == match
         self._scripts.insert(0, [predicate, scenario, times])
 
-    async def wait_for(self, count, timeout=5.0):  # noqa: ASYNC109 - the message names it
+    async def wait_for(self, count, timeout=PATIENCE):  # noqa: ASYNC109 - the message names it
         """Waits until `count` requests have come in all and returns the recorded ones. Raises AssertionError."""
         await self._until(lambda: self.seen >= count, timeout, f"{count} requests come")
         return self.requests
 
-    async def wait_connections(self, count, timeout=5.0):  # noqa: ASYNC109 - the message names it
+    async def wait_connections(self, count, timeout=PATIENCE):  # noqa: ASYNC109 - the message names it
         """Waits until exactly `count` connections are open. Raises AssertionError."""
         await self._until(lambda: len(self._open) == count, timeout, f"{count} connections are open")
 
-    async def wait_closed_connections(self, timeout=5.0):  # noqa: ASYNC109 - the message names it
+    async def wait_closed_connections(self, timeout=PATIENCE):  # noqa: ASYNC109 - the message names it
         """Waits until no connection is open. Raises AssertionError."""
         await self.wait_connections(0, timeout)
 

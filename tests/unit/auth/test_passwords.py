@@ -34,9 +34,9 @@ async def test_an_unknown_account_takes_as_long(passwords):
     await passwords.verify(None, "warm up")
 
     async def took(known):
-        started = time.perf_counter()
+        started = time.process_time()
         await passwords.verify(known, "wrong")
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     known = min([await took(stored) for _ in range(5)])
     unknown = min([await took(None) for _ in range(5)])

@@ -6,7 +6,7 @@ from ingate import migrate
 from ingate.db import Database
 from ingate.identity import changes
 from ingate.identity.changes import Changes
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def following(database):
 async def heard(news, count):
     """Returns the next changes, without the words that there are none."""
     found = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(found) < count:
             if (word := await anext(news))[1]:
                 found.append(word)
@@ -76,7 +76,7 @@ async def test_who_listens_hears_at_once_where_the_count_stands(following, monke
     mine, theirs = following
     await announce(theirs, "a", "b")
     with mine.listen() as news:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await anext(news) == (2, "")
         await announce(theirs, "c")
         assert await heard(news, 1) == [(3, "c")]
@@ -88,7 +88,7 @@ async def test_silence_means_that_the_news_cannot_be_read(following, monkeypatch
     monkeypatch.setattr(changes, "POLL_SECONDS", 0.001)
     mine, _ = following
     with mine.listen() as news:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert [await anext(news) for _ in range(3)] == [(0, "")] * 3
         failures = asyncio.Semaphore(0)
 

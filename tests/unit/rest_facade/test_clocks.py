@@ -9,6 +9,7 @@ from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from rest_facade.failures import request_timeout
 from rest_facade.http1 import Connection, Heads, Limits
+from tests.support.waiting import PATIENCE
 
 
 class Wire:
@@ -73,14 +74,14 @@ async def test_an_idle_connection_ends_after_a_slow_reader_caught_up():
     connection, wire = connected(idle=0.05, stall=60.0)
     connection.pause_writing()
     connection.resume_writing()
-    await asyncio.wait_for(wire.ended.wait(), 5)
+    await asyncio.wait_for(wire.ended.wait(), PATIENCE)
 
 
 async def test_a_reader_that_never_catches_up_is_dropped():
     """Whatever else the connection waits for."""
     connection, wire = connected(idle=60.0, stall=0.05)
     connection.pause_writing()
-    await asyncio.wait_for(wire.ended.wait(), 5)
+    await asyncio.wait_for(wire.ended.wait(), PATIENCE)
     assert wire.written == b""
 
 
@@ -90,5 +91,5 @@ async def test_a_head_that_never_ends_is_refused(pieces):
     connection, wire = connected(idle=60.0, head_time=0.05)
     for piece in pieces:
         connection.data_received(piece)
-    await asyncio.wait_for(wire.ended.wait(), 5)
+    await asyncio.wait_for(wire.ended.wait(), PATIENCE)
     assert wire.written.startswith(request_timeout().reason.encode() + b"<eof>")

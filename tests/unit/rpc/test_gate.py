@@ -7,6 +7,7 @@ import pytest
 
 from ingate.errors import RateLimited
 from ingate.rpc.gate import Gate, Late
+from tests.support.waiting import PATIENCE
 
 LONG = 60.0
 SOON = 0.01
@@ -29,11 +30,11 @@ class Sender:
         return self
 
     async def begins(self):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self.begun.wait()
 
     async def refused(self):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises((RateLimited, Late)) as raised:
                 await self.task
         return type(raised.value)
@@ -119,7 +120,7 @@ async def test_every_newcomer_gets_its_turn():
     endless = [Sender(through, f"e{number}") for number in range(100)]
     newcomer = Sender(through, "n")
     newcomer.arrived.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await newcomer.task is newcomer
     await end(through, *endless)
 

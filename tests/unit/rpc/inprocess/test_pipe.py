@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.rpc.inprocess.pipe import WINDOW, Pipe
+from tests.support.waiting import PATIENCE
 
 
 @given(st.lists(st.integers(0, 3 * WINDOW), max_size=12), st.integers(1, 4))
@@ -50,7 +51,7 @@ async def test_empty_messages_are_bounded_too():
     assert 0 < written <= WINDOW // 5 + 1
     assert not task.done()
     pipe.sever()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE)
 
 
 async def test_a_second_reader_or_writer_is_refused():

@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ingate.rpc.inprocess import InProcessServer
 from tests.support.transports import SERVICE, TRANSPORTS, Stub, add_to_server, failure, text, values
+from tests.support.waiting import PATIENCE
 
 _connect = TRANSPORTS["inprocess"]
 
@@ -70,7 +71,7 @@ async def test_the_channel_is_ready_until_it_is_closed():
     assert channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
     change = asyncio.create_task(channel.wait_for_state_change(grpc.ChannelConnectivity.READY))
     await channel.close()
-    await asyncio.wait_for(change, 5)
+    await asyncio.wait_for(change, PATIENCE)
     await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
 
 
@@ -129,7 +130,7 @@ async def test_stopping_ends_calls_and_refuses_new_ones():
     termination = asyncio.create_task(server.wait_for_termination())
     await server.stop(None)
     assert endless.cleaned.is_set()
-    assert await asyncio.wait_for(termination, 5) is False
+    assert await asyncio.wait_for(termination, PATIENCE) is False
     assert (await failure(call.read())).code() is grpc.StatusCode.UNAVAILABLE
     assert (await failure(stub.Ask(text("")))).code() is grpc.StatusCode.UNAVAILABLE
     await server.stop(None)
@@ -248,7 +249,7 @@ async def test_a_dropped_stream_ends_its_producer(callback):
                 break
 
         await take_one()
-        await asyncio.wait_for(endless.cleaned.wait(), 5)
+        await asyncio.wait_for(endless.cleaned.wait(), PATIENCE)
 
 
 async def test_a_dropped_chat_ends_its_sender_too():
@@ -274,7 +275,7 @@ async def test_a_dropped_chat_ends_its_sender_too():
                 break
 
         await take_one()
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 async def test_a_dropped_unary_call_runs_on():
@@ -287,7 +288,7 @@ async def test_a_dropped_unary_call_runs_on():
 
     async with _connect(Ask=ask) as stub:
         stub.Ask(text("x")).add_done_callback(done.set_result)
-        assert (await (await asyncio.wait_for(done, 5))).value == "x"
+        assert (await (await asyncio.wait_for(done, PATIENCE))).value == "x"
 
 
 async def test_a_finished_call_leaves_nothing_behind():
