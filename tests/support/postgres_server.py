@@ -31,7 +31,7 @@ from typing import NamedTuple
 OLDEST_VERSION = 15
 """CREATE DATABASE … STRATEGY, which fast copies need, came with this one."""
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _STOP_SECONDS = 10.0
 _FIRST_HOLDER_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1
