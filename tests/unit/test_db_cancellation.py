@@ -5,6 +5,7 @@ import gc
 import logging
 import random
 import threading
+import time
 
 import pytest
 from sqlalchemy import text
@@ -34,6 +35,11 @@ async def write(database, writer):
     async with database.write() as session:
         for n in range(ROWS):
             await session.execute(text("INSERT INTO cancelled VALUES (:writer, :n)"), {"writer": writer, "n": n})
+
+
+def workers():
+    """Returns the threads of connections to files."""
+    return [thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name]
 
 
 async def others():
@@ -113,7 +119,6 @@ async def test_a_statement_on_a_server_is_broken_off(postgres_url):
 
 async def test_what_is_closed_has_no_thread_left(tmp_path):
     """Not even that of a connection whose user was cancelled in the moment of the end."""
-    before = threading.active_count()
     database = Database(f"sqlite:///{tmp_path}/x.db", pool_size=3)
     async with database.write() as session:
         await session.execute(text("CREATE TABLE cancelled (writer BIGINT, n BIGINT)"))
@@ -128,5 +133,16 @@ async def test_what_is_closed_has_no_thread_left(tmp_path):
     for reader in readers:
         reader.cancel()
     await database.aclose()
-    assert threading.active_count() == before
+    assert workers() == []
     await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def test_the_threads_of_closed_connections_are_waited_for(tmp_path, monkeypatch):
+    """However long the last of their work takes that nobody hears of, for they answer to this loop."""
+    monkeypatch.setattr("aiosqlite.core.LOG.debug", lambda said, *_: time.sleep(0.02 * said.startswith("operation")))
+    database = Database(f"sqlite:///{tmp_path}/x.db", pool_size=3)
+    async with database.read() as one, database.read() as other:
+        for session in (one, other):
+            await session.scalar(text("SELECT 1"))
+    await database.aclose()
+    assert workers() == []
