@@ -23,7 +23,7 @@ def planned(targets, path, model=None, *, named=None, headers=(), **fields):
     """Plans a request to a path with a model in its body, as the engine does."""
     body = msgspec.json.encode({"model": model, **fields} if model is not None else fields)
     format = detect(path)
-    named_in_body = read_call(format, path, body).model if format in JUDGED else at_once(naming_other(body, b""))
+    named_in_body = read_call(format, path, body).model if format in JUDGED else at_once(naming_other(body, b"", path))
     return plan(targets, format, path, named_in_body, headers=list(headers), named=named)
 
 
