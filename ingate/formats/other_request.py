@@ -1,7 +1,7 @@
 """Requests whose format is not read, and a provider's name before the models of any request.
 
-A model is looked for where the documents of providers put one. Nothing is refused: what is neither a form nor a JSON
-object names none. Knows no provider.
+A model is looked for where the documents of providers put one. Nothing is refused but forms of very many parts: what is
+neither a form nor a JSON object names none. Knows no provider.
 """
 
 import re
@@ -95,7 +95,8 @@ _encode = msgspec.json.Encoder().encode
 def naming_other(body: Whole, boundary: bytes, path: str) -> Steps[str | None]:
     """Returns the model that a form or a JSON body names; of a batch, the first model counts.
 
-    `boundary` is that of a form, empty where the body is none. `path` tells Ollama's endpoints from others.
+    `boundary` is that of a form, empty where the body is none. `path` tells Ollama's endpoints from others. Raises
+    MalformedBody for a form of too many parts.
     """
     if boundary:
         return last_value(body, (yield from finding(body, boundary, _FIELD, Budget(Pace()))))

@@ -190,7 +190,10 @@ def _reading(
 
 def _field(body: bytes | bytearray, boundary: bytes, budget: Budget) -> Steps[str | None]:
     """Returns the prompt of a form."""
-    spans = yield from finding(body, boundary, b"prompt", budget)
+    try:
+        spans = yield from finding(body, boundary, b"prompt", budget)
+    except MalformedBody:
+        return None
     if not spans:
         return None
     start, end = spans[-1]

@@ -37,10 +37,10 @@ async def asked_call(head: RequestHead, body: Whole) -> Call:
     """
     if head.compressed or (head.method != "POST" and (head.method, head.path) != DELETING):
         return Call(path_model(head.format, head.path) or named_model(head.path))
-    if head.format not in JUDGED:
-        in_path = named_model(head.path) if head.format is Format.OTHER else path_model(head.format, head.path)
-        return Call(in_path or await paced(naming_other(body, head.boundary, head.path)))
     try:
+        if head.format not in JUDGED:
+            in_path = named_model(head.path) if head.format is Format.OTHER else path_model(head.format, head.path)
+            return Call(in_path or await paced(naming_other(body, head.boundary, head.path)))
         if len(body) <= LARGE:
             return read_call(head.format, head.path, bytes(body))
         return await paced(reading_call(head.format, head.path, body))
@@ -53,9 +53,9 @@ async def unprefixed(head: RequestHead, body: Whole, plan: Plan) -> Body:
     model = plan.model
     if not body or head.compressed or model is None:
         return body
-    if head.format not in _AT_THE_TOP:
-        return await paced(taking_out(body, plan.target.name, head.boundary, head.path))
     try:
+        if head.format not in _AT_THE_TOP:
+            return await paced(taking_out(body, plan.target.name, head.boundary, head.path))
         if len(body) <= LARGE:
             return rewrite_model(bytes(body), model)
         return await paced(renaming(body, model))

@@ -275,6 +275,16 @@ async def test_headers_that_name_two_providers_are_refused(org, up):
             assert (answer.json()["details"][0]["field"], up.seen) == ("X-Ingate-Provider", before)
 
 
+async def test_a_form_of_too_many_parts(org, up):
+    """Is refused in the words of the path's API, and nothing of it is forwarded."""
+    before = up.seen
+    body = b"--x y\r\n\r\n\r\n" * 400_000 + b"--x y--\r\n"
+    answer = await org.http.post(FORM_PATHS[0], content=body, headers=FORM)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert "more than 1000 parts" in answer.json()["error"]["message"]
+    assert up.seen == before
+
+
 async def test_of_a_repeated_field_the_last_counts(org, up):
     """As of a repeated member: it routes, it is recorded, and each gets it."""
     twice = form(b"%b", file=b'a\r\n--x y\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b')

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.formats import LARGE, at_once, naming_other, taking_out, views
+from ingate.formats import LARGE, Format, MalformedBody, at_once, naming_other, read_prompt, taking_out, views
+from ingate.formats.multipart import MAX_PARTS
 
 BOUNDARY = b"b-0"
 
@@ -157,6 +158,18 @@ def test_forms_name_models_in_a_field(size, fields, model, after):
 
     assert named(body, boundary=BOUNDARY) == model
     assert taken(body, boundary=BOUNDARY) == expected
+
+
+@pytest.mark.parametrize("parts", [MAX_PARTS + 1, 400_000])
+def test_a_form_of_too_many_parts_is_refused(parts):
+    """Before the rest of them costs anything; so many are none that an API takes. One part fewer is read."""
+    empty = b"--b-0\r\n\r\n\r\n" * parts + b"--b-0--\r\n"
+    for steps in (naming_other(empty, BOUNDARY, "/"), taking_out(empty, "p", BOUNDARY, "/")):
+        with pytest.raises(MalformedBody, match="more than 1000 parts"):
+            at_once(steps)
+    most = form(*[("x", "")] * (MAX_PARTS - 1), ("model", "p/m"))
+    assert named(most, boundary=BOUNDARY) == "p/m"
+    assert read_prompt(Format.OPENAI_IMAGES, empty) is None
 
 
 def test_a_form_without_its_last_line():
