@@ -21,9 +21,8 @@ async def told(database: Database, settings: Settings, url: str) -> str:
     steps = [] if org is not None else [_sign_up(settings, url)]
     slug = org or ORG
     if not has_provider:
-        steps.append(
-            f"  add a provider      ingate providers add openai --type openai --org {slug}   (asks for the vendor's key)"
-        )
+        add = f"ingate providers add openai --type openai --org {slug}"
+        steps.append(f"  add a provider      {add}   (asks for the vendor's key)")
     steps.append(f"  make a key          ingate keys create mine --org {slug}   (the gateway's key, for X-Ingate-Key)")
     return "\n".join(("Next:", *steps, "  or try it without any of this: ingate serve --demo"))
 
