@@ -51,7 +51,7 @@ async def others():
 async def test_writers_that_are_cancelled_under_load(database, caplog, times):
     """At any moment, once or several times: all of a write is there or nothing, and the pool is as it was."""
     chance = random.Random(times)
-    pool = database.engine.pool
+    pool = database._writer.pool
     done = set()
     with caplog.at_level(logging.WARNING, "sqlalchemy"), caplog.at_level(logging.WARNING, "asyncio"):
         for turn in range(ROUNDS):
@@ -84,7 +84,7 @@ async def test_a_connection_is_used_on_after_a_cancellation(tmp_path):
         await session.execute(text("CREATE TABLE cancelled (writer BIGINT, n BIGINT)"))
         before = (await session.connection()).sync_connection.connection.driver_connection
     writing = asyncio.create_task(write(database, 1))
-    await eventually(lambda: database.engine.pool.checkedout() == 1)
+    await eventually(lambda: database._writer.pool.checkedout() == 1)
     writing.cancel()
     await asyncio.wait({writing})
     assert writing.cancelled()
