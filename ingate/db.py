@@ -24,6 +24,8 @@ from ingate.errors import DomainError, StorageFull, Unavailable
 
 RETRY_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
+_THREAD_SECONDS = 5.0
+"""How long the thread of a closed connection to SQLite may take to end: a checkpoint, on a busy machine."""
 PAGE_SIZE = 16_384
 """Bytes of a page of a new file. Exchanges fit in whole, which halves the file and the time that storing takes."""
 
@@ -135,7 +137,7 @@ class Database:
         await self.engine.dispose()
         await self._writer.dispose()
         for thread in tuple(self._threads):
-            await asyncio.to_thread(thread.join, LAST_SECONDS)
+            await asyncio.to_thread(thread.join, _THREAD_SECONDS)
 
     @asynccontextmanager
     async def _transaction(self, sessions: async_sessionmaker[Session]) -> AsyncIterator[AsyncSession]:
