@@ -19,11 +19,13 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.util import await_only
 
 from ingate import db_url
+from ingate.db_session import LAST_SECONDS, PATIENCE, Session
 from ingate.errors import DomainError, StorageFull, Unavailable
 
 RETRY_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
-_LAST_SECONDS = 1.0
+_THREAD_SECONDS = 5.0
+"""How long the thread of a closed connection to SQLite may take to end: a checkpoint, on a busy machine."""
 PAGE_SIZE = 16_384
 """Bytes of a page of a new file. Exchanges fit in whole, which halves the file and the time that storing takes."""
 
@@ -72,6 +74,8 @@ class Database:
         self.url = url
         parsed = db_url.parse(url)
         self.where, self.embedded = parsed.where, parsed.embedded
+        self._open = 0  # transactions
+        self._idle: asyncio.Event | None = None  # once somebody waits for the last of them
         self._opened: WeakSet[Any] = WeakSet()  # connections to SQLite, as aiosqlite has them
         self._threads: WeakSet[Thread] = WeakSet()  # of these, one each: a thread outlives its connection a little
         if self.embedded:
@@ -86,8 +90,12 @@ class Database:
             self._writing = None
             self._writer = self.engine
         writer = self._writer.execution_options(ingate_write=True)
-        self._readers = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._writers = async_sessionmaker(writer, expire_on_commit=False)
+        # A statement on a file runs in a thread, to its end in any case. A server is told to break one off.
+        info = {PATIENCE: LAST_SECONDS if self.embedded else 0.0}
+        self._readers = async_sessionmaker(
+            self.engine, class_=Session, expire_on_commit=False, autoflush=False, info=info
+        )
+        self._writers = async_sessionmaker(writer, class_=Session, expire_on_commit=False, info=info)
 
     def _engine(self, parsed: db_url.DatabaseUrl, **options: Any) -> AsyncEngine:
         # Errors are logged, and the values of a statement are what callers said.
@@ -104,7 +112,7 @@ class Database:
 
         Raises Unavailable when the database does not answer or cannot read.
         """
-        async with _transaction(self._readers) as session:
+        async with self._transaction(self._readers) as session:
             yield session
 
     @asynccontextmanager
@@ -114,15 +122,44 @@ class Database:
         Raises Unavailable when the database does not answer, and then it may or may not have committed, or cannot
         write; StorageFull when its disk is full. Both undo all of it.
         """
-        async with self._writing or nullcontext(), _transaction(self._writers) as session:
+        async with self._writing or nullcontext(), self._transaction(self._writers) as session:
             yield session
 
     async def aclose(self) -> None:
-        """Closes every connection, and waits a moment for those whose user was cancelled: they answer to this loop."""
+        """Closes every connection, and first waits a moment for those in use, whose users were cancelled.
+
+        The threads of connections to a file answer to this loop, and are waited for as well.
+        """
+        if self._open:
+            self._idle = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), LAST_SECONDS)
         await self.engine.dispose()
         await self._writer.dispose()
         for thread in tuple(self._threads):
-            await asyncio.to_thread(thread.join, _LAST_SECONDS)
+            await asyncio.to_thread(thread.join, _THREAD_SECONDS)
+
+    @asynccontextmanager
+    async def _transaction(self, sessions: async_sessionmaker[Session]) -> AsyncIterator[AsyncSession]:
+        """Yields a session in a transaction. Whoever is cancelled leaves when the connection is back in the pool."""
+        session = sessions()
+        self._open += 1
+        try:
+            try:
+                await _connect(session)
+                yield session
+                await session.commit()
+            finally:
+                await session.close()
+        except DBAPIError as error:
+            told = _told(error)
+            if told is None:
+                raise
+            raise told from error
+        finally:
+            self._open -= 1
+            if not self._open and self._idle is not None:
+                self._idle.set()
 
     async def shrink(self) -> None:
         """Frees what connections to SQLite keep of the file: up to 2 MiB each, for as long as they are open."""
@@ -133,19 +170,6 @@ class Database:
     def _connected(self, connection: Any, _record: Any) -> None:
         self._opened.add(connection.driver_connection)
         self._threads.add(connection.driver_connection._thread)
-
-
-@asynccontextmanager
-async def _transaction(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
-    try:
-        async with sessions() as session, session.begin():
-            await _connect(session)
-            yield session
-    except DBAPIError as error:
-        told = _told(error)
-        if told is None:
-            raise
-        raise told from error
 
 
 async def _connect(session: AsyncSession) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ingate.log_words import SENTENCES
+
 _RESET = "\x1b[0m"
 _COLOURS = {"good": "\x1b[32m", "bad": "\x1b[31m", "odd": "\x1b[33m", "faint": "\x1b[2m", "plain": ""}
 _LEVELS = {"debug": "faint", "info": "plain", "warning": "odd", "error": "bad", "critical": "bad"}
@@ -57,14 +59,27 @@ class TextRenderer:
 def _call(_name: str, level: str, fields: Mapping[str, Any]) -> tuple[Any, str, str]:
     status = fields["status"]
     tone = "good" if status < 400 and level == "info" else "odd" if 400 <= status < 500 else "bad"
-    asked, answered = fields["input_tokens"], fields["output_tokens"]
+    cached, reasoned = fields.get("cache_read_tokens"), fields.get("reasoning_tokens")
+    asked = _sum(fields["input_tokens"], cached, fields.get("cache_write_tokens"))
+    answered = _sum(fields["output_tokens"], reasoned)
     tokens = "" if asked is None and answered is None else f"{_count(asked)} > {_count(answered)} tokens"
     cost = "" if fields["cost_usd"] is None else f"${_rounded(fields['cost_usd'])}"
     words = (
         f"{_cell(fields['provider'], 10)}  {_cell(fields['model'], 24)}  {tokens:>22}  {cost:>11}"
         f"  {fields['ms']:>8.0f} ms  {_printable(fields['key'] or fields['key_id'])}"
     )
-    return status, tone, words + _trailing(error=fields.get("error"), left_out=fields.get("left_out"))
+    return (
+        status,
+        tone,
+        words
+        + _trailing(
+            cached=cached,
+            reasoning=reasoned,
+            error=fields.get("error"),
+            left_out=fields.get("left_out"),
+            id=fields.get("id"),
+        ),
+    )
 
 
 def _refused(_name: str, _level: str, fields: Mapping[str, Any]) -> tuple[Any, str, str]:
@@ -90,7 +105,8 @@ def _why(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _anything(name: str, level: str, fields: Mapping[str, Any]) -> tuple[Any, str, str]:
     shown = {key: value for key, value in fields.items() if key not in {"timestamp", "at"}}
-    return level, _LEVELS.get(level, "plain"), _printable(name.replace("_", " ")) + _trailing(**shown)
+    said = SENTENCES.get(name) or name.replace("_", " ")
+    return level, _LEVELS.get(level, "plain"), _printable(said) + _trailing(**shown)
 
 
 _LAYOUTS: dict[str, Callable[[str, str, Mapping[str, Any]], tuple[Any, str, str]]] = {
@@ -112,6 +128,11 @@ def _trailing(**pairs: Any) -> str:
 def _cell(value: Any, width: int) -> str:
     text = _printable(value)
     return f"{text:<{width}}" if len(text) <= width else text[: width - 1] + "…"
+
+
+def _sum(*counts: int | None) -> int | None:
+    stated = [count for count in counts if count is not None]
+    return sum(stated) if stated else None
 
 
 def _count(tokens: int | None) -> str:

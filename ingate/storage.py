@@ -115,7 +115,10 @@ async def open_database(settings: Settings, *, make: bool = True) -> AsyncIterat
 
 def _require_file(path: str) -> None:
     if not Path(path).exists():
-        raise Unavailable(f"there is no database {path} yet: the first start of the gateway makes it")
+        raise Unavailable(
+            f"there is no database {path} yet: `ingate serve` makes it, or `ingate orgs create SLUG EMAIL` with a first"
+            " organisation; one that is elsewhere is named with --data-dir or --database-url"
+        )
 
 
 def _embedded_url(settings: Settings, *, make: bool) -> str:

@@ -212,7 +212,7 @@ class Facade:
     def _told(self, error: Exception, connection: Connection, head: Head, request_id: str) -> Answer:
         """Returns the answer to a proxied request that failed, and notes it where it is not on record."""
         if isinstance(error, NoCredential):
-            page = welcome.page(head.method, head.path, head.fields().get("Accept", ""))
+            page = welcome.page(head.method, head.path, ", ".join(head.fields().getall("Accept", ())))
             if page is not None:
                 return page
         failure = failure_of(error, request_id, "proxy")

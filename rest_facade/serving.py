@@ -9,6 +9,7 @@ from functools import partial
 
 import grpc
 
+from ingate import vendor_keys
 from ingate.errors import Unauthenticated
 from ingate.proxy.ports import ClientGone
 from rest_facade import failures, query
@@ -117,7 +118,7 @@ class Serving:
         credentials = dialect.credentials(request.headers, pairs)
         # Before anything is read: who may not call neither fills the memory nor learns what a request looks like.
         if not credentials and not endpoint.rpc.public:
-            raise Unauthenticated("a credential is required")
+            raise Unauthenticated(vendor_keys.advice(vendor_keys.shown(request.headers)) or "a credential is required")
         metadata = [
             *credentials,
             *self._token,

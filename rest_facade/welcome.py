@@ -4,6 +4,7 @@ import base64
 import hashlib
 from importlib.metadata import version
 
+from rest_facade.accept import quality
 from rest_facade.dialects.base import Answer
 
 _STYLE = (
@@ -65,4 +66,11 @@ def page(method: str, path: str, accept: str) -> Answer | None:
     found = PAGES.get(path)
     if found is None or method not in {"GET", "HEAD"}:
         return None
-    return found if path != "/" or "text/html" in accept else None
+    return found if path != "/" or _wants_html(accept) else None
+
+
+def _wants_html(accept: str) -> bool:
+    """Tells whether a page is wanted more than an error in JSON; as much is enough where HTML is named."""
+    html, exact = quality(accept, "text/html")
+    json, _ = quality(accept, "application/json")
+    return html > json or (html == json and html > 0 and exact > 0)

@@ -33,13 +33,16 @@ async def existing(settings: Settings) -> AsyncIterator["Database"]:
 def as_owner(settings: Settings, org: str, call: Callable[[Any, Any], Awaitable[Any]]) -> Any:
     """Returns what `call` does, given a channel to the services and the metadata with which it is an owner's.
 
-    Domain failures of the services end the command with their sentence.
+    Domain failures of the services end the command with their sentence. Nothing is made where there is no such
+    organisation yet: Unavailable and NotFound say what to do.
     """
     from grpc.aio import AioRpcError
 
     from ingate.core import open_core
 
     async def run() -> Any:
+        async with existing(settings) as database:
+            await org_id(database, org)
         async with open_core(settings) as core, core.as_owner(org) as metadata:
             try:
                 return await call(core.channel, metadata)
@@ -59,8 +62,15 @@ async def org_id(database: "Database", slug: str) -> str:
     async with database.read() as db:
         found = await db.scalar(select(Org.id).where(Org.slug == slug))
     if found is None:
-        raise NotFound(f"there is no organisation {slug}")
+        others = "`ingate orgs list` shows those that there are, `ingate orgs create` makes one"
+        raise NotFound(f"there is no organisation {slug}: name one with --org; {others}")
     return found
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Returns when the question is answered with yes, or need not be asked; ends the command otherwise."""
+    if not yes:
+        click.confirm(question, abort=True)
 
 
 def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
@@ -80,6 +90,23 @@ def print_json(value: Any) -> None:
     import msgspec
 
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_field(name: str, value: Any) -> None:
+    """Prints a field of one thing: a line, or the lines of what is longer or nested below its name."""
+    import msgspec
+
+    if not isinstance(value, str):
+        text = msgspec.json.encode(value)
+        value = (msgspec.json.format(text, indent=2) if text[:1] in b"[{" else text).decode()
+    label = name.replace("_", " ")
+    lines = value.splitlines()
+    if len(lines) == 1:
+        click.echo(f"{label:<20}{_text(lines[0])}")
+        return
+    click.echo(label)
+    for line in lines:
+        click.echo(f"    {_text(line)}")
 
 
 def moment(micros: int | None) -> str | None:

@@ -21,7 +21,7 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 @click.group()
 def command() -> None:
-    """Create, list and revoke keys without a running gateway."""
+    """Create, list, rotate and revoke keys without a running gateway."""
 
 
 @command.command()
@@ -130,6 +130,27 @@ def state(expires: int | None, ended: int | None, now: int) -> str:
         return "revoked" if ends == ended else "expired"
     word = "active" if ended is None else "rotated"
     return word if ends is None else f"{word} until {moment(ends // clock.SECOND * clock.SECOND)}"
+
+
+@command.command()
+@click.argument("key_id")
+@org_option
+@click.option("--overlap-hours", type=click.IntRange(0, 168), help="How long the old key goes on working; 24 if unset.")
+@json_option
+@settings_options(only=DATABASE)
+def rotate(settings: Settings, key_id: str, org: str, overlap_hours: int | None, *, as_json: bool) -> None:
+    """Replace a key by a new one that may do the same, and print its secret, this once."""
+    from gen.ingate.keys.v1.key_service_pb2 import RotateKeyRequest
+    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
+
+    request = RotateKeyRequest(key_id=key_id, overlap_hours=overlap_hours)
+    answer = as_owner(settings, org, lambda channel, owner: KeyServiceStub(channel).RotateKey(request, metadata=owner))
+    if as_json:
+        until = answer.replaced_valid_until.ToJsonString()
+        shown = {"id": answer.description.id, "name": answer.description.name, "org": org, "key": answer.key}
+        print_json({**shown, "replaces": key_id, "replaced_valid_until": until})
+    else:
+        click.echo(answer.key)
 
 
 @command.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingate.cli.acting import existing, json_option, moment, org_id
+from ingate.cli.acting import existing, json_option, moment, org_id, print_field, print_json
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ AT_ONCE = 500
 
 @click.group()
 def command() -> None:
-    """List recorded calls, or show them as they come."""
+    """List recorded calls, show one with all that is known of it, or show them as they come."""
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,13 +43,47 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
 @_filters
 def list_calls(settings: Settings, limit: int, *, as_json: bool, **filters: Any) -> None:
-    """List the last calls, the newest below: time, status, provider, model, tokens, cost, milliseconds, key."""
+    """List the last calls, the newest below: time, status, provider, model, tokens, cost, milliseconds, key, id."""
 
     async def run() -> None:
         async with existing(settings) as database:
-            _print(await _calls(database, limit, **filters), as_json=as_json, dates=True)
+            _print(await _calls(database, limit, **filters), as_json=as_json, listed=True)
 
     asyncio.run(run())
+
+
+@command.command()
+@click.argument("request_id")
+@json_option
+@settings_options(only=DATABASE)
+def show(settings: Settings, request_id: str, *, as_json: bool) -> None:
+    """Show one call: what is known of it, attempts, texts, headers and bodies, as far as they are kept."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import undefer
+
+    from gen.ingate.exchanges.v1.exchange_service_pb2 import GetExchangeResponse
+    from ingate.errors import NotFound
+    from ingate.exchanges import messages
+    from ingate.exchanges.servicer import PAYLOAD
+    from ingate.exchanges.tables import Exchange
+    from rest_facade.style import SNAKE
+    from rest_facade.wire import Wire
+
+    async def run() -> GetExchangeResponse:
+        query = select(Exchange).where(Exchange.id == request_id).options(*(undefer(column) for column in PAYLOAD))
+        async with existing(settings) as database, database.read() as db:
+            stored = await db.scalar(query)
+        if stored is None:
+            raise NotFound(f"there is no call {request_id[:64]}: `ingate logs list` shows the ids of the last ones")
+        return GetExchangeResponse(exchange=messages.message(stored), payload=messages.payload(stored))
+
+    entry = Wire(SNAKE).valuer(GetExchangeResponse.DESCRIPTOR)(asyncio.run(run()))
+    if as_json:
+        print_json(entry)
+        return
+    for name, value in entry.items():
+        if value not in (None, "", [], {}):
+            print_field(name, value)
 
 
 @command.command()
@@ -108,18 +142,20 @@ async def _calls(
     return [described(call, names) for call in reversed(found)]
 
 
-def _print(calls: list[dict[str, Any]], *, as_json: bool, dates: bool = False) -> None:
-    """Prints a line a call: an object of JSON, or text."""
+def _print(calls: list[dict[str, Any]], *, as_json: bool, listed: bool = False) -> None:
+    """Prints a line a call: an object of JSON, or text; of a list, with its date and id."""
     import msgspec
 
     from ingate import clock
     from ingate.log_text import TextRenderer
 
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    render = TextRenderer(colours=colours, dates=dates)
+    render = TextRenderer(colours=colours, dates=listed)
     for call in calls:
         if as_json:
             at = moment(int(call.pop("at") * clock.SECOND))
             click.echo(msgspec.json.encode({"created_at": at, **call}))
         else:
-            click.echo(render(None, "", {"event": "call", "level": "error" if "error" in call else "info", **call}))
+            level = "error" if "error" in call else "info"
+            shown = {"id": call["request_id"]} if listed else {}
+            click.echo(render(None, "", {"event": "call", "level": level, **call, **shown}))

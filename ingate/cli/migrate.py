@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from ingate.cli.acting import confirmed
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 
@@ -17,11 +18,10 @@ def command(settings: Settings, target: str, *, yes: bool) -> None:
     from ingate.storage import open_database
 
     async def run() -> str | None:
-        async with open_database(settings) as database:
+        async with open_database(settings, make=target != "base") as database:
             if target == "base":
-                if not yes:
-                    everything = "organisations, accounts, keys, providers and logs"
-                    click.confirm(f"Delete all {everything} in {database.where}?", abort=True)
+                everything = "organisations, accounts, keys, providers and logs"
+                confirmed(f"Delete all {everything} in {database.where}?", yes=yes)
                 await migrate.downgrade(database, target)
             else:
                 await migrate.upgrade(database, target)

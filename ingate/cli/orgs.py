@@ -4,13 +4,13 @@ import asyncio
 
 import click
 
-from ingate.cli.acting import existing, json_option, moment, org_id, print_json, show
+from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, print_json, show
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 
 @click.group()
 def command() -> None:
-    """Create and list organisations and set their plans without a running gateway."""
+    """Create, list and remove organisations and set their plans without a running gateway."""
 
 
 @command.command("list")
@@ -94,3 +94,26 @@ def plan(settings: Settings, slug: str, plan: str, *, as_json: bool) -> None:
         print_json({"org": slug, "plan": plan})
     else:
         click.echo(f"{slug} is on plan {plan}")
+
+
+@command.command()
+@click.argument("slug")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@settings_options(only=DATABASE)
+def remove(settings: Settings, slug: str, *, yes: bool, as_json: bool) -> None:
+    """Remove an organisation with its keys, providers and logs. The accounts of its members stay."""
+    from gen.ingate.orgs.v1.org_service_pb2 import DeleteOrgRequest
+    from gen.ingate.orgs.v1.org_service_pb2_grpc import OrgServiceStub
+
+    async def found() -> str:
+        async with existing(settings) as database:
+            return await org_id(database, slug)
+
+    request = DeleteOrgRequest(org_id=asyncio.run(found()))
+    confirmed(f"Remove the organisation {slug} with its keys, providers and logs?", yes=yes)
+    as_owner(settings, slug, lambda channel, owner: OrgServiceStub(channel).DeleteOrg(request, metadata=owner))
+    if as_json:
+        print_json({"org": slug, "removed": True})
+    else:
+        click.echo(f"removed {slug}")

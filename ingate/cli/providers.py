@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ingate.cli.acting import as_owner, existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, org_option, print_json, show
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 TYPES = ("openai", "anthropic", "gemini", "azure-openai", "ollama", "openai-compatible", "http", "demo")
@@ -16,7 +16,7 @@ TYPES = ("openai", "anthropic", "gemini", "azure-openai", "ollama", "openai-comp
 
 @click.group()
 def command() -> None:
-    """Add, list and test the providers of organisations without a running gateway."""
+    """Add, change, remove, list and test the providers of organisations without a running gateway."""
 
 
 @command.command()
@@ -67,6 +67,82 @@ def add(
         print_json({**shown, "has_api_key": made.has_api_key})
     else:
         click.echo(f"added {made.name}: {made.base_url or 'inside the gateway'}")
+
+
+@command.command()
+@click.argument("name")
+@org_option
+@click.option("--base-url", help="Where it answers; that of the type if empty.")
+@click.option("--api-key", "ask", is_flag=True, help="Ask for another key, unseen.")
+@click.option("--api-key-stdin", is_flag=True, help="Read another key from standard input.")
+@click.option("--no-api-key", is_flag=True, help="Delete its key.")
+@click.option("--default/--no-default", "is_default", default=None, help="Make it the default, or not any more.")
+@click.option("--enable/--disable", "enabled", default=None, help="Send it calls, or none until it is enabled again.")
+@click.option("--timeout", type=click.FloatRange(0.001, 3600), help="Seconds until an answer begins at most.")
+@json_option
+@settings_options(only=DATABASE | {"demo"})
+def update(
+    settings: Settings,
+    name: str,
+    org: str,
+    base_url: str | None,
+    timeout: float | None,
+    *,
+    ask: bool,
+    api_key_stdin: bool,
+    no_api_key: bool,
+    is_default: bool | None,
+    enabled: bool | None,
+    as_json: bool,
+) -> None:
+    """Change what is stated of a provider; the rest stays. A key is deleted that would go to another address."""
+    from gen.ingate.providers.v1.provider_service_pb2 import UpdateProviderRequest
+    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
+
+    if ask + api_key_stdin + no_api_key > 1:
+        raise click.UsageError("state one of --api-key, --api-key-stdin and --no-api-key")
+    api_key = "" if no_api_key else sys.stdin.read().strip() if api_key_stdin else _asked() if ask else None
+    request = UpdateProviderRequest(
+        name=name,
+        base_url=base_url,
+        api_key=api_key,
+        is_default=is_default,
+        enabled=enabled,
+        timeout_ms=None if timeout is None else round(1000 * timeout),
+    )
+    if request == UpdateProviderRequest(name=name):
+        raise click.UsageError("state what is to change")
+    answer = as_owner(
+        settings, org, lambda channel, owner: ProviderServiceStub(channel).UpdateProvider(request, metadata=owner)
+    )
+    made = answer.provider
+    state = "enabled" if made.enabled else "disabled"
+    if as_json:
+        shown = {"name": made.name, "org": org, "base_url": made.base_url, "state": state}
+        print_json({**shown, "has_api_key": made.has_api_key, "is_default": made.is_default})
+    else:
+        key = "a key" if made.has_api_key else "no key"
+        click.echo(f"changed {made.name}: {made.base_url or 'inside the gateway'}, {state}, with {key}")
+
+
+@command.command()
+@click.argument("name")
+@org_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@settings_options(only=DATABASE)
+def remove(settings: Settings, name: str, org: str, *, yes: bool, as_json: bool) -> None:
+    """Remove a provider and its key; what was recorded of its calls stays."""
+    from gen.ingate.providers.v1.provider_service_pb2 import DeleteProviderRequest
+    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
+
+    confirmed(f"Remove the provider {name} of {org} and its key?", yes=yes)
+    request = DeleteProviderRequest(name=name)
+    as_owner(settings, org, lambda channel, owner: ProviderServiceStub(channel).DeleteProvider(request, metadata=owner))
+    if as_json:
+        print_json({"name": name, "org": org, "removed": True})
+    else:
+        click.echo(f"removed {name}")
 
 
 def _asked() -> str:
@@ -161,9 +237,9 @@ def discard_keys(settings: Settings, *, yes: bool) -> None:
         async with existing(settings) as database:
             key = find_master_key(settings.master_key, Path(settings.data_dir))
             lost = unreadable(await sealed(database), key)
-            if lost and not yes:
+            if lost:
                 names = ", ".join(sorted({row.name for row in lost}))
-                click.confirm(f"Delete {len(lost)} keys that cannot be opened, of {names}?", abort=True)
+                confirmed(f"Delete {len(lost)} keys that cannot be opened, of {names}?", yes=yes)
             discarded = await discard(database, key) if lost else []
         click.echo(f"{len(discarded)} keys deleted")
 

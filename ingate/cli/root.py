@@ -10,15 +10,15 @@ COMMANDS = {
     "config": "Print the effective settings, secrets masked.",
     "demo": "Delete the example traffic of `--demo`.",
     "doctor": "Check that everything the gateway needs is in order.",
-    "keys": "Create, list and revoke keys without a running gateway.",
-    "logs": "List recorded calls, or show them as they come.",
+    "keys": "Create, list, rotate and revoke keys without a running gateway.",
+    "logs": "List recorded calls, show one with all that is known of it, or show them as they come.",
     "migrate": "Bring the database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of the REST API.",
-    "orgs": "Create and list organisations and set their plans without a running gateway.",
-    "providers": "Add, list and test the providers of organisations without a running gateway.",
+    "orgs": "Create, list and remove organisations and set their plans without a running gateway.",
+    "providers": "Add, change, remove, list and test the providers of organisations without a running gateway.",
     "restore": "Put what a backup holds into a fresh data directory.",
     "serve": "Run the gateway.",
-    "users": "Create and list accounts and reset passwords without a running gateway.",
+    "users": "Create and list accounts, change roles, remove members and reset passwords without a running gateway.",
 }
 
 

@@ -61,7 +61,7 @@ def command(settings: Settings) -> None:
 async def serve(settings: Settings, stopping: "Stopping") -> None:
     """Runs everything and returns after the drain. A signal during the start cancels it."""
     stopping.listen()
-    from ingate.cli import demo, seeding
+    from ingate.cli import demo, first_steps, seeding
     from ingate.core import open_core
     from ingate.net import descriptors, server_tls
     from ingate.rpc import server as rpc_server
@@ -98,7 +98,10 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         url = f"{'https' if tls else 'http'}://{_shown(settings.host)}:{facade.port}"
         banner = f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})"
         # In one piece, so that no log line comes between its lines on a terminal.
-        click.echo(f"{banner}\n{demo.greeting(credentials, url)}" if settings.demo else banner)
+        steps = (
+            demo.greeting(credentials, url) if settings.demo else await first_steps.told(core.database, settings, url)
+        )
+        click.echo(f"{banner}\n{steps}" if steps else banner)
         if credentials is not None and settings.demo_traffic:
             filling = core.supervisor.start("demo.traffic", partial(seeding.seed, core, demo.ORG), may_end=True)
             stack.callback(filling.cancel)

@@ -17,6 +17,7 @@ from ingate import clock
 from ingate.exchanges.rows import SEED, SEEDED
 from ingate.formats import Format, detect
 from ingate.providers.demo import DemoTransport, Roster
+from ingate.providers.demo.failures import always
 from ingate.proxy.ports import Account, Origin, OutboundRequest, Truncated
 
 T = TypeVar("T")
@@ -117,6 +118,16 @@ _USES = (
     _Use("search", 3, "openai", "openai", "text-embedding-3-small", "/v1/embeddings", _index),
     _Use("summaries", 4, "gemini", "google", "gemini-2.5-flash", "/v1beta/models/{}:generateContent", _summary),
 )
+_WORDS = {
+    ("openai", 429): "Rate limit reached on tokens per min (TPM): Limit 30000, Used 29412, Requested 1174. Please try"
+    " again in 1.172s.",
+    ("openai", 500): "The server had an error while processing your request. Sorry about that!",
+    ("anthropic", 429): "This request would exceed your organization's rate limit of 30,000 input tokens per minute.",
+    ("anthropic", 500): "Internal server error",
+    ("gemini", 429): "You exceeded your current quota, please check your plan and billing details.",
+    ("gemini", 500): "An internal error has occurred. Please retry later.",
+}
+"""What providers say that fail, by provider and status."""
 _TROUBLES = (
     ("", 90),
     ("demo-429", 4),
@@ -201,7 +212,7 @@ async def _answer(record: ExchangeRecord, call: _Call, clients: DemoTransport, c
     if trouble == "timeout":
         return _fail(exchange, 504, "provider_timeout", 30_000.0, "first_byte_timeout")
     status, media_type, answered, cut = await _asked(clients, path, sent)
-    answered = _renamed(answered, asked, use.model)
+    answered = _worded(_renamed(answered, asked, use.model), use, status)
     first = chance.uniform(0.18, 0.9)
     exchange.latency_ms = round(1000 * (first + len(answered) / _BYTES_A_SECOND * chance.uniform(0.7, 1.4)), 3)
     exchange.ttft_ms = round(1000 * first, 3)
@@ -212,6 +223,7 @@ async def _answer(record: ExchangeRecord, call: _Call, clients: DemoTransport, c
     exchange.level = pb.LEVEL_INFO if status < 400 else pb.LEVEL_WARN if status < 500 else pb.LEVEL_ERROR
     if cut:
         exchange.level, exchange.error_code = pb.LEVEL_ERROR, "provider_error"
+        exchange.error_message = f"the provider {use.provider} failed: the answer ended before it was complete"
     elif trouble == "left":
         exchange.level, exchange.error_code, exchange.status_code = pb.LEVEL_WARN, "client_closed", 499
     payload.response_headers = msgspec.json.encode({"content-type": media_type})
@@ -224,6 +236,7 @@ async def _answer(record: ExchangeRecord, call: _Call, clients: DemoTransport, c
 
 def _fail(exchange: pb.Exchange, status: int, code: str, milliseconds: float, error: str) -> None:
     exchange.status_code, exchange.level, exchange.error_code = status, pb.LEVEL_ERROR, code
+    exchange.error_message = f"the provider {exchange.provider} did not answer in time"
     exchange.latency_ms = milliseconds
     exchange.attempts.add(provider=exchange.provider, error=error, latency_ms=milliseconds)
 
@@ -239,6 +252,12 @@ async def _asked(clients: DemoTransport, path: str, body: dict[str, Any]) -> tup
     except Truncated:
         cut = True
     return answer.status, answer.named[b"content-type"].decode(), b"".join(pieces), cut
+
+
+def _worded(answered: bytes, use: _Use, status: int) -> bytes:
+    """Returns an answer that failed in the words of the vendor whose it is said to be."""
+    words = _WORDS.get((use.provider, status))
+    return answered.replace(always(status, use.model).message.encode(), words.encode()) if words else answered
 
 
 def _renamed(text: bytes, asked: str, model: str) -> bytes:

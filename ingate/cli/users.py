@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ingate.cli.acting import existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, org_option, print_json, show
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 ROLES = ("viewer", "member", "admin", "owner")
@@ -13,7 +13,7 @@ ROLES = ("viewer", "member", "admin", "owner")
 
 @click.group()
 def command() -> None:
-    """Create and list accounts and reset passwords without a running gateway."""
+    """Create and list accounts, change roles, remove members and reset passwords without a running gateway."""
 
 
 @command.command()
@@ -71,6 +71,68 @@ def reset_password(settings: Settings, email: str, *, as_json: bool) -> None:
         print_json({"email": email, "password": password})
     else:
         click.echo(f"sign-in   {email} / {password}")
+
+
+@command.command()
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@org_option
+@json_option
+@settings_options(only=DATABASE)
+def role(settings: Settings, email: str, role: str, org: str, *, as_json: bool) -> None:
+    """Give a member another role in an organisation."""
+    from gen.ingate.access.v1.access_pb2 import Role
+    from gen.ingate.orgs.v1.member_service_pb2 import UpdateMemberRequest
+    from gen.ingate.orgs.v1.member_service_pb2_grpc import MemberServiceStub
+
+    of_org, user_id = asyncio.run(_member(settings, org, email))
+    request = UpdateMemberRequest(org_id=of_org, user_id=user_id, role=Role.Value(f"ROLE_{role.upper()}"))
+    as_owner(settings, org, lambda channel, owner: MemberServiceStub(channel).UpdateMember(request, metadata=owner))
+    if as_json:
+        print_json({"email": email, "org": org, "role": role})
+    else:
+        click.echo(f"{email} is {role} of {org}")
+
+
+@command.command()
+@click.argument("email")
+@org_option
+@click.option("--keep-keys", is_flag=True, help="Leave the keys that they made; they are revoked if not stated.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@settings_options(only=DATABASE)
+def remove(settings: Settings, email: str, org: str, *, keep_keys: bool, yes: bool, as_json: bool) -> None:
+    """Remove a member from an organisation, with the keys that they made. The account stays."""
+    from gen.ingate.orgs.v1.member_service_pb2 import REMOVED_KEYS_KEEP, REMOVED_KEYS_REVOKE, RemoveMemberRequest
+    from gen.ingate.orgs.v1.member_service_pb2_grpc import MemberServiceStub
+
+    of_org, user_id = asyncio.run(_member(settings, org, email))
+    confirmed(f"Remove {email} from {org}?", yes=yes)
+    keys = REMOVED_KEYS_KEEP if keep_keys else REMOVED_KEYS_REVOKE
+    request = RemoveMemberRequest(org_id=of_org, user_id=user_id, keys=keys)
+    as_owner(settings, org, lambda channel, owner: MemberServiceStub(channel).RemoveMember(request, metadata=owner))
+    if as_json:
+        print_json({"email": email, "org": org, "removed": True})
+    else:
+        click.echo(f"removed {email}")
+
+
+async def _member(settings: Settings, org: str, email: str) -> tuple[str, str]:
+    """Returns the ids of an organisation and of its member of an address. Raises NotFound."""
+    from sqlalchemy import select
+
+    from ingate.errors import NotFound
+    from ingate.identity.emails import email_key
+    from ingate.identity.tables import Member, User
+
+    async with existing(settings) as database:
+        of_org = await org_id(database, org)
+        joined = select(User.id).join(Member, Member.user_id == User.id)
+        async with database.read() as db:
+            user_id = await db.scalar(joined.where(Member.org_id == of_org, User.email_key == email_key(email)))
+    if user_id is None:
+        raise NotFound(f"{org} has no member {email}")
+    return of_org, user_id
 
 
 @command.command("list")

@@ -25,7 +25,8 @@ _log = structlog.get_logger(__name__)
 
 FIELDS = (
     *("id", "org_id", "key_id", "created_at", "level", "status_code", "provider", "model", "stream", "latency_ms"),
-    *("input_tokens", "output_tokens", "cost_pico", "error_code", "error_message"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
+    *("cost_pico", "error_code", "error_message"),
 )
 _fields: Callable[[Row], tuple] = itemgetter(*map(COLUMNS.index, FIELDS))  # type: ignore[type-arg]  # one of each column
 _level = itemgetter(COLUMNS.index("level"))
@@ -76,6 +77,9 @@ def described(call: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
         "stream": call["stream"],
         "input_tokens": call["input_tokens"],
         "output_tokens": call["output_tokens"],
+        "cache_read_tokens": call["cache_read_tokens"],
+        "cache_write_tokens": call["cache_write_tokens"],
+        "reasoning_tokens": call["reasoning_tokens"],
         "cost_usd": to_usd(call["cost_pico"]),
         "ms": round(call["latency_ms"], 3),
         **bad,

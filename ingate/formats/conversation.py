@@ -1,6 +1,6 @@
 """The messages of a request, as the formats of chats have them in common. Knows no particular format."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Raw, Struct
@@ -29,7 +29,13 @@ class Request(Struct, gc=False):
     messages: list[Message] | None = None
 
 
-REQUEST = Shape(Request)
+class Counted(Request, gc=False):
+    """The same with what stands before the messages."""
+
+    system: Content = Raw()
+
+
+REQUEST, COUNTED = Shape(Request), Shape(Counted)
 _A_MESSAGE, _A_REPLY = 16, 12
 """OpenAI's chat models put four tokens around each message, its role among them, and three before their own."""
 
@@ -54,7 +60,12 @@ def size(body: bytes) -> int | None:
     What else a message costs counts as 16 bytes, and 12 go before the answer. Images, audio, files and the definitions
     of tools are not counted.
     """
-    request = REQUEST.read(body)
+    request = COUNTED.read(body)
     if request is None or not request.messages:
         return None
-    return sum(size_of(message.content) + _A_MESSAGE for message in request.messages) + _A_REPLY
+    return around(size_of(message.content) for message in request.messages) + size_of(request.system)
+
+
+def around(sizes: Iterable[int]) -> int:
+    """Returns how many bytes messages of these sizes have with what stands around them."""
+    return sum(size + _A_MESSAGE for size in sizes) + _A_REPLY

@@ -2,7 +2,8 @@
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Content, joined, text_of
+from ingate.formats.content import Content, joined, size_of, text_of
+from ingate.formats.conversation import around
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -17,9 +18,10 @@ class _Embedding(Struct, gc=False):
     content: _Content
 
 
-class Request(Struct, gc=False):
+class Request(Struct, gc=False, rename={"system": "systemInstruction"}):
     """Contents to answer, or texts to embed."""
 
+    system: _Content | None = None
     contents: list[_Content] | None = None
     content: _Content | None = None
     requests: list[_Embedding] | None = None
@@ -96,6 +98,15 @@ def prompt(body: bytes) -> str | None:
         if content.role in (None, "", "user") and (said := text_of(content.parts)) is not None:
             return said
     return None
+
+
+def size(body: bytes) -> int | None:
+    """Returns how many bytes of UTF-8 the text of a request has, as `conversation.size` does."""
+    request = REQUEST.read(body)
+    if request is None or not request.contents:
+        return None
+    before = size_of(request.system.parts) if request.system else 0
+    return around(size_of(content.parts) for content in request.contents) + before
 
 
 def event(tally: Tally, data: bytes) -> bool:

@@ -6,7 +6,7 @@ Judges nothing: what is no form has no fields. Knows no wire format and no provi
 import re
 from collections.abc import Sequence
 
-from ingate.formats.malformed import TooLarge
+from ingate.formats.malformed import MalformedBody, TooLarge
 from ingate.formats.pace import Budget, Steps
 from ingate.formats.spliced import Span, Whole
 
@@ -14,6 +14,8 @@ MAX_BOUNDARY = 70
 """Characters of a boundary at most, by RFC 2046."""
 MAX_HEADERS = 8 * 1024
 """Bytes of the headers of a part at most. A part with more ends the search."""
+MAX_PARTS = 1000
+"""Parts of a form at most: each costs a step of its own, and no API takes as many."""
 MAX_VALUE = 4 * 256
 """Bytes of the longest value that is a name: 256 characters."""
 
@@ -50,8 +52,10 @@ def finding(body: Whole, boundary: bytes, name: bytes, budget: Budget) -> Steps[
     """Returns where the values of the field of this name lie, in order, in bounded pieces of work.
 
     A value that is not ended is none. Of a body that costs more than its budget, the values until then are found.
+    Raises MalformedBody for a form of too many parts.
     """
     found: list[Span] = []
+    parts = 0
     if not boundary:
         return found
     delimiter = b"\r\n--" + boundary
@@ -59,6 +63,9 @@ def finding(body: Whole, boundary: bytes, name: bytes, budget: Budget) -> Steps[
         # A body may begin with the first of them, without a line end before it.
         at = len(delimiter) - 2 if body.startswith(delimiter[2:]) else (yield from _behind(body, delimiter, 0, budget))
         while at >= 0 and (line_end := _LINE_END.match(body, at)) is not None:
+            parts += 1
+            if parts > MAX_PARTS:
+                raise MalformedBody(f"the form has more than {MAX_PARTS} parts")
             headers = line_end.end()
             # From the line end on, for a part may have no headers.
             blank = body.find(b"\r\n\r\n", headers - 2, headers + MAX_HEADERS)

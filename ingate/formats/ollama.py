@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from ingate.formats import conversation
-from ingate.formats.content import Strings, strings_of
+from ingate.formats.content import Strings, size_of, size_of_strings, strings_of
 from ingate.formats.shape import Shape
 from ingate.formats.tally import Tally
 from ingate.formats.usage import Count, Counts
@@ -12,6 +12,7 @@ from ingate.formats.usage import Count, Counts
 class _Request(conversation.Request, gc=False):
     prompt: Strings = Raw()
     input: Strings = Raw()
+    system: Strings = Raw()
 
 
 class _Call(Struct, gc=False):
@@ -45,6 +46,17 @@ def prompt(body: bytes) -> str | None:
         return None
     said = conversation.last_of_user(request.messages or ())
     return said if said is not None else strings_of(request.prompt or request.input)
+
+
+def size(body: bytes) -> int | None:
+    """Returns how many bytes of UTF-8 the text of a request has, as `conversation.size` does."""
+    request = REQUEST.read(body)
+    if request is None:
+        return None
+    if request.messages:
+        return conversation.around(size_of(message.content) for message in request.messages)
+    prompt = size_of_strings(request.prompt)
+    return None if prompt is None else prompt + (size_of_strings(request.system) or 0)
 
 
 def event(tally: Tally, data: bytes) -> bool:

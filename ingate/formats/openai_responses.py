@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from msgspec import Raw, Struct
 
-from ingate.formats.content import Content, Part, cap
-from ingate.formats.conversation import last_of_user
+from ingate.formats.content import Content, Part, cap, size_of
+from ingate.formats.conversation import around, last_of_user
 from ingate.formats.fault import describe_body
 from ingate.formats.shape import Shape
 from ingate.formats.stated_cost import Charge, take_charge
@@ -44,6 +44,7 @@ class Request(Struct, gc=False):
     """A text, or items of a conversation."""
 
     input: str | list[_InputItem] | None = None
+    instructions: str | None = None
 
 
 class _InputDetails(Struct, gc=False):
@@ -139,6 +140,23 @@ class _Event(Struct, gc=False):
 REQUEST = Shape(Request)
 RESPONSE = Shape(_Response)
 EVENT = Shape(_Event)
+
+
+def size(body: bytes) -> int | None:
+    """Returns how many bytes of UTF-8 the text of a request has, as `conversation.size` does."""
+    request = REQUEST.read(body)
+    if request is None or not request.input:
+        return None
+    said = (
+        [len(request.input.encode("utf-8", "replace"))]
+        if isinstance(request.input, str)
+        else map(_sized, request.input)
+    )
+    return around(said) + len((request.instructions or "").encode("utf-8", "replace"))
+
+
+def _sized(item: _InputItem) -> int:
+    return size_of(item.content)
 
 
 def prompt(body: bytes) -> str | None:

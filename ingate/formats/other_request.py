@@ -1,10 +1,11 @@
 """Requests whose format is not read, and a provider's name before the models of any request.
 
-A model is looked for where the documents of providers put one. Nothing is refused: what is neither a form nor a JSON
-object names none. Knows no provider.
+A model is looked for where the documents of providers put one. Nothing is refused but forms of very many parts: what is
+neither a form nor a JSON object names none. Knows no provider.
 """
 
 import re
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
@@ -32,37 +33,87 @@ class _Item(Struct, gc=False):
     params: _Named | None = None  # Anthropic: one message of a batch
 
 
-class _Places(Struct, gc=False, rename={"counted": "generateContentRequest"}):
+class _Inlined(Struct, gc=False):
+    request: _Named | None = None
+
+
+class _Inline(Struct, gc=False):
+    requests: list[_Inlined] | None = None
+
+
+class _Input(Struct, gc=False):
+    requests: _Inline | None = None
+
+
+class _Batch(Struct, gc=False, rename={"input": "inputConfig"}):
     model: str | None = None
+    input: _Input | None = None
+
+
+class _Places(Struct, gc=False, rename={"counted": "generateContentRequest", "base": "baseModel"}):
+    model: str | None = None
+    base: str | None = None  # Google: what a tuned model is made of
     session: _Named | None = None  # OpenAI: a secret for a realtime session
+    data_source: _Named | None = None  # OpenAI: what a run of an evaluation asks
+    grader: _Named | None = None  # OpenAI
     requests: list[_Item] | None = None
     counted: _Named | None = None  # Google
+    batch: _Batch | None = None  # Google
+
+    def names(self) -> list[str | None]:
+        """Returns the models in the order in which they count."""
+        named = [holder.model for holder in (self.session, self.data_source, self.grader, self.batch) if holder]
+        inside = [item.model or (item.params.model if item.params else None) for item in self.requests or ()]
+        return [self.model, self.base, *named, *inside]
 
 
-_PLACES = Shape(_Places)
+class _Managed(Struct, gc=False, rename={"base": "from"}):
+    """What Ollama's endpoints that manage models take; `name` is an older word for `model`."""
+
+    model: str | None = None
+    name: str | None = None
+    base: str | None = None
+    source: str | None = None
+    destination: str | None = None
+
+    def names(self) -> list[str | None]:
+        """Returns the models, those first that may have a provider's name before them."""
+        stated = [self.model, self.name, self.base, self.source, self.destination]
+        return sorted(stated, key=lambda name: "/" not in (name or ""))
+
+
+_Kind = _Places | _Managed
+
+_PLACES: Shape[_Kind] = Shape(_Places)
+_MANAGED: Shape[_Kind] = Shape(_Managed)
+_MANAGING = re.compile(r"/api/(?:copy|create|delete|pull|push|show)")
+_FIELDS = (_FIELD, b"baseModel")
+_MANAGED_FIELDS = (_FIELD, b"name", b"from", b"source", b"destination")
 _encode = msgspec.json.Encoder().encode
 
 
-def naming_other(body: Whole, boundary: bytes) -> Steps[str | None]:
+def naming_other(body: Whole, boundary: bytes, path: str) -> Steps[str | None]:
     """Returns the model that a form or a JSON body names; of a batch, the first model counts.
 
-    `boundary` is that of a form, empty where the body is none.
+    `boundary` is that of a form, empty where the body is none. `path` tells Ollama's endpoints from others. Raises
+    MalformedBody for a form of too many parts.
     """
     if boundary:
         return last_value(body, (yield from finding(body, boundary, _FIELD, Budget(Pace()))))
     if not _may_be_object(body):
         return None
+    shape, fields = _where(path)
     if len(body) <= LARGE:
-        said = _PLACES.read(body)
+        said = shape.read(body)
     else:
         try:
-            said = (yield from scanning(body, _PLACES, _FIELD)).said
+            said = (yield from scanning(body, shape, *fields)).said
         except MalformedBody:
             return None
-    return None if said is None else _first(said)
+    return None if said is None else next((name.removeprefix(_RESOURCE) for name in said.names() if name), None)
 
 
-def taking_out(body: Whole, prefix: str, boundary: bytes) -> Steps[Body]:
+def taking_out(body: Whole, prefix: str, boundary: bytes, path: str) -> Steps[Body]:
     """Returns the body without a prefix and its slash before its models, every other byte as it was.
 
     Of a form's fields, repeated ones included, each gets the last one's model.
@@ -77,17 +128,17 @@ def taking_out(body: Whole, prefix: str, boundary: bytes) -> Steps[Body]:
     if not _may_be_object(body):
         return body
     try:
-        (spans,) = (yield from scanning(body, _PLACES, _FIELD)).places
+        shape, fields = _where(path)
+        places = (yield from scanning(body, shape, *fields)).places
     except MalformedBody:
         return body
-    named = ((span, _without(_text(body, span), prefix)) for span in spans)
+    named = ((span, _without(_text(body, span), prefix)) for span in sorted(chain.from_iterable(places)))
     return (yield from splicing(body, ((span, _encode(model)) for span, model in named if model is not None)))
 
 
-def _first(said: _Places) -> str | None:
-    inside = [item.model or (item.params and item.params.model) for item in said.requests or ()]
-    names = (said.model, said.session and said.session.model, *inside)
-    return next((name.removeprefix(_RESOURCE) for name in names if name), None)
+def _where(path: str) -> tuple[Shape[_Kind], tuple[bytes, ...]]:
+    """Returns what is read of a body, and which of its members hold models."""
+    return (_MANAGED, _MANAGED_FIELDS) if _MANAGING.fullmatch(path) else (_PLACES, _FIELDS)
 
 
 def _may_be_object(body: Whole) -> bool:

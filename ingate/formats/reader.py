@@ -17,10 +17,12 @@ from ingate.formats.oddities import BOM
 from ingate.formats.pace import LARGE, MOST, SLICE, Budget, Pace, Steps, at_once
 from ingate.formats.paths import Format
 from ingate.formats.scan import items
+from ingate.formats.shape import COUNTS
 from ingate.formats.splitter import Splitter
 from ingate.formats.sse import Event, SSEParser
 from ingate.formats.tally import Tally
 from ingate.formats.wires import Wire, wire_of
+from ingate.pricing.usage import SENSELESS
 
 _BATCH = 64 * 1024
 _OBJECT = 48  # bytes that a chunk takes beside its content
@@ -31,6 +33,7 @@ _EVENT_COST = 3
 _FRAMES = 4096  # bytes of messages that are taken apart in one piece of work
 _TEXT_BYTES = 4 * MAX_TEXT
 _FAULT = "a fault of the gateway, {}"
+_SENSELESS = "the answer states a count that makes no sense"
 
 
 def read_response(format: Format, content_type: str, content_encoding: str, body: bytes) -> ResponseFacts:
@@ -278,7 +281,9 @@ class ResponseReader:
             return
         found = 0
         for item in items(body):
+            COUNTS.taken()
             found += self._wire.event(self._tally, item)
+            _judge_counts(self._tally)
             if self._budget.spend(_EVENT_COST + (len(item) >> 6)):
                 yield
         if not found:
@@ -309,6 +314,7 @@ class ResponseReader:
 def _take(wire: Wire, tally: Tally, events: list[Event]) -> int:
     """Takes events; returns the units of work that they cost."""
     take = wire.event
+    COUNTS.taken()  # those of other readers are not this answer's
     try:
         for name, data in events:
             if name == b"error":
@@ -317,10 +323,12 @@ def _take(wire: Wire, tally: Tally, events: list[Event]) -> int:
                 take(tally, data)
     except Exception as fault:  # noqa: BLE001 -- it costs what one answer says, not the answer or the records of others
         tally.unreadable(_FAULT.format(type(fault).__name__))
+    _judge_counts(tally)
     return _EVENT_COST * len(events)
 
 
 def _take_object(wire: Wire, tally: Tally, body: bytes) -> bool:
+    COUNTS.taken()
     try:
         if not wire.whole(tally, body):
             return False
@@ -330,4 +338,11 @@ def _take_object(wire: Wire, tally: Tally, body: bytes) -> bool:
     if tally.model is None and tally.is_blank():
         tally.error = describe_body(body)
     tally.complete = True
+    _judge_counts(tally)
     return True
+
+
+def _judge_counts(tally: Tally) -> None:
+    """Takes note of counts that were stated and make no sense: the others are no whole bill."""
+    if COUNTS.taken():
+        tally.term(SENSELESS, _SENSELESS)

@@ -58,8 +58,16 @@ PROMPTS: dict[Format, tuple[Callable[[bytes], str | None], Shape[Any]]] = {
 }
 """How the prompt of a request is read, and what of it that takes."""
 _SIZES: dict[Format, tuple[Callable[[bytes], int | None], Shape[Any]]] = {
-    Format.OPENAI_CHAT: (conversation.size, conversation.REQUEST),
+    Format.OPENAI_CHAT: (conversation.size, conversation.COUNTED),
     Format.OPENAI_COMPLETIONS: (openai_chat.text_size, openai_chat.TEXT_REQUEST),
+    Format.OPENAI_RESPONSES: (openai_responses.size, openai_responses.REQUEST),
+    Format.ANTHROPIC_MESSAGES: (conversation.size, conversation.COUNTED),
+    Format.GEMINI: (gemini.size, gemini.REQUEST),
+    Format.OLLAMA: (ollama.size, ollama.REQUEST),
+    Format.VERTEX_ANTHROPIC: (conversation.size, conversation.COUNTED),
+    Format.VERTEX_CHAT: (conversation.size, conversation.COUNTED),
+    Format.BEDROCK_CONVERSE: (conversation.size, conversation.COUNTED),
+    Format.BEDROCK_INVOKE: (conversation.size, conversation.COUNTED),
 }
 JUDGED = frozenset(
     {
@@ -182,7 +190,10 @@ def _reading(
 
 def _field(body: bytes | bytearray, boundary: bytes, budget: Budget) -> Steps[str | None]:
     """Returns the prompt of a form."""
-    spans = yield from finding(body, boundary, b"prompt", budget)
+    try:
+        spans = yield from finding(body, boundary, b"prompt", budget)
+    except MalformedBody:
+        return None
     if not spans:
         return None
     start, end = spans[-1]

@@ -34,6 +34,28 @@ def crowded(data: Buffer, mark: bytes = b"{", most: int = _MANY) -> bool:
     return len(data) > LARGE and bytes(data).count(mark) > most
 
 
+class Misfits:
+    """Whether a bounded number, such as a count of tokens, was stated as what it cannot be, since that was last asked.
+
+    One for the process: whoever reads asks before others have their turn.
+    """
+
+    def __init__(self) -> None:
+        self._any = False
+
+    def note(self) -> None:
+        """Takes note of one."""
+        self._any = True
+
+    def taken(self) -> bool:
+        """Tells whether there were any, and forgets them."""
+        found, self._any = self._any, False
+        return found
+
+
+COUNTS = Misfits()
+
+
 class Shape(Generic[T]):
     """A compiled reader for one struct type."""
 
@@ -119,6 +141,8 @@ def _whole(raw: Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind, strict=False)
     except BROKEN:
+        if kind is not int:  # a plain one may be anything
+            COUNTS.note()
         return None
 
 

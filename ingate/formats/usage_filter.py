@@ -42,13 +42,14 @@ _CHUNK = Shape(_Chunk)
 class UsageFilter:
     """Filters one stream, in feeds of any size. `hidden` is the event that was taken out last, as it came."""
 
-    __slots__ = ("_hides", "_line", "_lines", "_passing", "hidden")
+    __slots__ = ("_begun", "_hides", "_line", "_lines", "_passing", "hidden")
 
     def __init__(self) -> None:
         self._line = bytearray()  # that is not complete yet
         self._lines = bytearray()  # that wait for what follows them in their event
         self._hides = False  # the last of those has usage and no choices
         self._passing = False  # the line under way is too long to be looked at
+        self._begun = False  # a byte order mark can stand before the first line alone
         self.hidden = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -63,6 +64,7 @@ class UsageFilter:
         end = chunk.rfind(_EVENT_END) + len(_EVENT_END)
         if end >= len(_EVENT_END) and chunk.find(_KEY, 0, end) < 0 and not (self._line or self._lines or self._passing):
             passed, chunk = passed + chunk[:end], chunk[end:]
+            self._begun = True
         return passed + self._by_lines(chunk) if chunk else passed
 
     def _by_lines(self, chunk: bytes) -> bytes:
@@ -103,6 +105,11 @@ class UsageFilter:
 
     def _judged(self, line: bytes) -> bytes:
         """Returns what may pass of a complete line and those that waited for it."""
+        if not self._begun:
+            self._begun = True
+            if line.startswith(BOM):
+                rest = line[len(BOM) :]
+                return BOM + self._judged(rest) if rest else BOM
         if self._hides:
             if line[0] in _LINE_ENDS:
                 self._hide(line)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Select, select
 
-from ingate import clock, ids
+from ingate import clock, ids, vendor_keys
 from ingate.db import Database
 from ingate.errors import Unauthenticated
 from ingate.identity.last_used import LastUsed
@@ -55,7 +55,7 @@ class Authenticator:
         async with self._database.read() as db:
             row = (await db.execute(live_key(ids.secret_hash(secret)))).one_or_none()
         if row is None:
-            raise Unauthenticated(REFUSED)
+            raise Unauthenticated(vendor_keys.advice((secret,)) or REFUSED)
         key, plan = row
         self._last_used.touch(key.id)
         return Principal(

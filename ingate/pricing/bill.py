@@ -13,6 +13,7 @@ from ingate.pricing.usage import (
     COMPACTION,
     COUNTED_TOKENS,
     NO_UNITS,
+    SENSELESS,
     STATED_COST,
     UNCHARGED,
     UNSTATED,
@@ -66,11 +67,11 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     microseconds, for dated prices.
     A price of the list goes before the cost that the provider states; where the two differ, the reason says why.
     """
-    terms, stated, uncharged = _said(metadata)
+    terms, stated, uncharged, senseless = _said(metadata)
     if uncharged is not None and provider.startswith(_FORGIVING):
         return Bill(0, Source.LIST, uncharged)
-    if usage == UNSTATED and not units:
-        return _unused(metadata) if stated is None else Bill(stated, Source.PROVIDER)
+    if senseless is not None or (usage == UNSTATED and not units):
+        return _unused(metadata, senseless) if stated is None else Bill(stated, Source.PROVIDER)
     if provider == demo.PROVIDER:
         return Bill(demo.cost(usage), Source.DEMO)
     cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
@@ -81,21 +82,27 @@ def bill(  # noqa: PLR0917 -- mapped over columns
     return Bill(None, Source.UNKNOWN, problem)
 
 
-def _unused(metadata: Pairs) -> Bill:
-    """Returns what an answer costs that states no use: nothing, where it states that it counted instead."""
+def _unused(metadata: Pairs, senseless: str | None) -> Bill:
+    """Returns what an answer costs whose counts are no bill, or that states none: nothing, where it counted instead."""
+    if senseless is not None:
+        return Bill(None, Source.UNKNOWN, senseless)
     return _NOTHING if any(name == COUNTED_TOKENS for name, _ in metadata) else UNPRICED
 
 
 @lru_cache(1024)
-def _said(metadata: Pairs) -> tuple[Terms, int | None, str | None]:
-    """Returns what metadata state: terms, the provider's own cost, why it charges nothing. Cached: most end alike."""
+def _said(metadata: Pairs) -> tuple[Terms, int | None, str | None, str | None]:
+    """Returns what metadata state: terms, the provider's own cost, why it charges nothing, what is wrong with counts.
+
+    Cached: most end alike.
+    """
     terms = tuple(
         (name, value.lower())
         for name, value in metadata
         if name in TERMS and value and value.lower() not in USUAL_TERMS
     )
     named = dict(metadata)
-    return terms, to_pico(named[STATED_COST]) if STATED_COST in named else None, named.get(UNCHARGED)
+    stated = to_pico(named[STATED_COST]) if STATED_COST in named else None
+    return terms, stated, named.get(UNCHARGED), named.get(SENSELESS)
 
 
 def _differs(cost: int, stated: int) -> str:

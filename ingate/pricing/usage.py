@@ -28,6 +28,8 @@ COUNTED_BY = "usage_counted_by"
 """The name in metadata of who counts the usage that an answer states, where that is another call."""
 STATED_COST = "provider_cost_usd"
 """The name in an exchange's metadata of the cost that the provider itself states."""
+SENSELESS = "usage_problem"
+"""The name in metadata of what is wrong with the counts of an answer, of which no cost can be made then."""
 USUAL_TERMS = frozenset({"auto", "default", "standard", "on_demand"})
 """What vendors call the terms of a call that has the usual price."""
 UNCHARGED = "uncharged"

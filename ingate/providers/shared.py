@@ -1,5 +1,6 @@
 """Routes of the installation itself: from the environment, and the demo model; and who reaches them. Pure."""
 
+import re
 from dataclasses import dataclass
 
 from gen.ingate.providers.v1.provider_pb2 import (
@@ -16,6 +17,9 @@ from ingate.providers.catalogue import KINDS
 from ingate.providers.demo import Roster
 
 TIMEOUT_MS = 300_000
+OLLAMA_PORT = ":11434"
+_ADDRESS = re.compile(r"(\[[^]]*\]|[^:/]+)(:\d+)?(.*)")
+_LOOPBACKS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 -- not a binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,24 @@ def shared_routes(settings: Settings) -> list[Route]:
         if api_key:
             routes.append(_route(name, provider_type, api_key=api_key))
     if settings.ollama_host:
-        host = settings.ollama_host
-        routes.append(_route("ollama", PROVIDER_TYPE_OLLAMA, base_url=host if "://" in host else f"http://{host}"))
+        routes.append(_route("ollama", PROVIDER_TYPE_OLLAMA, base_url=ollama_url(settings.ollama_host)))
     if settings.demo:
         routes.append(_route("demo", PROVIDER_TYPE_DEMO, models=Roster.of(settings.demo_models).names))
     return routes
+
+
+def ollama_url(host: str) -> str:
+    """Returns the base URL of `OLLAMA_HOST`, read as Ollama's own programs read it.
+
+    Without a scheme the port is 11434 if none is stated. The variable also tells the server where to listen: an address
+    that stands for all of a machine (`0.0.0.0`, `::`) is called at its loopback address.
+    """
+    scheme, mark, rest = host.rpartition("://")
+    found = _ADDRESS.fullmatch(rest)
+    if found is None:
+        return host  # the check of the setting refuses it
+    name, port, path = found.groups()
+    return f"{scheme or 'http'}://{_LOOPBACKS.get(name, name)}{port or ('' if mark else OLLAMA_PORT)}{path}"
 
 
 def _route(

@@ -23,7 +23,7 @@ from ingate.formats import (
 )
 from ingate.pacing import paced
 from ingate.proxy.plan import Plan
-from ingate.proxy.request_head import RequestHead
+from ingate.proxy.request_head import DELETING, RequestHead
 
 _AT_THE_TOP = JUDGED - {Format.GEMINI}
 """Formats whose bodies are JSON objects that name a model once, as a member."""
@@ -32,14 +32,15 @@ _AT_THE_TOP = JUDGED - {Format.GEMINI}
 async def asked_call(head: RequestHead, body: Whole) -> Call:
     """Returns what a request asks for. Raises BadRequest for a body that cannot be read.
 
-    Only a POST has it in its body. A large body is read while others have their turn, and so is one that may be a form.
+    Only a POST has it in its body, and what deletes a model of Ollama's. A large body is read while others have their
+    turn, and so is one that may be a form.
     """
-    if head.method != "POST" or head.compressed:
+    if head.compressed or (head.method != "POST" and (head.method, head.path) != DELETING):
         return Call(path_model(head.format, head.path) or named_model(head.path))
-    if head.format not in JUDGED:
-        in_path = named_model(head.path) if head.format is Format.OTHER else path_model(head.format, head.path)
-        return Call(in_path or await paced(naming_other(body, head.boundary)))
     try:
+        if head.format not in JUDGED:
+            in_path = named_model(head.path) if head.format is Format.OTHER else path_model(head.format, head.path)
+            return Call(in_path or await paced(naming_other(body, head.boundary, head.path)))
         if len(body) <= LARGE:
             return read_call(head.format, head.path, bytes(body))
         return await paced(reading_call(head.format, head.path, body))
@@ -52,9 +53,9 @@ async def unprefixed(head: RequestHead, body: Whole, plan: Plan) -> Body:
     model = plan.model
     if not body or head.compressed or model is None:
         return body
-    if head.format not in _AT_THE_TOP:
-        return await paced(taking_out(body, plan.target.name, head.boundary))
     try:
+        if head.format not in _AT_THE_TOP:
+            return await paced(taking_out(body, plan.target.name, head.boundary, head.path))
         if len(body) <= LARGE:
             return rewrite_model(bytes(body), model)
         return await paced(renaming(body, model))

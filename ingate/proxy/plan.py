@@ -64,13 +64,8 @@ TYPES: dict[Vendor, int] = {
     Vendor.OLLAMA: PROVIDER_TYPE_OLLAMA,
 }
 """The type of a vendor's own providers."""
-MISSING = (
-    "Missing X-Ingate-Provider: the path names no provider that this key can reach, and the organisation has no default"
-)
-NONE_YET = (
-    "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers, or start the gateway"
-    " with --demo to try it"
-)
+SHOWN_PROVIDERS = 10
+"""Providers that a refusal names."""
 
 _ROOTS = (*OPENAI_ROOTS, *ANTHROPIC_ROOTS, *GEMINI_ROOTS)
 _OPENAI_TYPES = frozenset({PROVIDER_TYPE_OPENAI, PROVIDER_TYPE_OPENAI_COMPATIBLE, PROVIDER_TYPE_AZURE_OPENAI})
@@ -104,7 +99,7 @@ def plan(
     if named is not None:
         target = next((target for target in targets if target.name == named), None)
         if target is None:
-            raise BadRequest.field("X-Ingate-Provider", "names no provider that this key can reach")
+            raise BadRequest.field("X-Ingate-Provider", f"names no provider that this key can reach: {listed(targets)}")
     else:
         target = None
     prefixed = False
@@ -115,22 +110,38 @@ def plan(
             target, model, prefixed = by_prefix, rest, True
             path = without_prefix(path, prefix)
     if target is None:
-        target = by_vendor(targets, vendor_of(path, headers)) if format in SHARED else by_format(targets, format, model)
+        target = by_demo_name(targets, model) or by_path(targets, format, path, model, headers)
         target = target or default(targets, format, model)
     if target is None:
-        raise BadRequest(MISSING if targets else NONE_YET)
+        raise BadRequest(missing(targets))
     return Plan(target, asked_of(target, path, format), model, prefixed)
+
+
+def by_demo_name(targets: Sequence[Target], model: str | None) -> Target | None:
+    """Returns the demo model where one of its own names is asked for, on any path, and no other provider lists it."""
+    if model is None or not model.startswith(DEMO_MODEL):
+        return None
+    if any(model in target.models for target in targets if not target.demo):
+        return None
+    return next((target for target in targets if target.demo), None)
+
+
+def by_path(targets: Sequence[Target], format: Format, path: str, model: str | None, headers: Headers) -> Target | None:
+    """Returns the provider that a path means: by its wire format, or by the vendor where several share the path."""
+    if format in SHARED:
+        return by_vendor(targets, vendor_of(path, headers))
+    return by_format(targets, format, model)
 
 
 def by_format(targets: Sequence[Target], format: Format, model: str | None) -> Target | None:
     """Returns the provider that a path with a wire format means.
 
-    Of the providers that speak the format: one that lists the model; else the best whose type is the format's own. The
-    demo model may list names of others too; it has its own only.
+    Of the providers that speak the format: one that lists the model; else the best whose type is the format's own.
+    Names of others that the demo model lists are not its own.
     """
     speaking = [target for target in targets if format in target.speaks]
     for target in speaking:
-        if model is not None and model in target.models and (not target.demo or model.startswith(DEMO_MODEL)):
+        if model is not None and model in target.models and not target.demo:
             return target
     return _best([target for target in speaking if format in target.natural])
 
@@ -211,6 +222,28 @@ def join(prefix: str, path: str) -> str:
             if path.startswith(version + "/"):
                 return prefix + path.removeprefix(version)
     return prefix + path
+
+
+def missing(targets: Sequence[Target]) -> str:
+    """Returns why a request goes nowhere, which providers there are, and how to name one."""
+    if not targets:
+        return (
+            "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers or"
+            " `ingate providers add`, or start the gateway with --demo to try it"
+        )
+    first = targets[0].name
+    return (
+        "Missing X-Ingate-Provider: neither the path nor the model tells which provider is meant, and the organisation"
+        f" has no default provider. This key can reach {listed(targets)}. Name one in the header, such as"
+        f" `X-Ingate-Provider: {first}`, or before the model, such as `{first}/<model>`"
+    )
+
+
+def listed(targets: Sequence[Target]) -> str:
+    """Returns the names of providers for a sentence, and how many more there are."""
+    names = ", ".join(target.name for target in targets[:SHOWN_PROVIDERS])
+    more = len(targets) - SHOWN_PROVIDERS
+    return f"{names} and {more} more" if more > 0 else names or "there is none yet"
 
 
 def _below(path: str, roots: tuple[str, ...]) -> bool:

@@ -36,6 +36,8 @@ _REMEMBERED_ROUTES = 32
 _SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 """Servers are not agreed on whether these have bodies: one that leaves a body unread takes it for the next request."""
+DELETING = "DELETE", "/api/delete"
+"""Ollama's, whose body names the model to delete."""
 
 
 class Route(Struct, eq=False):
@@ -61,7 +63,7 @@ class RequestHead(Struct, eq=False):
 
     `digest` is the hash of the caller's key. `boundary` is that of a form, empty of any other body. `begins` tells that
     it begins an upload. `named` is the provider that the caller asks for, `too_long` the header whose value attributes
-    the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the method has no body.
+    the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the request has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
     One with headers of its `own`, none of which is heeded, has the rest of its headers and its routes from `shared`.
@@ -184,7 +186,7 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         b"".join(sized(_REQUEST_HEADERS, shown)),
         named,
         too_long,
-        method.upper() in _BODILESS_METHODS,
+        method.upper() in _BODILESS_METHODS and (method, path) != DELETING,
         method in _SAFE_TWICE or (method == "POST" and format not in KEPT),
     )
 

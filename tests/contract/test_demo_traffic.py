@@ -52,6 +52,12 @@ async def test_a_day_is_varied_and_marked(core, tenant, stranger):
     assert {it.stream for it in found} == {True, False}
     for count in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"):
         assert any(getattr(it, count) for it in found), count
+    failed = [it for it in found if it.level == exchange_pb2.LEVEL_ERROR or it.status_code == 429]
+    assert all(it.error_message and "answers every request" not in it.error_message for it in failed), failed
+    assert {f"the provider {it} did not answer in time" for it in ("openai", "anthropic", "gemini")} & {
+        it.error_message for it in failed
+    }
+    assert any("Rate limit reached" in it.error_message for it in failed)
     good = [it for it in found if it.level == exchange_pb2.LEVEL_INFO]
     assert all(it.cost_source == exchange_pb2.COST_SOURCE_LIST and float(it.cost_usd) > 0 for it in good)
     assert any(it.metadata.get("tool_calls") for it in found)

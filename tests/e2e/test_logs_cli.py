@@ -40,7 +40,20 @@ async def test_calls_are_listed(spawned):
     assert [(line["status"], line["key"]) for line in lines] == [(200, "first key")] * 2 + [(404, "first key")]
     [text] = await printed("logs", "list", "--data-dir", data_dir, "--errors", "--org", "demo")
     assert "404      demo        none" in text
+    assert text.endswith(f"  id: {ids[2]}")
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  404 ", text)  # calls of many days are listed
+    shown = json.loads("\n".join(await printed("logs", "show", ids[1], "--data-dir", data_dir, "--json")))
+    assert (shown["request_id"], shown["status_code"], shown["stream"]) == (ids[1], 200, True)
+    assert shown["cost_usd"] is not None
+    assert shown["attempts"][0]["provider"] == "demo"
+    assert shown["request_body"]["model"] == "demo"
+    text = "\n".join(await printed("logs", "show", ids[2], "--data-dir", data_dir))
+    for said in (f"request id          {ids[2]}", "status code         404", "attempts", "request headers"):
+        assert said in text, text
+    assert "does not exist" in text
+    with command("logs", "show", "01a20c98-3f34-7177-9c06-c6b328a21889", "--data-dir", data_dir) as child:
+        assert await child.wait_exit(60) == 1
+        assert "there is no call" in child.output
     assert len(await printed("logs", "list", "--data-dir", data_dir, "--limit", "1")) == 1
     assert await printed("logs", "list", "--data-dir", data_dir, "--model", "other") == []
 

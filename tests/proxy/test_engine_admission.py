@@ -162,6 +162,33 @@ async def test_where_the_key_may_stand(gw, org, headers, status):
     assert response.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("headers", "query", "vendor"),
+    [
+        ({"Authorization": "Bearer sk-proj-canary"}, "", "OpenAI"),
+        ({"X-Ingate-Key": "sk-proj-canary"}, "", "OpenAI"),
+        ({"X-Ingate-Key": "", "Authorization": "Bearer sk-proj-canary"}, "", "OpenAI"),
+        ({"x-api-key": "sk-ant-api03-canary"}, "", "Anthropic"),
+        ({"x-goog-api-key": "AIzaSycanary"}, "", "Google"),
+        ({"api-key": "sk-canary"}, "", "OpenAI or another vendor"),
+        ({}, "?key=AIzaSycanary", "Google"),
+    ],
+)
+async def test_a_vendors_key_in_place_of_ours(gw, up, headers, query, vendor):
+    """Is called that, with the way to a key of ours, and not repeated; nothing is forwarded."""
+    async with gw.client() as client:
+        response = await client.post(CHAT + query, json=ASK, headers=headers)
+        managed = await client.get(f"/api/v1/providers{query}", headers=headers)
+
+    assert response.status_code == 401
+    assert response.json()["message"].startswith(f"this is a key of {vendor}: ")
+    assert "canary" not in response.text
+    assert up.seen == 0
+    if headers:
+        assert (managed.status_code, managed.json()["message"]) == (401, response.json()["message"])
+        assert "canary" not in managed.text
+
+
 async def test_a_key_stops_the_moment_it_is_revoked(gw, org):
     """What the gateway knows of a key does not outlive it."""
     key = await org.make_key()

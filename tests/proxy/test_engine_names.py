@@ -144,13 +144,33 @@ async def test_deeper_in_json(org, up, path, body, headers):
     assert await logged(org) == ("other", "c")
 
 
+MANAGED = [
+    ("POST", "/api/show", b'{"name":"%bm"}'),
+    ("POST", "/api/copy", b'{"source":"%bm","destination":"b"}'),
+    ("DELETE", "/api/delete", b'{"name":"%bm"}'),
+    ("DELETE", "/api/delete", b'{"model":"%bm"}'),
+    ("POST", "/api/pull", b'{"name":"%bm","stream":false}'),
+    ("POST", "/api/push", b'{"model":"%bme/m"}'),
+    ("POST", "/api/create", b'{"model":"b","from":"%bm"}'),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), MANAGED, ids=[f"{path} {body[:9]}" for _, path, body in MANAGED])
+async def test_where_ollama_names_models(org, up, method, path, body):
+    """In the words of its endpoints that manage models, deleting included."""
+    name, got = await sent(org, up, method, path, content=body % b"other/")
+    assert (name, got.body) == ("other", body % b"")
+    name, got = await sent(org, up, method, path, content=body % b"")
+    assert (name, got.body) == ("ollama", body % b"")
+
+
 VERBS = [
     ("generateContent", b'{"contents":[{"parts":[{"text":"models/other/g"}]}]}'),
     ("streamGenerateContent", b'{"contents":[]}'),
     ("countTokens", b'{"generateContentRequest":{"model":"models/%bg","contents":[]}}'),
     ("embedContent", b'{"model":"models/%bg","content":{}}'),
     ("batchEmbedContents", b'{"requests":[{"model":"models/%bg","content":{"parts":[]}},{"model":"models/%bg"}]}'),
-    ("batchGenerateContent", b'{"batch":{}}'),
+    ("batchGenerateContent", b'{"batch":{"model":"models/%bg"}}'),
     ("predict", b'{"instances":[{"model":"other/g"}]}'),
     ("predictLongRunning", b"{}"),
 ]
@@ -253,6 +273,16 @@ async def test_headers_that_name_two_providers_are_refused(org, up):
         assert answer.status_code == status_code
         if status_code == 400:
             assert (answer.json()["details"][0]["field"], up.seen) == ("X-Ingate-Provider", before)
+
+
+async def test_a_form_of_too_many_parts(org, up):
+    """Is refused in the words of the path's API, and nothing of it is forwarded."""
+    before = up.seen
+    body = b"--x y\r\n\r\n\r\n" * 400_000 + b"--x y--\r\n"
+    answer = await org.http.post(FORM_PATHS[0], content=body, headers=FORM)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert "more than 1000 parts" in answer.json()["error"]["message"]
+    assert up.seen == before
 
 
 async def test_of_a_repeated_field_the_last_counts(org, up):

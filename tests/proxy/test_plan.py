@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from ingate.errors import BadRequest
-from ingate.formats import detect, read_call, rewrite_model
+from ingate.formats import JUDGED, at_once, detect, naming_other, path_model, read_call, rewrite_model
 from ingate.proxy.plan import asked_of, canonical, join, plan
 from tests.support.targets import target
 
@@ -23,7 +23,8 @@ def planned(targets, path, model=None, *, named=None, headers=(), **fields):
     """Plans a request to a path with a model in its body, as the engine does."""
     body = msgspec.json.encode({"model": model, **fields} if model is not None else fields)
     format = detect(path)
-    return plan(targets, format, path, read_call(format, path, body).model, headers=list(headers), named=named)
+    named_in_body = read_call(format, path, body).model if format in JUDGED else at_once(naming_other(body, b"", path))
+    return plan(targets, format, path, named_in_body, headers=list(headers), named=named)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,16 @@ def planned(targets, path, model=None, *, named=None, headers=(), **fields):
         (CHAT, "llama-3", {}, "groq"),
         (CHAT, "demo", {}, "demo"),
         ("/v1/messages", "demo", {}, "demo"),
+        # So is each name that the demo model answers, listed or not, on every path.
+        (CHAT, "demo-503", {}, "demo"),
+        ("/v1/messages", "demo-529", {}, "demo"),
+        ("/v1/responses", "demo:latest", {}, "demo"),
+        ("/api/chat", "demo-slow:latest", {}, "demo"),
+        ("/v1/embeddings", "demo-embed", {}, "demo"),
+        ("/v1/images/generations", "demo", {}, "demo"),
+        ("/v1/audio/speech", "demo", {}, "demo"),
+        ("/v1/moderations", "demo", {}, "demo"),
+        ("/v1/rerank", "demo", {}, "demo"),
         # The demo model stands in for models of others only where nobody has them.
         ("/v1/messages", "claude-x", {}, "anthropic"),
         # A prefix that names a provider; one that names none belongs to the model.
@@ -76,6 +87,37 @@ def test_the_path_and_the_model_choose_the_provider(path, model, headers, expect
     assert planned(FLEET, path, model, headers=pairs).target.name == expected
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1beta/models/demo-503:generateContent",
+        "/v1beta/models/demo-slow:streamGenerateContent",
+        "/v1beta/models/demo:countTokens",
+        "/v1beta/models/demo-embed:batchEmbedContents",
+    ],
+)
+def test_a_path_that_names_the_demo_model(path):
+    """Leads to it as a body does."""
+    chosen = plan(FLEET, detect(path), path, path_model(detect(path), path), headers=[], named=None)
+
+    assert chosen.target.name == "demo"
+
+
+def test_a_demo_name_on_a_path_that_vendors_share():
+    """The tokens of a prompt for the demo model are the demo's to count."""
+    path = "/v1/messages/count_tokens"
+
+    assert plan(FLEET, detect(path), path, "demo", headers=[], named=None).target.name == "demo"
+
+
+def test_a_demo_name_that_another_provider_lists():
+    """Is that provider's; and without a demo model it is a name like any other."""
+    groq = target("groq", "openai-compatible", models=["demo-503"])
+
+    assert planned([target("openai"), groq, target("demo")], CHAT, "demo-503").target.name == "groq"
+    assert planned([target("openai"), target("groq", "openai-compatible")], CHAT, "demo-503").target.name == "openai"
+
+
 def test_the_header_wins_over_everything():
     """X-Ingate-Provider beats prefix, listed model, path and default."""
     chosen = planned([*FLEET, target("main", "http", is_default=True)], CHAT, "openai/gpt-4o", named="ollama")
@@ -89,7 +131,7 @@ def test_a_header_that_names_nobody_is_refused():
     with pytest.raises(BadRequest) as refusal:
         planned(FLEET, CHAT, "gpt-4o", named="nobody")
 
-    assert "X-Ingate-Provider" in refusal.value.fields
+    assert refusal.value.fields["X-Ingate-Provider"].endswith(": openai, anthropic, gemini, ollama, groq, demo")
 
 
 @pytest.mark.parametrize(
@@ -125,15 +167,18 @@ def test_several_or_few_providers(targets, path, expected):
 @pytest.mark.parametrize(
     ("targets", "path", "says"),
     [
-        ([], CHAT, "there is no provider yet. Add one with POST /api/v1/providers"),
-        ([target("openai"), target("anthropic")], "/anything/you/want", "the organisation has no default"),
-        ([target("a", "openai-compatible"), target("b", "openai-compatible")], CHAT, "the organisation has no default"),
+        ([], CHAT, "there is no provider yet. Add one with POST /api/v1/providers or `ingate providers add`"),
+        ([target("openai"), target("anthropic")], "/anything/you/want", "can reach openai, anthropic."),
+        ([target(f"p{n:02}", "http") for n in range(12)], CHAT, "p08, p09 and 2 more. Name one"),
+        ([target("a", "openai-compatible"), target("b", "openai-compatible")], CHAT, "`X-Ingate-Provider: a`"),
+        ([target("a", "openai-compatible"), target("b", "openai-compatible")], CHAT, "before the model, such as `a/"),
     ],
 )
 def test_nothing_leads_to_a_provider(targets, path, says):
-    """No provider at all is the documented 400, which says how to have one."""
-    with pytest.raises(BadRequest, match=rf"^Missing X-Ingate-Provider: .*{says}"):
+    """The documented 400 says which providers there are and how to name one, or how to have one."""
+    with pytest.raises(BadRequest, match=r"^Missing X-Ingate-Provider: ") as refusal:
         planned(targets, path, "m")
+    assert says in refusal.value.message
 
 
 @pytest.mark.parametrize("named", [None, "groq"])

@@ -66,6 +66,43 @@ async def test_what_is_no_browser_is_refused(browser, method, path, headers):
     assert len(browser.noted) == 1
 
 
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        (["text/html"], True),
+        (["TEXT/HTML"], True),
+        (["text/*"], True),
+        (["text/html;q=0.001"], True),
+        (["application/json;q=0.9, text/html"], True),
+        (["application/json, text/html"], True),
+        (["image/png", "text/html;q=0.5"], True),
+        (["text/html; charset=UTF-8"], True),
+        (["text/html;q=0"], False),
+        (["text/html;q=0.0, */*"], False),
+        (["text/html;q=0.000"], False),
+        (["text/html; Q=0"], False),
+        (["text/*, text/html;q=0"], False),
+        (["application/json, text/html;q=0.5"], False),
+        (["application/json, text/html;q=0.9, */*;q=0.1"], False),
+        (["*/*"], False),
+        (["application/json"], False),
+        (['application/xhtml+xml;note="text/html, text/html"'], False),
+        (["text/html;level=1"], False),
+        (["text/html;q=2"], False),
+        (["text/html;q=-1"], False),
+        (["text/html;q=nan"], False),
+        (["text/htmlx"], False),
+        (["text/html;q=0", "application/json"], False),
+    ],
+)
+async def test_who_wants_a_page(browser, accept, page):
+    """Whoever would rather have HTML than JSON, as the weights of RFC 9110 tell."""
+    answer = await browser.get("/", headers=[("Accept", value) for value in accept])
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (
+        (200, "text/html") if page else (401, "application/json")
+    )
+
+
 @pytest.mark.parametrize("path", ["/", "/favicon.ico"])
 async def test_with_a_key_the_paths_are_a_providers(browser, path):
     """The page is for those who show no key; nothing is taken away from callers."""

@@ -6,6 +6,7 @@ async def test_something(install):
     site = await install(signup="first")
 """
 
+import asyncio
 from contextlib import AsyncExitStack
 
 import pytest_asyncio
@@ -16,6 +17,7 @@ from ingate.core import open_core
 from ingate.db import Database
 from ingate.rpc import server as rpc_server
 from ingate.rpc.connect import connect
+from ingate.storage import open_database
 from tests.support.postgres import create_database, drop_database, ensure_template
 from tests.support.tenancy import Site
 
@@ -48,3 +50,13 @@ async def install(request, tmp_path):
             return Site(core, await stack.enter_async_context(connect(served.target)))
 
         yield opened
+
+
+def read(statement):
+    """Returns what a statement selects in the installation of the directory that a command runs in."""
+
+    async def scalars():
+        async with open_database(Settings()) as database, database.read() as db:
+            return (await db.scalars(statement)).all()
+
+    return asyncio.run(scalars())

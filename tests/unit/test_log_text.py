@@ -1,13 +1,16 @@
 """What a person reads on a terminal."""
 
+import ast
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingate.log_text import TextRenderer
+from ingate.log_words import SENTENCES
 
 AT = time.mktime((2026, 11, 28, 18, 12, 1, 0, 0, -1))
 CALL = {
@@ -42,13 +45,14 @@ def text(event, *, colours=False):
     return TextRenderer(colours=colours)(None, "info", event).decode()
 
 
+CELLS = ["200", "openai", "gpt-4o-mini", "812 > 64 tokens", "$0.000160", "412 ms", "first key"]
 FAILED = {"input_tokens": None, "output_tokens": None, "cost_usd": None, "key": "", "status": 502}
 
 
 @pytest.mark.parametrize(
     ("event", "cells"),
     [
-        (CALL, ["200", "openai", "gpt-4o-mini", "812 > 64 tokens", "$0.000160", "412 ms", "first key"]),
+        (CALL, CELLS),
         (
             CALL | FAILED | {"error": "connection refused", "left_out": 3},
             ["502", "openai", "gpt-4o-mini", "412 ms", "k", "error: connection refused", "left out: 3"],
@@ -64,7 +68,16 @@ FAILED = {"input_tokens": None, "output_tokens": None, "cost_usd": None, "key": 
         ),
         (
             {"event": "journal_disk_fails", "level": "error", "at": AT, "timestamp": "x", "disk": "full", "left": [1]},
-            ["error", "journal disk fails", "disk: full", "left: [1]"],
+            ["error", "the journal's disk cannot be written to", "disk: full", "left: [1]"],
+        ),
+        ({"event": "not_known_yet", "level": "info", "at": AT, "left": 1}, ["info", "not known yet", "left: 1"]),
+        (
+            CALL | {"cache_read_tokens": 700, "cache_write_tokens": 88, "reasoning_tokens": 36, "id": "01a2"},
+            [*CELLS[:3], "1600 > 100 tokens", *CELLS[4:], "cached: 700", "reasoning: 36", "id: 01a2"],
+        ),
+        (
+            CALL | {"input_tokens": None, "cache_read_tokens": 7, "output_tokens": None},
+            [*CELLS[:3], "7 > ? tokens", *CELLS[4:], "cached: 7"],
         ),
     ],
 )
@@ -92,7 +105,8 @@ def test_colours_tell_good_from_bad():
 def test_a_traceback_stands_below_its_line():
     """Indented."""
     shown = text({"event": "job_died", "level": "error", "at": AT, "exception": "Traceback\n  x\nValueError: y"})
-    assert shown == "18:12:01  error    job died\n    Traceback\n      x\n    ValueError: y"
+    said = "a background job failed and is started again"
+    assert shown == f"18:12:01  error    {said}\n    Traceback\n      x\n    ValueError: y"
 
 
 @pytest.mark.parametrize("event", [CALL, REFUSED, RPC, {"event": "x", "level": "info"}])
@@ -113,3 +127,24 @@ def test_nothing_that_is_not_printable_reaches_a_terminal(event, value, data):
 def test_amounts(usd, shown):
     """What is small is not shown as nothing."""
     assert f"  {shown}  " in text(CALL | {"cost_usd": usd})
+
+
+def logged_events():
+    """Yields the events that the code logs by name."""
+    for package in ("ingate", "rest_facade"):
+        for path in Path(package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+                    continue
+                named = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+                logger = ast.unparse(node.func.value)
+                levels = {"debug", "info", "warning", "error", "exception", "critical", "_say"}
+                if node.func.attr in levels and re.fullmatch(r"_?log|self|structlog\.get_logger\(.*\)", logger):
+                    yield named
+
+
+def test_every_line_is_a_sentence():
+    """What the code logs has words of its own on a terminal, and nothing else has."""
+    events = {event for event in logged_events() if event is not None} - {"call", "call_refused", "rpc"}
+    assert events == SENTENCES.keys()
+    assert all(" " in sentence and "_" not in sentence for sentence in SENTENCES.values())

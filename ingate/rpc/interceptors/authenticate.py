@@ -32,7 +32,8 @@ class Authenticator(Protocol):
     async def authenticate(self, metadata: dict[str, str]) -> Principal:
         """Returns the caller, without address and request id. `credential(metadata)` is never None here.
 
-        Raises Unauthenticated for a credential that is unknown, revoked or expired, always in the same words.
+        Raises Unauthenticated for a credential that is unknown, revoked or expired, always in the same words, or that
+        looks like a vendor's.
         """
         ...
 

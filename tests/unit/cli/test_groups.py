@@ -17,9 +17,9 @@ from ingate import clock
 from ingate.auth.passwords import Passwords
 from ingate.cli.root import COMMANDS, group
 from ingate.config import Settings, catalogue
-from ingate.errors import DomainError
 from ingate.identity.tables import Key, Session, User
 from ingate.storage import open_database
+from tests.support.installation import read
 from tests.support.upstream import ScriptedUpstream
 
 READING = [
@@ -30,43 +30,10 @@ READING = [
     ("providers", "test", "x"),
     ("providers", "discard-keys"),
     ("logs", "list"),
+    ("logs", "show", "x"),
     ("logs", "tail"),
     ("backup", "copy"),
 ]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Returns a function that runs a command in an empty directory and returns what it prints on stdout."""
-    monkeypatch.chdir(tmp_path)
-    for setting in catalogue():
-        monkeypatch.delenv(setting.env, raising=False)
-
-    def call(*words, code=0, stdin=None):
-        result = CliRunner().invoke(group, [str(word) for word in words], input=stdin)
-        if isinstance(result.exception, DomainError):
-            assert code == 1, result.exception.message
-            return result.exception.message
-        assert result.exit_code == code, result.output + str(result.exception)
-        return result.stdout if code == 0 else result.output
-
-    return call
-
-
-@pytest.fixture
-def installed(run):
-    """`run`, where the organisation `demo` is."""
-    made = json.loads(run("orgs", "create", "demo", "ada@a.example", "--json"))
-    assert (made["org"], made["email"], made["key"][:10]) == ("demo", "ada@a.example", "sk-ingate-")
-    return run
-
-
-def read(statement):
-    async def scalars():
-        async with open_database(Settings()) as database, database.read() as db:
-            return (await db.scalars(statement)).all()
-
-    return asyncio.run(scalars())
 
 
 def every_command(group, path=()):

@@ -99,9 +99,118 @@ def test_what_cannot_be_estimated(request_body, facts, format):
 
 @pytest.mark.parametrize("last", [b'"usage":{"completion_tokens":0}', b'"error":{"message":"overloaded"}'])
 def test_what_is_told_is_not_estimated(last):
-    """Usage that the provider states, if only a part of it, and errors."""
+    """Usage that the provider of a whole answer states, if only a part of it, and errors."""
     reader = ResponseReader(CHAT, SSE, "")
-    reader.feed(b'data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: {%b}\n\n' % last)
+    reader.feed(b'data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: {%b}\n\ndata: [DONE]\n\n' % last)
     facts = reader.finish()
     assert estimate(chat("x"), facts) is None
     assert facts.usage in (Usage(output=0), Usage())
+
+
+def events(*parts):
+    """Returns a stream of events, none of which ends it."""
+    return b"".join(b"data: %b\n\n" % json.dumps(part).encode() for part in parts)
+
+
+def lines(*parts):
+    """Returns a stream of lines."""
+    return b"".join(json.dumps(part).encode() + b"\n" for part in parts)
+
+
+TEXT = "12345678" * 4
+USER = [{"role": "user", "content": "12345678"}]
+BROKEN_STREAMS = {
+    "anthropic": (
+        Format.ANTHROPIC_MESSAGES,
+        SSE,
+        {"system": "1234", "messages": USER},
+        events(
+            {
+                "type": "message_start",
+                "message": {
+                    "model": "m",
+                    "usage": {"input_tokens": 90, "cache_read_input_tokens": 7, "output_tokens": 1},
+                },
+            },
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": TEXT}},
+        ),
+        Usage(90, 7, None, 8),
+    ),
+    "anthropic, nothing stated": (
+        Format.ANTHROPIC_MESSAGES,
+        SSE,
+        {"system": [{"type": "text", "text": "1234"}], "messages": USER},
+        events({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": TEXT}}),
+        Usage(AROUND + 1 + 2, None, None, 8),
+    ),
+    "gemini": (
+        Format.GEMINI,
+        SSE,
+        {
+            "systemInstruction": {"parts": [{"text": "1234"}]},
+            "contents": [{"role": "user", "parts": [{"text": "12345678"}]}],
+        },
+        events({"candidates": [{"content": {"parts": [{"text": TEXT}]}}]}),
+        Usage(AROUND + 1 + 2, None, None, 8),
+    ),
+    "gemini, prompt stated": (
+        Format.GEMINI,
+        SSE,
+        {"contents": [{"parts": [{"text": "12345678"}]}]},
+        events({"candidates": [{"content": {"parts": [{"text": TEXT}]}}], "usageMetadata": {"promptTokenCount": 90}}),
+        Usage(90, None, None, 8),
+    ),
+    "ollama chat": (
+        Format.OLLAMA,
+        "application/x-ndjson",
+        {"messages": [{"role": "system", "content": "1234"}, *USER]},
+        lines({"model": "m", "message": {"role": "assistant", "content": TEXT}, "done": False}),
+        Usage(3 + 2 * 4 + 1 + 2, None, None, 8),
+    ),
+    "ollama generate": (
+        Format.OLLAMA,
+        "application/x-ndjson",
+        {"prompt": "12345678", "system": "1234"},
+        lines({"model": "m", "response": TEXT, "done": False}),
+        Usage(1 + 2, None, None, 8),
+    ),
+    "responses": (
+        Format.OPENAI_RESPONSES,
+        SSE,
+        {"instructions": "1234", "input": USER},
+        events({"type": "response.output_text.delta", "delta": TEXT}),
+        Usage(AROUND + 1 + 2, None, None, 8),
+    ),
+    "responses of a text": (
+        Format.OPENAI_RESPONSES,
+        SSE,
+        {"input": "12345678"},
+        events({"type": "response.output_text.delta", "delta": TEXT}),
+        Usage(AROUND + 2, None, None, 8),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_STREAMS)
+def test_a_broken_stream_of_any_format_has_an_estimate(kind):
+    """Of what it had not stated when it broke off; what it had stays. At four bytes a token, as of chats."""
+    format, media_type, request, body, expected = BROKEN_STREAMS[kind]
+    reader = ResponseReader(format, media_type, "")
+    reader.feed(body)
+    told = at_once(estimating(format, json.dumps(request).encode(), reader.finish(), Pace()))
+    assert (told.usage, told.estimated) == (expected, True)
+
+
+def test_a_broken_stream_that_stated_all_is_as_it_states():
+    """Gemini counts in every chunk: the last count stands, whatever the text would come to."""
+    body = events(
+        {
+            "candidates": [{"content": {"parts": [{"text": TEXT}]}}],
+            "usageMetadata": {"promptTokenCount": 90, "candidatesTokenCount": 5, "totalTokenCount": 95},
+        }
+    )
+    reader = ResponseReader(Format.GEMINI, SSE, "")
+    reader.feed(body)
+    told = at_once(estimating(Format.GEMINI, b'{"contents":[{"parts":[{"text":"x"}]}]}', reader.finish(), Pace()))
+    assert (told.usage, told.estimated) == (Usage(90, None, None, 5), False)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.formats import LARGE, at_once, naming_other, taking_out, views
+from ingate.formats import LARGE, Format, MalformedBody, at_once, naming_other, read_prompt, taking_out, views
+from ingate.formats.multipart import MAX_PARTS
 
 BOUNDARY = b"b-0"
 
@@ -23,12 +24,12 @@ def form(*fields, end=b"--", boundary=BOUNDARY):
     return b"\r\n".join([*parts, b"--" + boundary + end + b"\r\n"])
 
 
-def named(body, boundary=b""):
-    return at_once(naming_other(body, boundary))
+def named(body, boundary=b"", path="/"):
+    return at_once(naming_other(body, boundary, path))
 
 
-def taken(body, prefix="p", boundary=b""):
-    return bytes(at_once(taking_out(body, prefix, boundary)))
+def taken(body, prefix="p", boundary=b"", path="/"):
+    return bytes(at_once(taking_out(body, prefix, boundary, path)))
 
 
 PAD = b'"pad":"%b",' % (b"x" * LARGE)
@@ -50,6 +51,10 @@ PAD = b'"pad":"%b",' % (b"x" * LARGE)
         ),
         (b'{%b"requests":[{"model":"models/p/e","content":{"model":"p/x"}}]}', "p/e", b'"model":"models/e"'),
         (b'{%b"generateContentRequest":{"model":"models/p/g"}}', None, b'"model":"models/g"'),
+        (b'{%b"baseModel":"models/p/g","displayName":"p/x"}', "p/g", b'"baseModel":"models/g"'),
+        (b'{%b"batch":{"model":"models/p/g","displayName":"p/x"}}', "p/g", b'"model":"models/g"'),
+        (b'{%b"data_source":{"type":"completions","model":"p/m"}}', "p/m", b'"model":"m"'),
+        (b'{%b"grader":{"type":"score_model","model":"p/m"}}', "p/m", b'"model":"m"'),
         (b'\xef\xbb\xbf {%b"model":"p/m"}', "p/m", b'"model":"m"'),
     ],
 )
@@ -65,6 +70,34 @@ def test_json_names_models_where_documents_say(pad, before, model, after):
         body.decode("utf-8-sig").replace("p/", "").replace("p\\/", "")
     )
     assert new.count(b"p/x") == body.count(b"p/x")
+
+
+@pytest.mark.parametrize("pad", [b"", PAD], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("path", "before", "model", "after"),
+    [
+        ("show", b'{%b"name":"p/m","details":{"name":"p/x"}}', "p/m", b'"name":"m"'),
+        ("show", b'{%b"model":"p/m"}', "p/m", b'"model":"m"'),
+        ("delete", b'{%b"name":"p/m:latest"}', "p/m:latest", b'"name":"m:latest"'),
+        ("pull", b'{%b"name":"p/hf.co/a/b"}', "p/hf.co/a/b", b'"name":"hf.co/a/b"'),
+        ("push", b'{%b"name":"p/me/m"}', "p/me/m", b'"name":"me/m"'),
+        ("copy", b'{%b"source":"p/m","destination":"b"}', "p/m", b'"source":"m","destination":"b"'),
+        ("copy", b'{%b"source":"p/m","destination":"p/b"}', "p/m", b'"source":"m","destination":"b"'),
+        ("copy", b'{%b"source":"m","destination":"p/b"}', "p/b", b'"source":"m","destination":"b"'),
+        ("create", b'{%b"from":"p/m","model":"b","system":"p/x"}', "p/m", b'"from":"m","model":"b"'),
+        ("create", b'{%b"name":"p/b","from":"p/m","files":{"name":"p/x"}}', "p/b", b'"name":"b","from":"m"'),
+    ],
+)
+def test_ollama_names_models_in_its_own_words(pad, path, before, model, after):
+    """Where its endpoints that manage models have them; nowhere else does such a member name one."""
+    body = before % pad
+    path = f"/api/{path}"
+
+    assert named(body, path=path) == model
+    assert after in taken(body, path=path)
+    assert taken(body, path=path).count(b"p/x") == body.count(b"p/x")
+    if b'"model"' not in body:
+        assert (named(body), taken(body)) == (None, body)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +160,18 @@ def test_forms_name_models_in_a_field(size, fields, model, after):
     assert taken(body, boundary=BOUNDARY) == expected
 
 
+@pytest.mark.parametrize("parts", [MAX_PARTS + 1, 400_000])
+def test_a_form_of_too_many_parts_is_refused(parts):
+    """Before the rest of them costs anything; so many are none that an API takes. One part fewer is read."""
+    empty = b"--b-0\r\n\r\n\r\n" * parts + b"--b-0--\r\n"
+    for steps in (naming_other(empty, BOUNDARY, "/"), taking_out(empty, "p", BOUNDARY, "/")):
+        with pytest.raises(MalformedBody, match="more than 1000 parts"):
+            at_once(steps)
+    most = form(*[("x", "")] * (MAX_PARTS - 1), ("model", "p/m"))
+    assert named(most, boundary=BOUNDARY) == "p/m"
+    assert read_prompt(Format.OPENAI_IMAGES, empty) is None
+
+
 def test_a_form_without_its_last_line():
     """A field that does not end is none; those before it are."""
     cut = form(("model", "p/m"), ("file", b"F"))[: -len(b"\r\n--b-0--\r\n")]
@@ -148,7 +193,7 @@ LARGE_BODIES = {
 def test_work_on_large_bodies_is_done_in_pieces(kind):
     """Of about a millisecond, so that nobody waits for it, and what is large is not copied."""
     body, boundary = LARGE_BODIES[kind]
-    for steps in (naming_other(body, boundary), taking_out(body, "p", boundary)):
+    for steps in (naming_other(body, boundary, "/"), taking_out(body, "p", boundary, "/")):
         turns = 0
         while True:
             try:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ingate.formats import UsageFilter
+from ingate.formats.oddities import BOM
 from ingate.formats.usage_filter import LONGEST
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
@@ -169,3 +170,14 @@ def test_any_bytes_pass_in_order(seed):
         cuts = sorted(chance.choices(range(len(text)), k=chance.randrange(30)))
         pieces = [text[start:stop] for start, stop in pairwise([0, *cuts, len(text)])]
         assert filtered(*pieces) == whole
+
+
+@pytest.mark.parametrize("before", [b"", b"event: chunk\n", b": hello\n\n"])
+def test_a_byte_order_mark_hides_nothing_from_the_filter(before):
+    """It stands before the first line alone, which is judged without it, wherever the stream is cut."""
+    body = BOM + before + HIDDEN + data(said(usage=None)) + b"\n" + DONE
+    expected = BOM + (before if before.startswith(b":") else b"") + data(said()) + b"\n" + DONE
+    for at in range(len(BOM) + len(before) + len(HIDDEN) + 2):
+        passed, hidden = filtered(body[:at], body[at:])
+        assert (passed, hidden) == (expected, before * (not before.startswith(b":")) + HIDDEN)
+    assert filtered(*[body[at : at + 1] for at in range(len(body))])[0] == expected

@@ -33,11 +33,28 @@ def test_the_demo_model_lists_the_names_it_is_given():
     assert list(route.models) == [*MODELS, "gpt-4o", "claude-x"]
 
 
-def test_ollamas_host_may_lack_a_scheme():
-    """As Ollama's own programs take it."""
-    for host in ("10.0.0.5:11434", "http://10.0.0.5:11434"):
-        [route] = shared_routes(Settings(ollama_host=host))
-        assert (route.base_url, route.type) == ("http://10.0.0.5:11434", PROVIDER_TYPE_OLLAMA)
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("10.0.0.5:11434", "http://10.0.0.5:11434"),
+        ("http://10.0.0.5:11434", "http://10.0.0.5:11434"),
+        ("ollama.internal", "http://ollama.internal:11434"),
+        ("ollama.internal/api", "http://ollama.internal:11434/api"),
+        ("https://ollama.example.com", "https://ollama.example.com"),
+        ("http://ollama.internal", "http://ollama.internal"),
+        ("[fd00::7]", "http://[fd00::7]:11434"),
+        # What the server is told to listen on, which is no address to call.
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("0.0.0.0:8000", "http://127.0.0.1:8000"),
+        ("http://0.0.0.0:11434", "http://127.0.0.1:11434"),
+        ("[::]", "http://[::1]:11434"),
+    ],
+)
+def test_ollamas_host_is_read_as_ollama_reads_it(host, url):
+    """Scheme and port may be left out, and the address to listen on stands for this machine."""
+    [route] = shared_routes(Settings(ollama_host=host))
+    assert (route.base_url, route.type) == (url, PROVIDER_TYPE_OLLAMA)
+    assert addresses.parse(route.base_url, EXCEPT_NEVER)
 
 
 def test_every_type_has_its_defaults():
