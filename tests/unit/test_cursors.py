@@ -1,4 +1,5 @@
 import base64
+import string
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,14 @@ def test_no_character_may_be_another(text, data):
     at = data.draw(st.integers(0, len(cursor) - 1))
     letter = data.draw(st.characters(max_codepoint=255).filter(lambda it: it != cursor[at]))
     assert refused(cursor[:at] + letter + cursor[at + 1 :])
+
+
+def test_the_bits_of_the_last_character_that_say_nothing_count():
+    """Base64 would be read the same without them."""
+    for text in ("", "a", "ab"):
+        cursor = cursors.encode((1, text), LIST)
+        others = set(string.ascii_letters + string.digits + "-_") - {cursor[-1]}
+        assert all(refused(cursor[:-1] + letter) for letter in others)
 
 
 @pytest.mark.parametrize("place", [(1,), (ROW,), (ROW, 1), (1, ROW, 1), (1, 2), (True, ROW), (1, "a\x00")])
