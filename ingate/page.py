@@ -1,36 +1,95 @@
-"""Pages of lists: the defaults of limit and offset, how much a page holds, and cursors."""
+"""Pages of lists: the one way in which a list request becomes a query, and what was found an answer."""
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+from sqlalchemy import ColumnElement, Row, Select, func, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
-from ingate import ids
+from ingate import cursors
 from ingate.errors import BadRequest
 
 DEFAULT_LIMIT = 50
 PAGE_BYTES = 3 * 1024 * 1024
 """What the items of a page may hold: gRPC clients take 4 MiB in a message unless they say otherwise."""
-MAX_TIME = 2**63 - 1
-
 
 M = TypeVar("M", bound=Message)
 
 
 class PageRequest(Protocol):
-    """A list request with optional `limit` and `offset`, whose bounds its own rules state."""
+    """A list request, whose bounds its own rules state; most have an `offset` as well."""
+
+    DESCRIPTOR: Descriptor
 
     @property
     def limit(self) -> int: ...  # noqa: D102 -- see the class
     @property
-    def offset(self) -> int: ...  # noqa: D102 -- see the class
+    def cursor(self) -> str: ...  # noqa: D102 -- see the class
 
 
-def page(request: PageRequest) -> tuple[int, int]:
-    """Returns limit and offset of a list request, with the defaults where unset."""
-    return request.limit or DEFAULT_LIMIT, request.offset
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was found for a page: its rows, and in `total` how many there are in all, None where nobody counted."""
+
+    rows: Sequence[Row[*tuple[Any, ...]]]
+    total: int | None
+    limit: int
+    offset: int | None
+    more: bool
+    columns: int
+    of: bytes
+
+    def answer(self, items: Iterable[M]) -> dict[str, Any]:
+        """Returns the fields of the answer, given each row's message: as many as fit, and where the next begins."""
+        kept = fitting(items)
+        fields: dict[str, Any] = {"items": kept, "total": self.total}
+        fields["limit"] = self.limit if len(kept) == len(self.rows) else len(kept)
+        if self.offset is not None:
+            fields["offset"] = self.offset
+        if self.more or len(kept) < len(self.rows):
+            place = tuple(self.rows[len(kept) - 1])[-self.columns :]
+            fields["next_cursor"] = cursors.encode(place, self.of)
+        return fields
+
+
+class Order:
+    """The order of a list: by columns whose values are unique together, all rising or all falling.
+
+    A page begins after a place, not after a number of rows, so one that is added or deleted meanwhile moves no other.
+    """
+
+    def __init__(self, *columns: InstrumentedAttribute[Any], falling: bool = False) -> None:
+        self._columns = columns
+        self._falling = falling
+        self._kinds = [column.type.python_type for column in columns]
+
+    async def page(
+        self, db: AsyncSession, query: Select[*tuple[Any, ...]], request: PageRequest, owner: str, *, count: bool = True
+    ) -> Page:
+        """Returns the page of a query that a request asks for. `owner` is the id of whose list it is.
+
+        Each row has the columns of the order behind its own. Raises BadRequest for a cursor that is not of this list.
+        """
+        limit, offset = request.limit or DEFAULT_LIMIT, getattr(request, "offset", None)
+        of = cursors.list_of(request, owner)
+        here = query.add_columns(*self._columns).order_by(
+            *(column.desc() if self._falling else column for column in self._columns)
+        )
+        if request.cursor:
+            if offset:
+                raise BadRequest.field("offset", "must not be stated beside cursor")
+            here = here.where(self._after(cursors.decode(request.cursor, self._kinds, of)))
+        found = (await db.execute(here.limit(limit + 1).offset(offset or None))).all()
+        total = await db.scalar(query.with_only_columns(func.count(), maintain_column_froms=True)) if count else None
+        return Page(found[:limit], total, limit, offset, len(found) > limit, len(self._columns), of)
+
+    def _after(self, place: tuple[int | str, ...]) -> ColumnElement[bool]:
+        own, other = (self._columns[0], place[0]) if len(place) == 1 else (tuple_(*self._columns), tuple_(*place))
+        return own < other if self._falling else own > other
 
 
 def fitting(items: Iterable[M]) -> list[M]:
@@ -46,26 +105,3 @@ def fitting(items: Iterable[M]) -> list[M]:
             break
         page.append(item)
     return page
-
-
-def fitted(items: Sequence[M], limit: int) -> tuple[list[M], int]:
-    """Returns the items that fit on a page of up to `limit`, and the limit in force: their number, if not all fit."""
-    page = fitting(items)
-    return page, limit if len(page) == len(items) else len(page)
-
-
-def encode_cursor(time: int, row_id: str) -> str:
-    """Returns the opaque cursor for the place after a row in an order by time and id."""
-    return base64.urlsafe_b64encode(f"{time} {row_id}".encode()).rstrip(b"=").decode()
-
-
-def decode_cursor(cursor: str) -> tuple[int, str]:
-    """Returns the time and id in a cursor. Raises BadRequest when it is none of ours."""
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        time, _, row_id = text.partition(" ")
-        if ids.is_uuid(row_id) and time.isdecimal() and int(time) <= MAX_TIME:
-            return int(time), row_id
-    except (binascii.Error, ValueError):
-        pass
-    raise BadRequest.field("cursor", "is not one that this API gave out")

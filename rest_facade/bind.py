@@ -1,5 +1,7 @@
 """Paths, queries and JSON bodies to request messages, by descriptor. Knows no HTTP, no rpc and no route.
 
+An update learns from the members that are there what it changes: `ingate.rpc.updates`.
+
 Strict: what does not fit is `BadRequest`, named by its JSON path. Members are bound from their text, so that
 documents and decimals arrive digit by digit as they were sent.
 """
@@ -15,6 +17,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gen.ingate.options.v1 import options_pb2
 from ingate.errors import BadRequest
+from ingate.rpc import updates
 from rest_facade import documents
 from rest_facade.documents import MAX_PARTS, SHOWN, Members
 from rest_facade.style import Style, child_type, form, is_map, json_name
@@ -99,17 +102,25 @@ class Binder:
                 raise BadRequest.field(path, "is not a known field")
 
     def _add(self, slots: Slots, field: FieldDescriptor) -> None:
+        if field.name == updates.MASK or form(field) == options_pb2.FORM_MERGED:
+            return
         if form(field) == options_pb2.FORM_INLINE:
             for key, write in self.slots(child_type(field)).members.items():
                 slots.members[key] = _within(field.name, write)
             return
         key = json_name(field, self._style)
-        slots.members[key] = self._write(field)
+        slots.members[key] = self._member(field)
         read, convert = reader(field), converter(field)
         if read is not None and convert is not None:
             slots.arguments[key] = Argument(
                 field.name, field.is_repeated, read, convert, field.message_type is not None
             )
+
+    def _member(self, field: FieldDescriptor) -> Write:
+        message = field.containing_type
+        if message is None or not updates.is_update(message):
+            return self._write(field)
+        return _stated(field.name, self._write(field), changes=field.name in updates.refusals(message))
 
     def _write(self, field: FieldDescriptor) -> Write:
         if is_map(field):
@@ -172,6 +183,19 @@ def _map(name: str, fill: Write | None, value: Value, most: int) -> Write:
                 fill(target[key], bytes(raw), at)
 
     return write
+
+
+def _stated(name: str, write: Write, *, changes: bool) -> Write:
+    """Returns the writing of an update's field, which says that it was stated; null changes no other."""
+
+    def stated(message: Any, text: bytes, path: str) -> None:
+        if changes:
+            getattr(message, updates.MASK).paths.append(name)
+        elif text == b"null":
+            raise BadRequest.field(path, "must not be null")
+        write(message, text, path)
+
+    return stated
 
 
 def _within(name: str, write: Write) -> Write:

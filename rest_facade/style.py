@@ -12,6 +12,7 @@ from gen.ingate.options.v1 import options_pb2
 
 _UNDERSCORE = re.compile("_([a-z0-9])")
 _HYPHENATED = frozenset({"ingate.providers.v1.ProviderType"})
+_CAPITAL = frozenset({"ingate.exchanges.v1.Cache"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,27 @@ def is_map(descriptor: FieldDescriptor) -> bool:
     return descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry
 
 
+def merged_into(descriptor: FieldDescriptor) -> FieldDescriptor:
+    """Returns the map field among whose entries those of a FORM_MERGED field appear."""
+    fields = descriptor.containing_type.fields if descriptor.containing_type is not None else ()
+    return next(field for field in fields[descriptor.index - 1 :: -1] if is_map(field))
+
+
 @cache
 def enum_words(descriptor: EnumDescriptor) -> dict[int, str | None]:
-    """Returns number → word: lower case without the enum's prefix; None for the zero that states nothing."""
+    """Returns number → word: the name without the enum's prefix; None for the zero that states nothing.
+
+    In lower case, but where it is the word of a header: `HIT`.
+    """
     prefix = _upper_snake(descriptor.name) + "_"
     words: dict[int, str | None] = {}
     for value in descriptor.values:
-        word = value.name.removeprefix(prefix).lower()
+        word = value.name.removeprefix(prefix)
+        if descriptor.full_name not in _CAPITAL:
+            word = word.lower()
         if descriptor.full_name in _HYPHENATED:
             word = word.replace("_", "-")
-        words[value.number] = None if value.number == 0 and word == "unspecified" else word
+        words[value.number] = None if value.number == 0 and word.lower() == "unspecified" else word
     return words
 
 

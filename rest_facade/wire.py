@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from gen.ingate.options.v1 import options_pb2
 from rest_facade import timestamps
-from rest_facade.style import Style, child_type, enum_words, form, is_map, json_name
+from rest_facade.style import Style, child_type, enum_words, form, is_map, json_name, merged_into
 
 Read = Callable[[Any], Any]
 """Value of a field → JSON-ready value."""
@@ -35,6 +35,8 @@ class _Plan:
     blank: dict[str, Any]
     writers: dict[int, tuple[str, Read | None]]
     inlined: dict[int, "_Plan"]
+    merged: dict[int, str]
+    """The names of maps to which others' entries are added, by the number of the other."""
 
 
 class Wire:
@@ -58,12 +60,15 @@ class Wire:
         plan = self._plans.get(descriptor.full_name)
         if plan is None:
             # Registered before it is filled, so that recursive types end.
-            plan = self._plans[descriptor.full_name] = _Plan({}, {}, {})
+            plan = self._plans[descriptor.full_name] = _Plan({}, {}, {}, {})
             for field in descriptor.fields:
                 self._add(plan, field)
         return plan
 
     def _add(self, plan: _Plan, field: FieldDescriptor) -> None:
+        if form(field) == options_pb2.FORM_MERGED:
+            plan.merged[field.number] = json_name(merged_into(field), self._style)
+            return
         if form(field) == options_pb2.FORM_INLINE:
             plan.inlined[field.number] = self._plan(child_type(field))
             blanks = plan.inlined[field.number].blank
@@ -118,6 +123,8 @@ def _fill(plan: _Plan, message: Any) -> dict[str, Any]:
         if number in writers:
             key, write = writers[number]
             out[key] = value if write is None else write(value)
+        elif number in plan.merged:
+            out[plan.merged[number]] = {**out[plan.merged[number]], **value}
         else:
             out |= _fill(plan.inlined[number], value)
     return out

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from gen.ingate.audit.v1 import audit_service_pb2 as pb
 from gen.ingate.audit.v1 import audit_service_pb2_grpc, entry_pb2
@@ -10,10 +10,11 @@ from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
 from ingate.identity.tables import AuditEntry
-from ingate.page import fitted, page
+from ingate.page import Order
 from ingate.rpc.principal import principal
 
 EQUAL = ("action", "resource_type", "actor_id", "resource_id")
+NEWEST = Order(AuditEntry.created_at, AuditEntry.id, falling=True)
 
 
 class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
@@ -24,19 +25,16 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
 
     async def ListEntries(self, request: pb.ListEntriesRequest, context: Any) -> pb.ListEntriesResponse:
         """Returns a page, newest first."""
-        limit, offset = page(request)
-        matching = [AuditEntry.org_id == principal().org_id]
+        org_id = principal().org_id
+        matching = [AuditEntry.org_id == org_id]
         matching += [getattr(AuditEntry, name) == getattr(request, name) for name in EQUAL if request.HasField(name)]
         if request.HasField("since"):
             matching.append(AuditEntry.created_at >= clock.from_proto(request.since))
         if request.HasField("until"):
             matching.append(AuditEntry.created_at < clock.from_proto(request.until))
-        newest = select(AuditEntry).where(*matching).order_by(AuditEntry.created_at.desc(), AuditEntry.id.desc())
         async with self._database.read() as db:
-            rows = await db.scalars(newest.limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(AuditEntry).where(*matching))
-        items, limit = fitted([_entry(row) for row in rows], limit)
-        return pb.ListEntriesResponse(items=items, total=total, limit=limit, offset=offset)
+            found = await NEWEST.page(db, select(AuditEntry).where(*matching), request, org_id)
+        return pb.ListEntriesResponse(**found.answer(_entry(row[0]) for row in found.rows))
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Any) -> pb.GetEntryResponse:
         """Returns one entry."""
@@ -56,7 +54,8 @@ def _entry(row: AuditEntry) -> entry_pb2.Entry:
         action=row.action,
         resource_type=row.resource_type,
         resource_id=row.resource_id,
-        metadata=row.meta,
+        metadata={name: value for name, value in row.meta.items() if isinstance(value, str)},
+        numbers={name: value for name, value in row.meta.items() if isinstance(value, int)},
         ip_address=row.address,
         created_at=clock.to_proto(row.created_at),
     )

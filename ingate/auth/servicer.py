@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,11 +20,12 @@ from ingate.errors import Conflict, NotFound, Unauthenticated
 from ingate.identity import audit, founding, messages
 from ingate.identity.emails import email_key
 from ingate.identity.tables import Invitation, KnownAddress, Member, Org, Session, User
-from ingate.page import page
+from ingate.page import Order
 from ingate.rpc.principal import principal
 
 WRONG = "e-mail address or password is wrong"
 NO_INVITATION = "the invitation is unknown, used or expired, or the password is not that of its account"
+NEWEST = Order(Session.id, falling=True)
 
 
 class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
@@ -172,14 +173,11 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
 
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
         """Returns a page of the caller's live sessions, newest first."""
-        limit, offset = page(request)
-        mine = (Session.user_id == principal().user_id, Session.expires_at > clock.now())
-        query = select(Session).where(*mine).order_by(Session.id.desc())
+        user_id = principal().user_id
+        query = select(Session).where(Session.user_id == user_id, Session.expires_at > clock.now())
         async with self._database.read() as db:
-            rows = await db.scalars(query.limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(Session).where(*mine))
-        items = [sessions.message(row) for row in rows]
-        return pb.ListSessionsResponse(items=items, total=total, limit=limit, offset=offset)
+            found = await NEWEST.page(db, query, request, user_id)
+        return pb.ListSessionsResponse(**found.answer(sessions.message(row[0]) for row in found.rows))
 
     async def RevokeSession(self, request: pb.RevokeSessionRequest, context: Any) -> pb.RevokeSessionResponse:
         """Deletes one of the caller's sessions."""

@@ -52,7 +52,7 @@ async def seed(core: Core, slug: str) -> None:
             batch.clear()
     await stub.Record(RecordRequest(records=batch), metadata=as_gateway)
     async with core.database.write() as db:
-        audit.record(db, DONE, place.org_id, org_id=place.org_id, actor_id=place.owner_id, calls=str(traffic.CALLS))
+        audit.record(db, DONE, place.org_id, org_id=place.org_id, actor_id=place.owner_id, calls=traffic.CALLS)
 
 
 async def clear(database: Database, slug: str) -> int:
@@ -72,7 +72,7 @@ async def clear(database: Database, slug: str) -> int:
             gone = len((await db.scalars(batch.returning(Exchange.id))).all())
             deleted += gone
             if not gone:
-                audit.record(db, UNDONE, org.id, org_id=org.id, actor_id=org.created_by or "", calls=str(deleted))
+                audit.record(db, UNDONE, org.id, org_id=org.id, actor_id=org.created_by or "", calls=deleted)
                 return deleted
 
 

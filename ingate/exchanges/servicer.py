@@ -6,7 +6,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, bindparam, case, delete, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, bindparam, case, delete, func, or_, select
 from sqlalchemy.orm import undefer
 
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
@@ -23,11 +23,12 @@ from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace
 from ingate.identity.tables import Org
 from ingate.pacing import paced
-from ingate.page import DEFAULT_LIMIT, decode_cursor, encode_cursor, fitting
+from ingate.page import Order
 from ingate.pricing import price_list
 from ingate.rpc.principal import principal
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
+NEWEST = Order(Exchange.created_at, Exchange.id, falling=True)
 PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_headers, Exchange.response_body)
 
 LISTED_DOCUMENTS = {"attempts": "[]", "meta": "{}", "tags": "{}"}
@@ -115,25 +116,10 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     async def ListExchanges(self, request: pb.ListExchangesRequest, context: Any) -> pb.ListExchangesResponse:
         """Returns a page, newest first; the cursor is the place after which the next one begins."""
-        limit = request.limit or DEFAULT_LIMIT
-        matching = _filters(request)
-        place = tuple_(Exchange.created_at, Exchange.id)
-        query = select(*LISTED).where(*matching).order_by(Exchange.created_at.desc(), Exchange.id.desc())
-        if request.cursor:
-            query = query.where(place < tuple_(*decode_cursor(request.cursor)))
+        query = select(*LISTED).where(*_filters(request))
         async with self._database.read() as db:
-            found = (await db.execute(query.limit(limit + 1))).all()
-            total = (
-                await db.scalar(select(func.count()).select_from(Exchange).where(*matching)) if request.count else None
-            )
-        items = fitting(map(listed, found[:limit]))
-        last = found[len(items) - 1] if len(found) > len(items) else None
-        return pb.ListExchangesResponse(
-            items=items,
-            total=total,
-            limit=limit,
-            next_cursor=encode_cursor(last.created_at, last.id) if last is not None else None,
-        )
+            found = await NEWEST.page(db, query, request, principal().org_id, count=request.count)
+        return pb.ListExchangesResponse(**found.answer(map(listed, found.rows)))
 
     async def GetExchange(self, request: pb.GetExchangeRequest, context: Any) -> pb.GetExchangeResponse:
         """Returns one exchange and its payload."""

@@ -1,5 +1,7 @@
 """The record of changes, written in the transaction that makes them."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ingate import clock, ids
@@ -8,11 +10,12 @@ from ingate.rpc.principal import principal
 
 
 def record(
-    db: AsyncSession, action: str, resource_id: str, *, org_id: str = "", actor_id: str = "", **metadata: str
+    db: AsyncSession, action: str, resource_id: str, *, org_id: str = "", actor_id: str = "", **metadata: str | int
 ) -> None:
     """Adds an entry to the transaction. `action` is `<resource type>.<verb>`.
 
-    Actor and organisation are the caller's unless stated. No secret belongs in the metadata.
+    Actor and organisation are the caller's unless stated. What is a number in the metadata stays one. No secret belongs
+    there.
     """
     caller = principal()
     db.add(
@@ -28,3 +31,8 @@ def record(
             created_at=clock.now(),
         )
     )
+
+
+def names(fields: Iterable[str]) -> str:
+    """Returns the names of fields that an update changed, as entries have them: in order, comma-separated."""
+    return ",".join(sorted(fields))

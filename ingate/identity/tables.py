@@ -174,7 +174,7 @@ class AuditEntry(Base):
     action: Mapped[str] = mapped_column(String(64))
     resource_type: Mapped[str] = mapped_column(String(64))
     resource_id: Mapped[str] = mapped_column(String(64))
-    meta: Mapped[dict[str, str]] = mapped_column(JSON)
+    meta: Mapped[dict[str, str | int]] = mapped_column(JSON)
     address: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[int] = mapped_column(BigInteger)
 

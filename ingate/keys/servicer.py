@@ -1,9 +1,9 @@
 """KeyService: create, list, get, update, rotate, revoke."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, Scope
@@ -16,10 +16,12 @@ from ingate.identity import audit, lookups, messages, scopes
 from ingate.identity.changes import Changes
 from ingate.identity.holder import Holder, holder
 from ingate.identity.tables import Key
-from ingate.page import page
+from ingate.page import Order
 from ingate.rpc.principal import principal
+from ingate.rpc.updates import stated
 
 DEFAULT_OVERLAP_HOURS = 24
+NEWEST = Order(Key.id, falling=True)
 
 
 class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
@@ -55,17 +57,15 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             await lookups.require_app(db, row.org_id, row.app_id)
             await lookups.require_team(db, row.org_id, row.team_id)
             db.add(row)
-            audit.record(db, "key.create", row.id, name=row.name)
+            audit.record(db, "key.create", row.id, name=row.name, **_limit(row, {"rate_limit_per_minute"}))
         return pb.CreateKeyResponse(description=messages.key(row), key=secret)
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Any) -> pb.ListKeysResponse:
         """Returns a page, newest first."""
-        limit, offset = page(request)
-        mine = Key.org_id == principal().org_id
+        org_id = principal().org_id
         async with self._database.read() as db:
-            rows = await db.scalars(select(Key).where(mine).order_by(Key.id.desc()).limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(Key).where(mine))
-        return pb.ListKeysResponse(items=[messages.key(row) for row in rows], total=total, limit=limit, offset=offset)
+            found = await NEWEST.page(db, select(Key).where(Key.org_id == org_id), request, org_id)
+        return pb.ListKeysResponse(**found.answer(messages.key(row[0]) for row in found.rows))
 
     async def GetKey(self, request: pb.GetKeyRequest, context: Any) -> pb.GetKeyResponse:
         """Returns the description of one key."""
@@ -74,20 +74,22 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
 
     async def UpdateKey(self, request: pb.UpdateKeyRequest, context: Any) -> pb.UpdateKeyResponse:
         """Changes what the request states. Without new scopes, those that the role allows are left."""
+        changes = stated(request)
         async with self._changes.write(principal().org_id) as db:
             mine = await holder(db)
             row = await _find_to_change(db, mine, request.key_id)
-            if request.HasField("name"):
+            if "name" in changes:
                 row.name = request.name
-            if request.HasField("role") or request.scopes:
+            if not changes.isdisjoint({"role", "scopes"}):
                 _restate(mine, row, request)
-            if request.HasField("rate_limit_per_minute"):
+            if "rate_limit_per_minute" in changes:
                 row.rate_limit = request.rate_limit_per_minute or None
-            if (expires_at := _expiry(request)) is not None:
-                if row.expires_at is not None and expires_at > row.expires_at:
+            if "expires_at" in changes:
+                expires_at = _expiry(request)
+                if row.expires_at is not None and (expires_at is None or expires_at > row.expires_at):
                     mine.check_end(expires_at)
                 row.expires_at = expires_at
-            audit.record(db, "key.update", row.id, name=row.name)
+            audit.record(db, "key.update", row.id, name=row.name, changed=audit.names(changes), **_limit(row, changes))
         return pb.UpdateKeyResponse(key=messages.key(row))
 
     async def RotateKey(self, request: pb.RotateKeyRequest, context: Any) -> pb.RotateKeyResponse:
@@ -119,7 +121,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
                 expires_at=old.expires_at,
             )
             db.add(new)
-            audit.record(db, "key.rotate", old.id, new_key_id=new.id, overlap_hours=str(hours))
+            audit.record(db, "key.rotate", old.id, new_key_id=new.id, overlap_hours=hours)
         return pb.RotateKeyResponse(
             description=messages.key(new),
             key=secret,
@@ -190,6 +192,13 @@ def _kept(row: Key, role: int) -> frozenset[int]:
     if role and not kept:
         raise BadRequest.field("scopes", "must be stated, for the role allows none of those that the key holds")
     return kept
+
+
+def _limit(row: Key, changes: Collection[str]) -> dict[str, int]:
+    """Returns what an audit entry says of a limit that was stated; that of the plan is not the key's."""
+    if row.rate_limit is None or "rate_limit_per_minute" not in changes:
+        return {}
+    return {"rate_limit_per_minute": row.rate_limit}
 
 
 def _expiry(request: pb.CreateKeyRequest | pb.UpdateKeyRequest) -> int | None:

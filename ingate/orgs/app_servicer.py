@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,8 +14,11 @@ from ingate.errors import Conflict, NotFound
 from ingate.identity import audit, lookups
 from ingate.identity.changes import Changes
 from ingate.identity.tables import App, Key
-from ingate.page import page
+from ingate.page import Order
 from ingate.rpc.principal import principal
+from ingate.rpc.updates import stated
+
+BY_NAME = Order(App.name)
 
 
 class AppServicer(app_service_pb2_grpc.AppServiceServicer):
@@ -46,26 +49,24 @@ class AppServicer(app_service_pb2_grpc.AppServiceServicer):
 
     async def ListApps(self, request: pb.ListAppsRequest, context: Any) -> pb.ListAppsResponse:
         """Returns a page, by name."""
-        limit, offset = page(request)
-        mine = App.org_id == principal().org_id
+        org_id = principal().org_id
         async with self._database.read() as db:
-            rows = await db.scalars(select(App).where(mine).order_by(App.name).limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(App).where(mine))
-        return pb.ListAppsResponse(items=[_app(row) for row in rows], total=total, limit=limit, offset=offset)
+            found = await BY_NAME.page(db, select(App).where(App.org_id == org_id), request, org_id)
+        return pb.ListAppsResponse(**found.answer(_app(row[0]) for row in found.rows))
 
     async def UpdateApp(self, request: pb.UpdateAppRequest, context: Any) -> pb.UpdateAppResponse:
         """Changes what the request states."""
+        changes = stated(request)
         try:
             async with self._database.write() as db:
                 row = await _find(db, request.app_id)
                 # Before the row changes: what asks the database sends it the changes first.
                 await lookups.require_team(db, row.org_id, request.team_id)
-                for name in ("name", "description"):
-                    if request.HasField(name):
-                        setattr(row, name, getattr(request, name))
-                if request.HasField("team_id"):
+                for name in changes & {"name", "description"}:
+                    setattr(row, name, getattr(request, name))
+                if "team_id" in changes:
                     row.team_id = request.team_id or None
-                audit.record(db, "app.update", row.id, name=row.name)
+                audit.record(db, "app.update", row.id, name=row.name, changed=audit.names(changes))
         except IntegrityError:
             raise _taken(request.name) from None
         return pb.UpdateAppResponse(app=_app(row))

@@ -16,13 +16,13 @@ LISTED = 20
 """Ids that an audit entry names at most; it counts all."""
 
 
-async def revoke_keys(db: AsyncSession, org_id: str, user_id: str) -> dict[str, str]:
+async def revoke_keys(db: AsyncSession, org_id: str, user_id: str) -> dict[str, str | int]:
     """Ends the keys that a person made in an organisation."""
     ended = update(Key).where(*_keys(org_id, user_id)).values(revoked_at=clock.now()).returning(Key.id)
     return _said("keys_revoked", list(await db.scalars(ended)))
 
 
-async def narrow_keys(db: AsyncSession, org_id: str, user_id: str, role: int) -> dict[str, str]:
+async def narrow_keys(db: AsyncSession, org_id: str, user_id: str, role: int) -> dict[str, str | int]:
     """Takes from the keys that a person made what a role does not allow; a key that is left with nothing ends."""
     above = (*_keys(org_id, user_id), Key.role > role)
     narrowed: list[str] = []
@@ -37,7 +37,7 @@ async def narrow_keys(db: AsyncSession, org_id: str, user_id: str, role: int) ->
     return _said("keys_narrowed", narrowed) | _said("keys_revoked", revoked)
 
 
-async def end_invitations(db: AsyncSession, org_id: str, user_id: str, role: int) -> dict[str, str]:
+async def end_invitations(db: AsyncSession, org_id: str, user_id: str, role: int) -> dict[str, str | int]:
     """Takes back the open invitations that a person made and could not make with a role; 0 stands for none."""
     theirs = (Invitation.org_id == org_id, Invitation.created_by == user_id)
     beyond = Invitation.role > (role if role >= ROLE_ADMIN else 0)
@@ -50,5 +50,5 @@ def _keys(org_id: str, user_id: str) -> tuple[ColumnElement[bool], ...]:
     return Key.org_id == org_id, Key.created_by == user_id, live
 
 
-def _said(name: str, ids: list[str]) -> dict[str, str]:
-    return {name: str(len(ids)), f"{name}_ids": ",".join(sorted(ids)[:LISTED])} if ids else {}
+def _said(name: str, ids: list[str]) -> dict[str, str | int]:
+    return {name: len(ids), f"{name}_ids": ",".join(sorted(ids)[:LISTED])} if ids else {}

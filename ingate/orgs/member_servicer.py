@@ -18,10 +18,12 @@ from ingate.identity.emails import email_key
 from ingate.identity.holder import holder, role_word
 from ingate.identity.tables import Invitation, Member, Org, Session, Team, TeamMember, User
 from ingate.orgs import made
-from ingate.page import page
+from ingate.page import Order
 from ingate.rpc.principal import principal
 
 DEFAULT_HOURS = 168
+FIRST_JOINED = Order(Member.created_at, Member.user_id)
+NEWEST = Order(Invitation.id, falling=True)
 
 
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
@@ -33,14 +35,11 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 
     async def ListMembers(self, request: pb.ListMembersRequest, context: Any) -> pb.ListMembersResponse:
         """Returns a page, first joined first."""
-        limit, offset = page(request)
-        mine = Member.org_id == principal().org_id
-        query = select(Member, User).join(User, User.id == Member.user_id).where(mine)
+        org_id = principal().org_id
+        query = select(Member, User).join(User, User.id == Member.user_id).where(Member.org_id == org_id)
         async with self._database.read() as db:
-            rows = await db.execute(query.order_by(Member.created_at, Member.user_id).limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(Member).where(mine))
-        items = [_member(member, user) for member, user in rows]
-        return pb.ListMembersResponse(items=items, total=total, limit=limit, offset=offset)
+            found = await FIRST_JOINED.page(db, query, request, org_id)
+        return pb.ListMembersResponse(**found.answer(_member(row[0], row[1]) for row in found.rows))
 
     async def InviteMember(self, request: pb.InviteMemberRequest, context: Any) -> pb.InviteMemberResponse:
         """Stores the hash of a new token in place of any earlier one for the address."""
@@ -85,7 +84,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
                 mine.check_person(after)
             else:
                 mine.check_role(before)
-            lost: dict[str, str] = {}
+            lost: dict[str, str | int] = {}
             if after < before:
                 if before == ROLE_OWNER:
                     await _keep_an_owner(db)
@@ -125,14 +124,11 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 
     async def ListInvitations(self, request: pb.ListInvitationsRequest, context: Any) -> pb.ListInvitationsResponse:
         """Returns a page of those that have not expired, newest first."""
-        limit, offset = page(request)
-        open_ones = (Invitation.org_id == principal().org_id, Invitation.expires_at > clock.now())
-        query = select(Invitation).where(*open_ones).order_by(Invitation.id.desc())
+        org_id = principal().org_id
+        query = select(Invitation).where(Invitation.org_id == org_id, Invitation.expires_at > clock.now())
         async with self._database.read() as db:
-            rows = await db.scalars(query.limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(Invitation).where(*open_ones))
-        items = [_invitation(row) for row in rows]
-        return pb.ListInvitationsResponse(items=items, total=total, limit=limit, offset=offset)
+            found = await NEWEST.page(db, query, request, org_id)
+        return pb.ListInvitationsResponse(**found.answer(_invitation(row[0]) for row in found.rows))
 
     async def RevokeInvitation(self, request: pb.RevokeInvitationRequest, context: Any) -> pb.RevokeInvitationResponse:
         """Deletes the invitation, and with it what its token is good for."""

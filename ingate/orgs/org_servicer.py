@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,8 +14,11 @@ from ingate.errors import Conflict, Forbidden, NotFound
 from ingate.identity import audit, founding, messages
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Member, Org, Session
-from ingate.page import page
+from ingate.page import Order
 from ingate.rpc.principal import principal
+from ingate.rpc.updates import stated
+
+FIRST_JOINED = Order(Member.created_at, Org.id)
 
 Purge = Callable[[str], Awaitable[None]]
 """Deletes what another feature keeps of an organisation, given its id; called again whenever there may be more."""
@@ -53,15 +56,11 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
 
     async def ListOrgs(self, request: pb.ListOrgsRequest, context: Any) -> pb.ListOrgsResponse:
         """Returns a page of the caller's organisations."""
-        limit, offset = page(request)
-        mine = Member.user_id == principal().user_id
-        query = select(Org).join(Member, Member.org_id == Org.id).where(mine).order_by(Member.created_at, Org.id)
+        user_id = principal().user_id
+        query = select(Org).join(Member, Member.org_id == Org.id).where(Member.user_id == user_id)
         async with self._database.read() as db:
-            rows = await db.scalars(query.limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(Member).where(mine))
-        return pb.ListOrgsResponse(
-            items=[messages.organization(row) for row in rows], total=total, limit=limit, offset=offset
-        )
+            found = await FIRST_JOINED.page(db, query, request, user_id)
+        return pb.ListOrgsResponse(**found.answer(messages.organization(row[0]) for row in found.rows))
 
     async def GetOrg(self, request: pb.GetOrgRequest, context: Any) -> pb.GetOrgResponse:
         """Returns the organisation that the call acts in."""
@@ -70,14 +69,14 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
 
     async def UpdateOrg(self, request: pb.UpdateOrgRequest, context: Any) -> pb.UpdateOrgResponse:
         """Changes name and slug."""
-        stated = {name: getattr(request, name) for name in ("name", "slug") if request.HasField(name)}
+        changes = {name: getattr(request, name) for name in stated(request)}
         try:
             # Which of the installation's providers an organisation reaches may depend on its slug.
             async with self._changes.write(principal().org_id) as db:
                 row = await _find(db, lock=True)
-                for name, value in stated.items():
+                for name, value in changes.items():
                     setattr(row, name, value)
-                audit.record(db, "org.settings_update", row.id, **stated)
+                audit.record(db, "org.settings_update", row.id, **changes)
         except IntegrityError:
             raise _taken(request.slug) from None
         return pb.UpdateOrgResponse(org=messages.organization(row))

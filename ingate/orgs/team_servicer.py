@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +15,11 @@ from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Key, Member, Team, TeamMember
-from ingate.page import fitted, page
+from ingate.page import Order
 from ingate.rpc.principal import principal
+from ingate.rpc.updates import stated
+
+BY_NAME = Order(Team.name)
 
 
 class TeamServicer(team_service_pb2_grpc.TeamServiceServicer):
@@ -41,26 +44,25 @@ class TeamServicer(team_service_pb2_grpc.TeamServiceServicer):
 
     async def ListTeams(self, request: pb.ListTeamsRequest, context: Any) -> pb.ListTeamsResponse:
         """Returns a page, by name."""
-        limit, offset = page(request)
-        mine = Team.org_id == principal().org_id
+        org_id = principal().org_id
         async with self._database.read() as db:
-            rows = list(await db.scalars(select(Team).where(mine).order_by(Team.name).limit(limit).offset(offset)))
-            total = await db.scalar(select(func.count()).select_from(Team).where(mine))
-            people = await _people(db, [row.id for row in rows])
-        items, limit = fitted([_team(row, people.get(row.id, [])) for row in rows], limit)
-        return pb.ListTeamsResponse(items=items, total=total, limit=limit, offset=offset)
+            found = await BY_NAME.page(db, select(Team).where(Team.org_id == org_id), request, org_id)
+            teams = [row[0] for row in found.rows]
+            people = await _people(db, [team.id for team in teams])
+        return pb.ListTeamsResponse(**found.answer(_team(team, people.get(team.id, [])) for team in teams))
 
     async def UpdateTeam(self, request: pb.UpdateTeamRequest, context: Any) -> pb.UpdateTeamResponse:
         """Changes the name, the people, or both."""
+        changes = stated(request)
         try:
             async with self._database.write() as db:
                 row = await _find(db, request.team_id)
-                if request.HasField("name"):
+                if "name" in changes:
                     row.name = request.name
-                if request.member_ids or request.clear_members:
+                if "member_ids" in changes:
                     await db.execute(delete(TeamMember).where(TeamMember.team_id == row.id))
                     await _seat(db, row, request.member_ids)
-                audit.record(db, "team.update", row.id, name=row.name)
+                audit.record(db, "team.update", row.id, name=row.name, changed=audit.names(changes))
                 await db.flush()
                 people = await _people(db, [row.id])
         except IntegrityError:

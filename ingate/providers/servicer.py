@@ -1,9 +1,10 @@
 """ProviderService: providers of the calling organisation, and one call to see that they work."""
 
+from collections.abc import Collection
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +19,7 @@ from ingate.identity import audit
 from ingate.identity.changes import Changes
 from ingate.identity.tables import Org
 from ingate.net.addresses import EVERYWHERE, Policy
-from ingate.page import fitted, page
+from ingate.page import Order
 from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
 from ingate.providers.probe import tried
@@ -26,10 +27,15 @@ from ingate.providers.shared import Shared
 from ingate.providers.tables import Provider
 from ingate.proxy.ports import Transport
 from ingate.rpc.principal import principal
+from ingate.rpc.updates import stated
 from ingate.vault import Vault
 
 DEFAULT_TIMEOUT_MS = 300_000
 MAX_TEXT = 1024
+BY_NAME = Order(Provider.name)
+
+_PLAIN = frozenset({"auth_mode", "is_default", "enabled"})
+_DEFAULTED = frozenset({"base_url", "auth_header", "auth_format", "timeout_ms", "models", "headers", "api_key"})
 
 log = structlog.get_logger(__name__)
 
@@ -58,28 +64,18 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def CreateProvider(self, request: pb.CreateProviderRequest, context: Any) -> pb.CreateProviderResponse:
         """Stores a provider with the defaults of its type where the request is silent."""
-        if request.type not in KINDS:
-            raise BadRequest.field("type", "must be stated")
-        kind = KINDS[request.type]
         now = clock.now()
         row = Provider(
             org_id=principal().org_id,
             name=request.name,
             type=request.type,
-            base_url=kind.base_url,
             auth_mode=AUTH_MODE_API_KEY,
-            sealed_key=None,
-            auth_header=kind.auth_header,
-            auth_format=kind.auth_format,
             is_default=False,
             enabled=True,
-            timeout_ms=DEFAULT_TIMEOUT_MS,
-            models=[],
-            headers={},
             created_at=now,
             updated_at=now,
         )
-        self._apply(row, request)
+        self._apply(row, request, _DEFAULTED | {field.name for field, _ in request.ListFields()})
         try:
             async with self._changes.write(row.org_id) as db:
                 if row.is_default:
@@ -92,13 +88,10 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
         """Returns a page, by name."""
-        limit, offset = page(request)
-        mine = Provider.org_id == principal().org_id
+        org_id = principal().org_id
         async with self._database.read() as db:
-            rows = await db.scalars(select(Provider).where(mine).order_by(Provider.name).limit(limit).offset(offset))
-            total = await db.scalar(select(func.count()).select_from(Provider).where(mine))
-        items, limit = fitted([messages.provider(row) for row in rows], limit)
-        return pb.ListProvidersResponse(items=items, total=total, limit=limit, offset=offset)
+            found = await BY_NAME.page(db, select(Provider).where(Provider.org_id == org_id), request, org_id)
+        return pb.ListProvidersResponse(**found.answer(messages.provider(row[0]) for row in found.rows))
 
     async def GetProvider(self, request: pb.GetProviderRequest, context: Any) -> pb.GetProviderResponse:
         """Returns one provider."""
@@ -107,19 +100,21 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def UpdateProvider(self, request: pb.UpdateProviderRequest, context: Any) -> pb.UpdateProviderResponse:
         """Changes what the request states. A stored key is forgotten when it would go to another place than before."""
+        changes = stated(request)
         async with self._changes.write(principal().org_id) as db:
             if request.is_default:
                 await _clear_default(db, principal().org_id)
             row = await _find(db, request.name, lock=True)
             key_goes = _key_goes(row)
-            if request.HasField("type"):
+            if "type" in changes:
                 row.type = request.type
-            self._apply(row, request)
-            moved = _key_goes(row) != key_goes and not request.HasField("api_key") and row.sealed_key is not None
+            self._apply(row, request, changes)
+            moved = _key_goes(row) != key_goes and "api_key" not in changes and row.sealed_key is not None
             if moved:
                 row.sealed_key = None
             row.updated_at = clock.now()
-            audit.record(db, "provider.update", row.name, **({"api_key": "removed"} if moved else {}))
+            said = {"api_key": "removed"} if moved else {}
+            audit.record(db, "provider.update", row.name, changed=audit.names(changes), **said)
         return pb.UpdateProviderResponse(provider=messages.provider(row))
 
     async def DeleteProvider(self, request: pb.DeleteProviderRequest, context: Any) -> pb.DeleteProviderResponse:
@@ -154,26 +149,37 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             log.warning("provider_key_unreadable", org_id=row.org_id, provider=row.name, problem=error.message)
             return None
 
-    def _apply(self, row: Provider, request: pb.CreateProviderRequest | pb.UpdateProviderRequest) -> None:
-        """Copies what the request states onto the row and judges the result."""
-        for name in ("auth_mode", "auth_header", "auth_format", "is_default", "enabled", "timeout_ms"):
-            if request.HasField(name):
-                setattr(row, name, getattr(request, name))
-        if request.HasField("base_url") and row.type in KINDS:
-            row.base_url = request.base_url or KINDS[row.type].base_url
-        if request.models:
+    def _apply(
+        self, row: Provider, request: pb.CreateProviderRequest | pb.UpdateProviderRequest, changes: Collection[str]
+    ) -> None:
+        """Gives the fields that change what the request has for them, or else their default, and judges the result."""
+        kind = KINDS.get(row.type)
+        if kind is None:
+            raise BadRequest.field("type", "must be stated")
+        for name in _PLAIN.intersection(changes):
+            setattr(row, name, getattr(request, name))
+        for name, default in (
+            ("auth_header", kind.auth_header),
+            ("auth_format", kind.auth_format),
+            ("timeout_ms", DEFAULT_TIMEOUT_MS),
+        ):
+            if name in changes:
+                setattr(row, name, getattr(request, name) if request.HasField(name) else default)
+        if "base_url" in changes:
+            row.base_url = request.base_url or kind.base_url
+        if "models" in changes:
             row.models = [_short("models", model) for model in request.models]
-        if request.headers:
+        if "headers" in changes:
             row.headers = outgoing.headers(request.headers)
-        if request.HasField("api_key"):
+        if "api_key" in changes:
             key = outgoing.key(request.api_key)
             row.sealed_key = self._vault.seal(key, messages.context(row)) if key else None
         self._judge(row)
 
     def _judge(self, row: Provider) -> None:
         """Raises BadRequest naming the field that does not fit the others."""
-        if row.type not in KINDS or not row.auth_mode:
-            raise BadRequest.field("auth_mode" if row.type in KINDS else "type", "must be stated")
+        if not row.auth_mode:
+            raise BadRequest.field("auth_mode", "must be stated")
         if row.type == PROVIDER_TYPE_DEMO and not self._demo:
             raise BadRequest.field("type", "demo needs a gateway started with --demo")
         if not row.base_url:

@@ -19,16 +19,20 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from gen.ingate.options.v1 import options_pb2
+from ingate.rpc import updates
 
 MAX_PROBLEMS = 16
 
 Problems = dict[str, str]
 Check = Callable[[Any, str, Problems], None]
 """Takes a value, its path and the problems found so far, to which it adds."""
+Whole = Callable[[Any], Problems]
+"""Takes a message and returns what is wrong between its fields."""
 
+_TIMESTAMP = "google.protobuf.Timestamp"
 _SECONDS = {
     # The years 1 to 9999, and what google.protobuf.Duration may span: about 10,000 years.
-    "google.protobuf.Timestamp": (-62_135_596_800, 253_402_300_799, 0),
+    _TIMESTAMP: (-62_135_596_800, 253_402_300_799, 0),
     "google.protobuf.Duration": (-315_576_000_000, 315_576_000_000, -999_999_999),
 }
 # Its stub does not say what it extends.
@@ -45,11 +49,12 @@ _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What one message type asks: fields that must be there, least lengths of lists, and checks by field number."""
+    """What one message type asks: fields that must be there, least lengths of lists, checks by field number, of all."""
 
     required: tuple[FieldDescriptor, ...]
     at_least: tuple[tuple[str, int], ...]
     checks: Mapping[int, Check]
+    wholes: tuple[Whole, ...]
 
 
 def problems(message: Message, *, deep: bool = True) -> Problems:
@@ -75,12 +80,17 @@ def _check(plan: _Plan, message: Message, prefix: str, found: Problems) -> None:
             check(value, prefix + field.name, found)
         if len(found) >= MAX_PROBLEMS:
             return
+    for whole in plan.wholes:
+        for name, problem in whole(message).items():
+            found.setdefault(prefix + name, problem)
 
 
 @cache
 def compiled(descriptor: Descriptor, *, deep: bool = True) -> _Plan:
     """Returns the plan of a message type. Raises TypeError where an option makes no sense on its field."""
     required, at_least, checks = [], [], {}
+    wholes: list[Whole] = [updates.problems] if updates.is_update(descriptor) else []
+    updates.refusals(descriptor)
     for field in descriptor.fields:
         options = field.GetOptions()
         if field_behavior_pb2.REQUIRED in options.Extensions[_BEHAVIOUR]:
@@ -89,10 +99,12 @@ def compiled(descriptor: Descriptor, *, deep: bool = True) -> _Plan:
         rules = options.Extensions[options_pb2.rules]
         if field.is_repeated and rules.min_len:
             at_least.append((field.name, rules.min_len))
+        if rules.not_after:
+            wholes.append(_in_order(field, descriptor.fields_by_name.get(rules.not_after)))
         check = _of_field(field, rules, deep=deep)
         if check is not None:
             checks[field.number] = check
-    return _Plan(tuple(required), tuple(at_least), checks)
+    return _Plan(tuple(required), tuple(at_least), checks, tuple(wholes))
 
 
 def _absence_shows(field: FieldDescriptor) -> bool:
@@ -103,6 +115,20 @@ def _absence_shows(field: FieldDescriptor) -> bool:
 def _refuse_if(wrong: object, field: FieldDescriptor, why: str) -> None:
     if wrong:
         raise TypeError(f"{field.full_name}: {why}")
+
+
+def _in_order(first: FieldDescriptor, last: FieldDescriptor | None) -> Whole:
+    if last is None or any(it.message_type is None or it.message_type.full_name != _TIMESTAMP for it in (first, last)):
+        raise TypeError(f"{first.full_name}: not_after names no time, or is none")
+
+    def whole(message: Any) -> Problems:
+        if not (message.HasField(first.name) and message.HasField(last.name)):
+            return {}
+        since, until = getattr(message, first.name), getattr(message, last.name)
+        late = (since.seconds, since.nanos) > (until.seconds, until.nanos)
+        return {first.name: f"must not be after {last.name}"} if late else {}
+
+    return whole
 
 
 def _of_field(field: FieldDescriptor, rules: options_pb2.Rules, *, deep: bool) -> Check | None:

@@ -14,6 +14,8 @@ from rest_facade.spec.comments import comments
 from rest_facade.spec.schemas import Schema, Schemas, is_required
 
 JSON = "application/json"
+_NOT_EMPTY = {"required", "minProperties"}
+"""With one of these in its schema, a body must be there."""
 ERROR: Schema = {
     "type": "object",
     "description": "Every failure. `error` and `error_code` repeat `message` and `code` for older clients.",
@@ -88,7 +90,10 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.body:
         fields = method.input_type.fields_by_name
         body = schemas.object(method.input_type, in_path) if route.body == "*" else schemas.field(fields[route.body])
-        operation["requestBody"] = {"required": bool(body.get("required")), "content": {JSON: {"schema": body}}}
+        operation["requestBody"] = {
+            "required": not body.keys().isdisjoint(_NOT_EMPTY),
+            "content": {JSON: {"schema": body}},
+        }
     operation["responses"] = {
         str(route.success): _success(route, method, schemas),
         "default": {"$ref": "#/components/responses/Error"},

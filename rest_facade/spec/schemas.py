@@ -6,8 +6,9 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gen.ingate.options.v1 import options_pb2
+from ingate.rpc import updates
 from rest_facade.spec.comments import comments
-from rest_facade.style import child_type, enum_words, form, is_map
+from rest_facade.style import child_type, enum_words, form, is_map, merged_into
 from rest_facade.wire import TIMESTAMP
 
 Schema = dict[str, Any]
@@ -49,7 +50,12 @@ class Schemas:
         properties: Schema = {}
         required = []
         for field in message.fields:
-            if field.name in without:
+            if field.name in without or field.name == updates.MASK:
+                continue
+            if form(field) == options_pb2.FORM_MERGED:
+                entries = properties[merged_into(field).name]
+                others = self.field(field)["additionalProperties"]
+                entries["additionalProperties"] = {"anyOf": [entries["additionalProperties"], others]}
                 continue
             if form(field) == options_pb2.FORM_INLINE:
                 inner = self.object(child_type(field))
@@ -61,6 +67,8 @@ class Schemas:
         schema: Schema = {"type": "object", "properties": properties}
         if required:
             schema["required"] = required
+        if updates.is_update(message):
+            schema["minProperties"] = 1
         return _described(schema, message.full_name)
 
     def field(self, field: FieldDescriptor) -> Schema:
@@ -72,10 +80,14 @@ class Schemas:
             schema = {"type": "array", "items": self._one(field)}
         else:
             schema = self._one(field)
-            if field.has_presence and not is_required(field):
+            clearing = field.GetOptions().Extensions[options_pb2.clearing]
+            if field.has_presence and not is_required(field) and not clearing.refused:
                 schema = _nullable(schema)
-        rules = field.GetOptions().Extensions[options_pb2.rules]
-        return _described(_bounded(schema, rules), field.full_name)
+        options = field.GetOptions()
+        schema = _described(_bounded(schema, options.Extensions[options_pb2.rules]), field.full_name)
+        if options.HasExtension(options_pb2.clearing):
+            return _cleared(schema, field, options.Extensions[options_pb2.clearing])
+        return schema
 
     def _one(self, field: FieldDescriptor) -> Schema:
         if field.message_type is not None:
@@ -121,6 +133,15 @@ def _bounded(schema: Schema, rules: options_pb2.Rules) -> Schema:
     if rules.HasField("max"):
         schema["maximum"] = rules.max
     return schema
+
+
+def _cleared(schema: Schema, field: FieldDescriptor, clearing: options_pb2.Clearing) -> Schema:
+    """Returns the schema of a field that an update may change, with what becomes of it by null or an empty list."""
+    if clearing.refused:
+        least = "minProperties" if is_map(field) else "minItems"
+        return schema | ({least: 1} if field.is_repeated else {})
+    nullable = _nullable(schema) if field.is_repeated else schema
+    return nullable | {"description": f"{schema['description']} `null` sets it to: {clearing.to}."}
 
 
 def _nullable(schema: Schema) -> Schema:

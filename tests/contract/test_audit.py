@@ -104,6 +104,19 @@ async def test_a_key_is_an_actor(site):
     assert [entry.action for entry in found] == ["key.create", "key.revoke"]
 
 
+async def test_an_entry_says_what_changed(site):
+    """By the names of the fields, and what is a number stays one, whatever text stands beside it."""
+    org = await site.found()
+    key = await site.key(org, name="60", rate_limit_per_minute=60)
+    await site.call(keys.UpdateKeyRequest(key_id=key.id, rate_limit_per_minute=120, name="7"), org.owner)
+    await site.call(keys.RotateKeyRequest(key_id=key.id, overlap_hours=3), org.owner)
+    created, updated, rotated = await entries(site, org, resource_type="key")
+    assert (dict(created.metadata), dict(created.numbers)) == ({"name": "60"}, {"rate_limit_per_minute": 60})
+    changed = {"name": "7", "changed": "name,rate_limit_per_minute"}
+    assert (dict(updated.metadata), dict(updated.numbers)) == (changed, {"rate_limit_per_minute": 120})
+    assert (set(rotated.metadata), dict(rotated.numbers)) == ({"new_key_id"}, {"overlap_hours": 3})
+
+
 async def test_entries_are_filtered(site):
     """By action, type, resource and time, alone and together; the times are a half-open interval."""
     org = await site.found()

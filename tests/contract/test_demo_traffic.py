@@ -100,9 +100,9 @@ async def test_deleting_leaves_what_is_real(core, tenant, stranger, gateway):
     assert {it.request_id for it in await listed(tenant)} == {it.exchange.request_id for it in real}
     assert len(await listed(stranger)) == traffic.CALLS
     entries = await AuditServiceStub(tenant.channel).ListEntries(ListEntriesRequest(), metadata=tenant.owner)
-    assert [(it.action, it.metadata["calls"]) for it in entries.items[:2]] == [
-        (seeding.UNDONE, str(traffic.CALLS)),
-        (seeding.DONE, str(traffic.CALLS)),
+    assert [(it.action, it.numbers["calls"]) for it in entries.items[:2]] == [
+        (seeding.UNDONE, traffic.CALLS),
+        (seeding.DONE, traffic.CALLS),
     ]
 
 

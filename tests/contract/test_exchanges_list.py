@@ -1,5 +1,4 @@
 import asyncio
-import base64
 import itertools
 import random
 
@@ -126,7 +125,6 @@ async def test_times_bound_the_arrival(grpc_stub, bystander, stored):
     assert ids_of(await listed(grpc_stub, bystander, until=until, limit=200)) == wanted[-9:]
     ends = clock.to_proto(-62_135_596_800 * clock.SECOND), clock.to_proto(253_402_300_799 * clock.SECOND)
     assert len(ids_of(await listed(grpc_stub, bystander, since=ends[0], until=ends[1], limit=200))) == 40
-    assert ids_of(await listed(grpc_stub, bystander, since=ends[1], until=ends[0])) == []
 
 
 async def test_a_provider_is_who_was_asked_or_who_answered(grpc_stub, tenant, gateway):
@@ -181,27 +179,9 @@ async def test_a_count_is_of_all_that_match(grpc_stub, bystander, stored):
     assert (plain.HasField("total"), plain.limit, first.limit) == (False, 50, 5)
 
 
-def encoded(text):
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
-
-
-@pytest.mark.parametrize("bad", ["x", "🤖", "====", "A" * 200, encoded("1"), encoded("1 x"), encoded("1 " + "\0" * 36)])
-async def test_a_cursor_that_is_none_is_refused(grpc_stub, bystander, bad):
-    """It is a bad request, not a failure."""
-    failure = await refusal(listed(grpc_stub, bystander, cursor=bad))
-    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["cursor"])
-
-
-@pytest.mark.parametrize("time", ["-1", "", "1.5", "٣", 2**63, 10**100])
-async def test_a_cursor_with_a_time_that_is_none_is_refused(grpc_stub, bystander, time):
-    """Nothing that a database cannot compare with reaches it."""
-    failure = await refusal(listed(grpc_stub, bystander, cursor=encoded(f"{time} {KEYS[0]}")))
-    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["cursor"])
-
-
 @pytest.mark.parametrize(
     "fields",
-    [{"limit": 0}, {"limit": 201}, {"model": "x" * 257}, {"user_id": "\0"}, {"level": 99}, {"cursor": "A" * 257}],
+    [{"limit": 0}, {"limit": 201}, {"model": "x" * 257}, {"user_id": "\0"}, {"level": 99}, {"cursor": "A" * 2049}],
 )
 async def test_a_list_that_makes_no_sense_is_refused(grpc_stub, bystander, fields):
     """The refusal names the field."""
@@ -213,7 +193,8 @@ async def test_organisations_do_not_see_one_another(grpc_stub, bystander, tenant
     """Neither a list, nor a cursor from another's list, nor an id shows what is another's."""
     theirs = await listed(grpc_stub, bystander, limit=5)
     assert ids_of(await listed(grpc_stub, tenant, limit=200)) == []
-    assert ids_of(await listed(grpc_stub, tenant, cursor=theirs.next_cursor)) == []
+    failure = await refusal(listed(grpc_stub, tenant, cursor=theirs.next_cursor))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["cursor"])
     for request_id in (stored[0].exchange.request_id, "x", ids.uuid7()):
         failure = await refusal(
             grpc_stub.GetExchange(pb.GetExchangeRequest(request_id=request_id), metadata=tenant.owner)

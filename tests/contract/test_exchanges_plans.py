@@ -9,8 +9,7 @@ from sqlalchemy import event, text
 
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
-from ingate import clock
-from ingate.page import encode_cursor
+from ingate import clock, cursors
 from tests.support.records import MOMENT
 from tests.support.tenants import sign_up
 
@@ -19,8 +18,9 @@ INDEXED = {"session_id": "s7", "user_id": "u7"}
 PLACED = {
     "since": clock.to_proto(MOMENT),
     "until": clock.to_proto(MOMENT + ROWS),
-    "cursor": encode_cursor(MOMENT + ROWS // 2, "00000000-0000-7000-8000-100000000000"),
+    "cursor": "given",
 }
+PLACE = (MOMENT + ROWS // 2, "00000000-0000-7000-8000-100000000000")
 OTHERS = [
     {},
     {"level": 1, "provider": "p", "model": "m"},
@@ -95,6 +95,8 @@ async def test_a_page_is_read_along_an_index(core, owner, filters):
     with executed(core) as statements:
         for others in OTHERS:
             request = pb.ListExchangesRequest(**filters, **others)
+            if request.cursor:
+                request.cursor = cursors.encode(PLACE, cursors.list_of(request, owner.org_id))
             await ExchangeServiceStub(core.channel).ListExchanges(request, metadata=owner.owner)
     assert len(statements) == len(OTHERS)
     for statement, parameters in statements:

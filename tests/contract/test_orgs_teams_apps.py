@@ -42,7 +42,7 @@ async def test_a_team_has_people(site):
 
     assert list((await update(name="green")).member_ids) == list(made.member_ids)
     assert list((await update(member_ids=[ann.user_id])).member_ids) == [ann.user_id]
-    assert list((await update(clear_members=True)).member_ids) == []
+    assert list((await update(update_mask={"paths": ["member_ids"]})).member_ids) == []
     listed = await site.call(teams.ListTeamsRequest(org_id=org.id), ann)
     assert [(item.name, list(item.member_ids)) for item in listed.items] == [("green", [])]
 

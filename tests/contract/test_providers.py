@@ -114,7 +114,8 @@ async def test_deletes_and_updates_at_once_leave_no_trace_of_a_race(grpc_stub, t
     """One delete succeeds, every other call finds either the provider or nothing."""
     await create(grpc_stub, tenant)
     calls = [grpc_stub.DeleteProvider(pb.DeleteProviderRequest(name="main"), metadata=tenant.owner) for _ in range(4)]
-    calls += [grpc_stub.UpdateProvider(pb.UpdateProviderRequest(name="main"), metadata=tenant.owner) for _ in range(4)]
+    change = pb.UpdateProviderRequest(name="main", enabled=True)
+    calls += [grpc_stub.UpdateProvider(change, metadata=tenant.owner) for _ in range(4)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(result, pb.DeleteProviderResponse) for result in results) == 1
     codes = {result.code() for result in results if isinstance(result, AioRpcError)}

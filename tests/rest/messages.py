@@ -30,7 +30,9 @@ INTEGERS = {
 
 def message(descriptor):
     """Returns a strategy for messages of a type, each field set or not."""
-    fields = {field.name: values(field) for field in descriptor.fields}
+    # What is merged into another field is written there, and not read back.
+    given = (field for field in descriptor.fields if form(field) != options_pb2.FORM_MERGED)
+    fields = {field.name: values(field) for field in given}
     return st.fixed_dictionaries({}, optional=fields).map(lambda given: build(descriptor, given))
 
 

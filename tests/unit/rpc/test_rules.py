@@ -186,6 +186,8 @@ def test_problems_never_quote_a_value():
         (4, F.TYPE_INT64, {"required": True}),
         (5, F.TYPE_BOOL, {"pattern": "a"}),
         (6, F.TYPE_INT32, {"many": True, "pattern": "a"}),
+        (7, F.TYPE_STRING, {"not_after": "f"}),
+        (8, F.TYPE_MESSAGE, {"type_name": ".google.protobuf.Timestamp", "not_after": "g"}),
     ],
 )
 def test_a_rule_that_makes_no_sense_on_its_field_is_refused_at_once(number, kind, arguments):

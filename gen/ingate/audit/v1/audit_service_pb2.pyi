@@ -34,6 +34,7 @@ class ListEntriesRequest(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
     action: _builtins.str
     """What was done."""
     resource_type: _builtins.str
@@ -45,10 +46,12 @@ class ListEntriesRequest(_message.Message):
     limit: _builtins.int
     """Items on the page, 1 to 200; 50 where unset."""
     offset: _builtins.int
-    """Items to skip."""
+    """Items to skip; not beside a cursor."""
+    cursor: _builtins.str
+    """The `next_cursor` of the page before, everything else being as it was; the first page where empty."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """The earliest time, inclusive."""
+        """The earliest time, inclusive; not after `until`."""
 
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
@@ -65,15 +68,18 @@ class ListEntriesRequest(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         limit: _builtins.int | None = ...,
         offset: _builtins.int | None = ...,
+        cursor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_action", b"_action", "_actor_id", b"_actor_id", "_limit", b"_limit", "_offset", b"_offset", "_resource_id", b"_resource_id", "_resource_type", b"_resource_type", "action", b"action", "actor_id", b"actor_id", "limit", b"limit", "offset", b"offset", "resource_id", b"resource_id", "resource_type", b"resource_type", "since", b"since", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_action", b"_action", "_actor_id", b"_actor_id", "_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "_resource_id", b"_resource_id", "_resource_type", b"_resource_type", "action", b"action", "actor_id", b"actor_id", "cursor", b"cursor", "limit", b"limit", "offset", b"offset", "resource_id", b"resource_id", "resource_type", b"resource_type", "since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_action", b"_action", "_actor_id", b"_actor_id", "_limit", b"_limit", "_offset", b"_offset", "_resource_id", b"_resource_id", "_resource_type", b"_resource_type", "action", b"action", "actor_id", b"actor_id", "limit", b"limit", "offset", b"offset", "resource_id", b"resource_id", "resource_type", b"resource_type", "since", b"since", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_action", b"_action", "_actor_id", b"_actor_id", "_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "_resource_id", b"_resource_id", "_resource_type", b"_resource_type", "action", b"action", "actor_id", b"actor_id", "cursor", b"cursor", "limit", b"limit", "offset", b"offset", "resource_id", b"resource_id", "resource_type", b"resource_type", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__action: _TypeAlias = _typing.Literal["action"]  # noqa: Y015
     _WhichOneofArgType__action: _TypeAlias = _typing.Literal["_action", b"_action"]  # noqa: Y015
     _WhichOneofReturnType__actor_id: _TypeAlias = _typing.Literal["actor_id"]  # noqa: Y015
     _WhichOneofArgType__actor_id: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id"]  # noqa: Y015
+    _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
+    _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
     _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
     _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
     _WhichOneofReturnType__offset: _TypeAlias = _typing.Literal["offset"]  # noqa: Y015
@@ -86,6 +92,8 @@ class ListEntriesRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__action) -> _WhichOneofReturnType__action | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__actor_id) -> _WhichOneofReturnType__actor_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
     @_typing.overload
@@ -107,12 +115,15 @@ class ListEntriesResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """How many there are in all."""
     limit: _builtins.int
     """The limit in force: less than what was asked for, where more would not fit into a message of 4 MiB."""
     offset: _builtins.int
-    """The offset in force."""
+    """The offset in force; 0 with a cursor."""
+    next_cursor: _builtins.str
+    """Where the next page begins; unset on the last."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.Entry]:
         """The entries on the page."""
@@ -124,12 +135,15 @@ class ListEntriesResponse(_message.Message):
         total: _builtins.int = ...,
         limit: _builtins.int = ...,
         offset: _builtins.int = ...,
+        next_cursor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_cursor", b"_next_cursor", "next_cursor", b"next_cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "limit", b"limit", "offset", b"offset", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_cursor", b"_next_cursor", "items", b"items", "limit", b"limit", "next_cursor", b"next_cursor", "offset", b"offset", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__next_cursor: _TypeAlias = _typing.Literal["next_cursor"]  # noqa: Y015
+    _WhichOneofArgType__next_cursor: _TypeAlias = _typing.Literal["_next_cursor", b"_next_cursor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_cursor) -> _WhichOneofReturnType__next_cursor | None: ...
 
 Global___ListEntriesResponse: _TypeAlias = ListEntriesResponse  # noqa: Y015
 

@@ -164,12 +164,12 @@ class ListExchangesRequest(_message.Message):
     limit: _builtins.int
     """Items on the page at most, 1 to 200; 50 where unset."""
     cursor: _builtins.str
-    """The `next_cursor` of the page before."""
+    """The `next_cursor` of the page before, everything else being as it was; the first page where empty."""
     count: _builtins.bool
     """Whether to count all that match, which takes time on a large store."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """The earliest arrival, inclusive."""
+        """The earliest arrival, inclusive; not after `until`."""
 
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
@@ -271,7 +271,7 @@ class ListExchangesResponse(_message.Message):
     total: _builtins.int
     """How many match in all, where asked for."""
     limit: _builtins.int
-    """The limit in force."""
+    """The limit in force: less than what was asked for, where more would not fit into a message of 4 MiB."""
     next_cursor: _builtins.str
     """Where the next page begins; unset on the last."""
     @_builtins.property

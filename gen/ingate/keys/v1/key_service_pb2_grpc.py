@@ -103,7 +103,9 @@ class KeyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateKey(self, request, context):
-        """Changes a key's name, standing or bounds and leaves the rest.
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
 
         What the key gains must be the caller's own, as for CreateKey.
         """

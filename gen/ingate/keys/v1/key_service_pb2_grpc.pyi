@@ -46,7 +46,9 @@ class KeyServiceStub:
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]
     """Revokes a key: every gateway refuses it in under a second."""
     UpdateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]
-    """Changes a key's name, standing or bounds and leaves the rest.
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
 
     What the key gains must be the caller's own, as for CreateKey.
     """
@@ -74,7 +76,9 @@ class KeyServiceAsyncStub(KeyServiceStub):
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
     """Revokes a key: every gateway refuses it in under a second."""
     UpdateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]  # type: ignore[assignment]
-    """Changes a key's name, standing or bounds and leaves the rest.
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
 
     What the key gains must be the caller's own, as for CreateKey.
     """
@@ -129,7 +133,9 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_service_pb2.UpdateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_service_pb2.UpdateKeyResponse, _abc.Awaitable[_key_service_pb2.UpdateKeyResponse]]:
-        """Changes a key's name, standing or bounds and leaves the rest.
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
 
         What the key gains must be the caller's own, as for CreateKey.
         """

@@ -36,6 +36,8 @@ class _FormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Form.ValueType],
     """A message field whose fields appear in the enclosing object."""
     FORM_BODY: _Form.ValueType  # 4
     """A bytes field that holds an HTTP body: JSON as it is, other text as a string, the rest as {"base64": "..."}."""
+    FORM_MERGED: _Form.ValueType  # 5
+    """A map field whose entries appear among those of the map field before it. For answers alone."""
 
 class Form(_Form, metaclass=_FormEnumTypeWrapper):
     """How a field appears in JSON where the plain mapping is not what the API documents."""
@@ -50,6 +52,8 @@ FORM_INLINE: Form.ValueType  # 3
 """A message field whose fields appear in the enclosing object."""
 FORM_BODY: Form.ValueType  # 4
 """A bytes field that holds an HTTP body: JSON as it is, other text as a string, the rest as {"base64": "..."}."""
+FORM_MERGED: Form.ValueType  # 5
+"""A map field whose entries appear among those of the map field before it. For answers alone."""
 Global___Form: _TypeAlias = Form  # noqa: Y015
 
 @_typing.final
@@ -110,6 +114,7 @@ class Rules(_message.Message):
     HINT_FIELD_NUMBER: _builtins.int
     MIN_FIELD_NUMBER: _builtins.int
     MAX_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
     min_len: _builtins.int
     """The least number of characters of a string, or items of a list."""
     max_len: _builtins.int
@@ -122,6 +127,8 @@ class Rules(_message.Message):
     """The least number, inclusive."""
     max: _builtins.int
     """The greatest number, inclusive."""
+    not_after: _builtins.str
+    """The name of the field of the same message, a time as well, that this one must not be after."""
     def __init__(
         self,
         *,
@@ -131,10 +138,11 @@ class Rules(_message.Message):
         hint: _builtins.str = ...,
         min: _builtins.int | None = ...,
         max: _builtins.int | None = ...,
+        not_after: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "max", b"max", "min", b"min"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "hint", b"hint", "max", b"max", "max_len", b"max_len", "min", b"min", "min_len", b"min_len", "pattern", b"pattern"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "hint", b"hint", "max", b"max", "max_len", b"max_len", "min", b"min", "min_len", b"min_len", "not_after", b"not_after", "pattern", b"pattern"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
     _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015
@@ -147,10 +155,41 @@ class Rules(_message.Message):
 
 Global___Rules: _TypeAlias = Rules  # noqa: Y015
 
+@_typing.final
+class Clearing(_message.Message):
+    """What an update does with a field that it states and leaves empty: in JSON by `null`, `[]` or `{}`, over gRPC by naming it
+    in `update_mask` alone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    to: _builtins.str
+    """The field is cleared; what it then is."""
+    refused: _builtins.str
+    """The update is refused; why."""
+    def __init__(
+        self,
+        *,
+        to: _builtins.str = ...,
+        refused: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refused", b"refused", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refused", b"refused", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["to", "refused"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___Clearing: _TypeAlias = Clearing  # noqa: Y015
+
 ACCESS_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
 FORM_FIELD_NUMBER: _builtins.int
 RULES_FIELD_NUMBER: _builtins.int
+CLEARING_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call the rpc."""
 success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
@@ -159,3 +198,5 @@ form: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Gl
 """How the field appears in JSON."""
 rules: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Rules]
 """What the field may hold."""
+clearing: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Clearing]
+"""What an update does with the field where it is empty; stated for every field that an update may change, and no other."""

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 from gen.ingate.orgs.v1 import app_pb2 as ingate_dot_orgs_dot_v1_dot_app__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/orgs/v1/app_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\x1a\x18ingate/orgs/v1/app.proto\"\x8b\x01\n\x10\x43reateAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1c\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\xd0\x0f\x12\x1c\n\x07team_id\x18\x04 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x00\x88\x01\x01\x42\n\n\x08_team_id\"5\n\x11\x43reateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\"|\n\x0fListAppsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offset\"d\n\x10ListAppsResponse\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.ingate.orgs.v1.App\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"\xc2\x01\n\x10UpdateAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61pp_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x04name\x18\x03 \x01(\tB\t\x82\xbc\x18\x05\x08\x01\x10\xc8\x01H\x00\x88\x01\x01\x12!\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\xd0\x0fH\x01\x88\x01\x01\x12\x1c\n\x07team_id\x18\x05 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x02\x88\x01\x01\x42\x07\n\x05_nameB\x0e\n\x0c_descriptionB\n\n\x08_team_id\"5\n\x11UpdateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\">\n\x10\x44\x65leteAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61pp_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x13\n\x11\x44\x65leteAppResponse2\xbc\x04\n\nAppService\x12\x8c\x01\n\tCreateApp\x12 .ingate.orgs.v1.CreateAppRequest\x1a!.ingate.orgs.v1.CreateAppResponse\":\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02$\"\x1a/api/v1/orgs/{org_id}/apps:\x01*b\x03\x61pp\x12|\n\x08ListApps\x12\x1f.ingate.orgs.v1.ListAppsRequest\x1a .ingate.orgs.v1.ListAppsResponse\"-\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/orgs/{org_id}/apps\x12\x90\x01\n\tUpdateApp\x12 .ingate.orgs.v1.UpdateAppRequest\x1a!.ingate.orgs.v1.UpdateAppResponse\">\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02-\x1a#/api/v1/orgs/{org_id}/apps/{app_id}:\x01*b\x03\x61pp\x12\x8d\x01\n\tDeleteApp\x12 .ingate.orgs.v1.DeleteAppRequest\x1a!.ingate.orgs.v1.DeleteAppResponse\";\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02%*#/api/v1/orgs/{org_id}/apps/{app_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/orgs/v1/app_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\x18ingate/orgs/v1/app.proto\"\x8b\x01\n\x10\x43reateAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1c\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\xd0\x0f\x12\x1c\n\x07team_id\x18\x04 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x00\x88\x01\x01\x42\n\n\x08_team_id\"5\n\x11\x43reateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\"\xa5\x01\n\x0fListAppsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x8e\x01\n\x10ListAppsResponse\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.ingate.orgs.v1.App\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xaa\x02\n\x10UpdateAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61pp_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12;\n\x04name\x18\x03 \x01(\tB(\x82\xbc\x18\x05\x08\x01\x10\xc8\x01\x8a\xbc\x18\x1b\x12\x19\x61n application has a nameH\x00\x88\x01\x01\x12,\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x12\x82\xbc\x18\x03\x10\xd0\x0f\x8a\xbc\x18\x07\n\x05\x65mptyH\x01\x88\x01\x01\x12)\n\x07team_id\x18\x05 \x01(\tB\x13\x82\xbc\x18\x02\x10@\x8a\xbc\x18\t\n\x07no teamH\x02\x88\x01\x01\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x0e\n\x0c_descriptionB\n\n\x08_team_id\"5\n\x11UpdateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\">\n\x10\x44\x65leteAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61pp_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x13\n\x11\x44\x65leteAppResponse2\xbc\x04\n\nAppService\x12\x8c\x01\n\tCreateApp\x12 .ingate.orgs.v1.CreateAppRequest\x1a!.ingate.orgs.v1.CreateAppResponse\":\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02$\"\x1a/api/v1/orgs/{org_id}/apps:\x01*b\x03\x61pp\x12|\n\x08ListApps\x12\x1f.ingate.orgs.v1.ListAppsRequest\x1a .ingate.orgs.v1.ListAppsResponse\"-\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/orgs/{org_id}/apps\x12\x90\x01\n\tUpdateApp\x12 .ingate.orgs.v1.UpdateAppRequest\x1a!.ingate.orgs.v1.UpdateAppResponse\">\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02-\x1a#/api/v1/orgs/{org_id}/apps/{app_id}:\x01*b\x03\x61pp\x12\x8d\x01\n\tDeleteApp\x12 .ingate.orgs.v1.DeleteAppRequest\x1a!.ingate.orgs.v1.DeleteAppResponse\";\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02%*#/api/v1/orgs/{org_id}/apps/{app_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,16 +50,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAPPSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
   _globals['_LISTAPPSREQUEST'].fields_by_name['offset']._loaded_options = None
   _globals['_LISTAPPSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTAPPSREQUEST'].fields_by_name['cursor']._loaded_options = None
+  _globals['_LISTAPPSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_UPDATEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['app_id']._loaded_options = None
   _globals['_UPDATEAPPREQUEST'].fields_by_name['app_id']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001\212\274\030\033\022\031an application has a name'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['description']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['description']._serialized_options = b'\202\274\030\003\020\320\017'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['description']._serialized_options = b'\202\274\030\003\020\320\017\212\274\030\007\n\005empty'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['team_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['team_id']._serialized_options = b'\202\274\030\002\020@\212\274\030\t\n\007no team'
   _globals['_DELETEAPPREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_DELETEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_DELETEAPPREQUEST'].fields_by_name['app_id']._loaded_options = None
@@ -71,22 +74,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPSERVICE'].methods_by_name['UpdateApp']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\202\323\344\223\002-\032#/api/v1/orgs/{org_id}/apps/{app_id}:\001*b\003app'
   _globals['_APPSERVICE'].methods_by_name['DeleteApp']._loaded_options = None
   _globals['_APPSERVICE'].methods_by_name['DeleteApp']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\202\323\344\223\002%*#/api/v1/orgs/{org_id}/apps/{app_id}'
-  _globals['_CREATEAPPREQUEST']._serialized_start=175
-  _globals['_CREATEAPPREQUEST']._serialized_end=314
-  _globals['_CREATEAPPRESPONSE']._serialized_start=316
-  _globals['_CREATEAPPRESPONSE']._serialized_end=369
-  _globals['_LISTAPPSREQUEST']._serialized_start=371
-  _globals['_LISTAPPSREQUEST']._serialized_end=495
-  _globals['_LISTAPPSRESPONSE']._serialized_start=497
-  _globals['_LISTAPPSRESPONSE']._serialized_end=597
-  _globals['_UPDATEAPPREQUEST']._serialized_start=600
-  _globals['_UPDATEAPPREQUEST']._serialized_end=794
-  _globals['_UPDATEAPPRESPONSE']._serialized_start=796
-  _globals['_UPDATEAPPRESPONSE']._serialized_end=849
-  _globals['_DELETEAPPREQUEST']._serialized_start=851
-  _globals['_DELETEAPPREQUEST']._serialized_end=913
-  _globals['_DELETEAPPRESPONSE']._serialized_start=915
-  _globals['_DELETEAPPRESPONSE']._serialized_end=934
-  _globals['_APPSERVICE']._serialized_start=937
-  _globals['_APPSERVICE']._serialized_end=1509
+  _globals['_CREATEAPPREQUEST']._serialized_start=209
+  _globals['_CREATEAPPREQUEST']._serialized_end=348
+  _globals['_CREATEAPPRESPONSE']._serialized_start=350
+  _globals['_CREATEAPPRESPONSE']._serialized_end=403
+  _globals['_LISTAPPSREQUEST']._serialized_start=406
+  _globals['_LISTAPPSREQUEST']._serialized_end=571
+  _globals['_LISTAPPSRESPONSE']._serialized_start=574
+  _globals['_LISTAPPSRESPONSE']._serialized_end=716
+  _globals['_UPDATEAPPREQUEST']._serialized_start=719
+  _globals['_UPDATEAPPREQUEST']._serialized_end=1017
+  _globals['_UPDATEAPPRESPONSE']._serialized_start=1019
+  _globals['_UPDATEAPPRESPONSE']._serialized_end=1072
+  _globals['_DELETEAPPREQUEST']._serialized_start=1074
+  _globals['_DELETEAPPREQUEST']._serialized_end=1136
+  _globals['_DELETEAPPRESPONSE']._serialized_start=1138
+  _globals['_DELETEAPPRESPONSE']._serialized_end=1157
+  _globals['_APPSERVICE']._serialized_start=1160
+  _globals['_APPSERVICE']._serialized_end=1732
 # @@protoc_insertion_point(module_scope)

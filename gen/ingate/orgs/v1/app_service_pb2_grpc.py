@@ -76,7 +76,9 @@ class AppServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateApp(self, request, context):
-        """Changes what the request states and leaves the rest.
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

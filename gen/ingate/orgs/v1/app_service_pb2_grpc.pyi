@@ -38,7 +38,10 @@ class AppServiceStub:
     ListApps: _grpc.UnaryUnaryMultiCallable[_app_service_pb2.ListAppsRequest, _app_service_pb2.ListAppsResponse]
     """Lists the applications by name."""
     UpdateApp: _grpc.UnaryUnaryMultiCallable[_app_service_pb2.UpdateAppRequest, _app_service_pb2.UpdateAppResponse]
-    """Changes what the request states and leaves the rest."""
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+    """
     DeleteApp: _grpc.UnaryUnaryMultiCallable[_app_service_pb2.DeleteAppRequest, _app_service_pb2.DeleteAppResponse]
     """Unregisters an application and revokes its keys, at once."""
 
@@ -52,7 +55,10 @@ class AppServiceAsyncStub(AppServiceStub):
     ListApps: _aio.UnaryUnaryMultiCallable[_app_service_pb2.ListAppsRequest, _app_service_pb2.ListAppsResponse]  # type: ignore[assignment]
     """Lists the applications by name."""
     UpdateApp: _aio.UnaryUnaryMultiCallable[_app_service_pb2.UpdateAppRequest, _app_service_pb2.UpdateAppResponse]  # type: ignore[assignment]
-    """Changes what the request states and leaves the rest."""
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+    """
     DeleteApp: _aio.UnaryUnaryMultiCallable[_app_service_pb2.DeleteAppRequest, _app_service_pb2.DeleteAppResponse]  # type: ignore[assignment]
     """Unregisters an application and revokes its keys, at once."""
 
@@ -81,7 +87,10 @@ class AppServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _app_service_pb2.UpdateAppRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_app_service_pb2.UpdateAppResponse, _abc.Awaitable[_app_service_pb2.UpdateAppResponse]]:
-        """Changes what the request states and leaves the rest."""
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+        """
 
     @_abc_1.abstractmethod
     def DeleteApp(

@@ -29,7 +29,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.orgs.v1 import member_pb2 as ingate_dot_orgs_dot_v1_dot_member__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/orgs/v1/member_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1fingate/options/v1/options.proto\x1a\x1bingate/orgs/v1/member.proto\"\x7f\n\x12ListMembersRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offset\"j\n\x13ListMembersResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.ingate.orgs.v1.Member\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"\x82\x02\n\x13InviteMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x62\n\x05\x65mail\x18\x02 \x01(\tBS\xe2\x41\x01\x02\x82\xbc\x18K\x10\xfe\x01\x1a\x33[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+\"\x11\x61n e-mail address\x12)\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleH\x00\x88\x01\x01\x12(\n\x10\x65xpires_in_hours\x18\x04 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xd0\x05H\x01\x88\x01\x01\x42\x07\n\x05_roleB\x13\n\x11_expires_in_hours\"`\n\x14InviteMemberResponse\x12\x34\n\ninvitation\x18\x01 \x01(\x0b\x32\x1a.ingate.orgs.v1.InvitationB\x04\xf8\xbb\x18\x03\x12\x12\n\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01\"n\n\x13UpdateMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x04\xe2\x41\x01\x02\">\n\x14UpdateMemberResponse\x12&\n\x06member\x18\x01 \x01(\x0b\x32\x16.ingate.orgs.v1.Member\"m\n\x13RemoveMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x04keys\x18\x03 \x01(\x0e\x32\x1b.ingate.orgs.v1.RemovedKeys\"\x16\n\x14RemoveMemberResponse\"\x83\x01\n\x16ListInvitationsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offset\"r\n\x17ListInvitationsResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.ingate.orgs.v1.Invitation\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"L\n\x17RevokeInvitationRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rinvitation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x1a\n\x18RevokeInvitationResponse*[\n\x0bRemovedKeys\x12\x1c\n\x18REMOVED_KEYS_UNSPECIFIED\x10\x00\x12\x17\n\x13REMOVED_KEYS_REVOKE\x10\x01\x12\x15\n\x11REMOVED_KEYS_KEEP\x10\x02\x32\xbe\x07\n\rMemberService\x12\x88\x01\n\x0bListMembers\x12\".ingate.orgs.v1.ListMembersRequest\x1a#.ingate.orgs.v1.ListMembersResponse\"0\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/orgs/{org_id}/members\x12\x93\x01\n\x0cInviteMember\x12#.ingate.orgs.v1.InviteMemberRequest\x1a$.ingate.orgs.v1.InviteMemberResponse\"8\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/orgs/{org_id}/members:\x01*\x12\xa0\x01\n\x0cUpdateMember\x12#.ingate.orgs.v1.UpdateMemberRequest\x1a$.ingate.orgs.v1.UpdateMemberResponse\"E\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\x34\x1a\'/api/v1/orgs/{org_id}/members/{user_id}:\x01*b\x06member\x12\x9a\x01\n\x0cRemoveMember\x12#.ingate.orgs.v1.RemoveMemberRequest\x1a$.ingate.orgs.v1.RemoveMemberResponse\"?\x90\x02\x02\xaa\xbb\x18\x04\x18\x01 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02)*\'/api/v1/orgs/{org_id}/members/{user_id}\x12\x98\x01\n\x0fListInvitations\x12&.ingate.orgs.v1.ListInvitationsRequest\x1a\'.ingate.orgs.v1.ListInvitationsResponse\"4\x90\x02\x01\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02#\x12!/api/v1/orgs/{org_id}/invitations\x12\xb0\x01\n\x10RevokeInvitation\x12\'.ingate.orgs.v1.RevokeInvitationRequest\x1a(.ingate.orgs.v1.RevokeInvitationResponse\"I\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02\x33*1/api/v1/orgs/{org_id}/invitations/{invitation_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/orgs/v1/member_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1fingate/options/v1/options.proto\x1a\x1bingate/orgs/v1/member.proto\"\xa8\x01\n\x12ListMembersRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x94\x01\n\x13ListMembersResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.ingate.orgs.v1.Member\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x82\x02\n\x13InviteMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x62\n\x05\x65mail\x18\x02 \x01(\tBS\xe2\x41\x01\x02\x82\xbc\x18K\x10\xfe\x01\x1a\x33[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+\"\x11\x61n e-mail address\x12)\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleH\x00\x88\x01\x01\x12(\n\x10\x65xpires_in_hours\x18\x04 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xd0\x05H\x01\x88\x01\x01\x42\x07\n\x05_roleB\x13\n\x11_expires_in_hours\"`\n\x14InviteMemberResponse\x12\x34\n\ninvitation\x18\x01 \x01(\x0b\x32\x1a.ingate.orgs.v1.InvitationB\x04\xf8\xbb\x18\x03\x12\x12\n\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01\"n\n\x13UpdateMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x04\xe2\x41\x01\x02\">\n\x14UpdateMemberResponse\x12&\n\x06member\x18\x01 \x01(\x0b\x32\x16.ingate.orgs.v1.Member\"m\n\x13RemoveMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x04keys\x18\x03 \x01(\x0e\x32\x1b.ingate.orgs.v1.RemovedKeys\"\x16\n\x14RemoveMemberResponse\"\xac\x01\n\x16ListInvitationsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x9c\x01\n\x17ListInvitationsResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.ingate.orgs.v1.Invitation\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"L\n\x17RevokeInvitationRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rinvitation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x1a\n\x18RevokeInvitationResponse*[\n\x0bRemovedKeys\x12\x1c\n\x18REMOVED_KEYS_UNSPECIFIED\x10\x00\x12\x17\n\x13REMOVED_KEYS_REVOKE\x10\x01\x12\x15\n\x11REMOVED_KEYS_KEEP\x10\x02\x32\xbe\x07\n\rMemberService\x12\x88\x01\n\x0bListMembers\x12\".ingate.orgs.v1.ListMembersRequest\x1a#.ingate.orgs.v1.ListMembersResponse\"0\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/orgs/{org_id}/members\x12\x93\x01\n\x0cInviteMember\x12#.ingate.orgs.v1.InviteMemberRequest\x1a$.ingate.orgs.v1.InviteMemberResponse\"8\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/orgs/{org_id}/members:\x01*\x12\xa0\x01\n\x0cUpdateMember\x12#.ingate.orgs.v1.UpdateMemberRequest\x1a$.ingate.orgs.v1.UpdateMemberResponse\"E\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\x34\x1a\'/api/v1/orgs/{org_id}/members/{user_id}:\x01*b\x06member\x12\x9a\x01\n\x0cRemoveMember\x12#.ingate.orgs.v1.RemoveMemberRequest\x1a$.ingate.orgs.v1.RemoveMemberResponse\"?\x90\x02\x02\xaa\xbb\x18\x04\x18\x01 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02)*\'/api/v1/orgs/{org_id}/members/{user_id}\x12\x98\x01\n\x0fListInvitations\x12&.ingate.orgs.v1.ListInvitationsRequest\x1a\'.ingate.orgs.v1.ListInvitationsResponse\"4\x90\x02\x01\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02#\x12!/api/v1/orgs/{org_id}/invitations\x12\xb0\x01\n\x10RevokeInvitation\x12\'.ingate.orgs.v1.RevokeInvitationRequest\x1a(.ingate.orgs.v1.RevokeInvitationResponse\"I\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02\x33*1/api/v1/orgs/{org_id}/invitations/{invitation_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['offset']._loaded_options = None
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['cursor']._loaded_options = None
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
   _globals['_INVITEMEMBERREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_INVITEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_INVITEMEMBERREQUEST'].fields_by_name['email']._loaded_options = None
@@ -68,6 +70,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['offset']._loaded_options = None
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['cursor']._loaded_options = None
+  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
   _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['invitation_id']._loaded_options = None
@@ -84,32 +88,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['ListInvitations']._serialized_options = b'\220\002\001\252\273\030\004\030\003 \005\202\323\344\223\002#\022!/api/v1/orgs/{org_id}/invitations'
   _globals['_MEMBERSERVICE'].methods_by_name['RevokeInvitation']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['RevokeInvitation']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\202\323\344\223\0023*1/api/v1/orgs/{org_id}/invitations/{invitation_id}'
-  _globals['_REMOVEDKEYS']._serialized_start=1474
-  _globals['_REMOVEDKEYS']._serialized_end=1565
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=211
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=338
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=340
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=446
-  _globals['_INVITEMEMBERREQUEST']._serialized_start=449
-  _globals['_INVITEMEMBERREQUEST']._serialized_end=707
-  _globals['_INVITEMEMBERRESPONSE']._serialized_start=709
-  _globals['_INVITEMEMBERRESPONSE']._serialized_end=805
-  _globals['_UPDATEMEMBERREQUEST']._serialized_start=807
-  _globals['_UPDATEMEMBERREQUEST']._serialized_end=917
-  _globals['_UPDATEMEMBERRESPONSE']._serialized_start=919
-  _globals['_UPDATEMEMBERRESPONSE']._serialized_end=981
-  _globals['_REMOVEMEMBERREQUEST']._serialized_start=983
-  _globals['_REMOVEMEMBERREQUEST']._serialized_end=1092
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=1094
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=1116
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1119
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1250
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1252
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1366
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1368
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1444
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=1446
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=1472
-  _globals['_MEMBERSERVICE']._serialized_start=1568
-  _globals['_MEMBERSERVICE']._serialized_end=2526
+  _globals['_REMOVEDKEYS']._serialized_start=1643
+  _globals['_REMOVEDKEYS']._serialized_end=1734
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=212
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=380
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=383
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=531
+  _globals['_INVITEMEMBERREQUEST']._serialized_start=534
+  _globals['_INVITEMEMBERREQUEST']._serialized_end=792
+  _globals['_INVITEMEMBERRESPONSE']._serialized_start=794
+  _globals['_INVITEMEMBERRESPONSE']._serialized_end=890
+  _globals['_UPDATEMEMBERREQUEST']._serialized_start=892
+  _globals['_UPDATEMEMBERREQUEST']._serialized_end=1002
+  _globals['_UPDATEMEMBERRESPONSE']._serialized_start=1004
+  _globals['_UPDATEMEMBERRESPONSE']._serialized_end=1066
+  _globals['_REMOVEMEMBERREQUEST']._serialized_start=1068
+  _globals['_REMOVEMEMBERREQUEST']._serialized_end=1177
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=1179
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=1201
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1204
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1376
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1379
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1535
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1537
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1613
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=1615
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=1641
+  _globals['_MEMBERSERVICE']._serialized_start=1737
+  _globals['_MEMBERSERVICE']._serialized_end=2695
 # @@protoc_insertion_point(module_scope)

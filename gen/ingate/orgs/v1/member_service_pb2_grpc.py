@@ -89,9 +89,9 @@ class MemberServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateMember(self, request, context):
-        """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+        """Changes a member's role and leaves the rest: `PUT` is a partial update.
 
-        A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+        Only an owner makes or changes owners, and the last one stays. A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
         narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
         person could no longer make; gateways obey in under a second.
         """

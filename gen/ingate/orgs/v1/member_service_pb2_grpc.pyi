@@ -42,9 +42,9 @@ class MemberServiceStub:
     of its own. A new invitation to an address replaces the one before.
     """
     UpdateMember: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UpdateMemberRequest, _member_service_pb2.UpdateMemberResponse]
-    """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+    """Changes a member's role and leaves the rest: `PUT` is a partial update.
 
-    A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+    Only an owner makes or changes owners, and the last one stays. A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
     narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
     person could no longer make; gateways obey in under a second.
     """
@@ -73,9 +73,9 @@ class MemberServiceAsyncStub(MemberServiceStub):
     of its own. A new invitation to an address replaces the one before.
     """
     UpdateMember: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UpdateMemberRequest, _member_service_pb2.UpdateMemberResponse]  # type: ignore[assignment]
-    """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+    """Changes a member's role and leaves the rest: `PUT` is a partial update.
 
-    A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+    Only an owner makes or changes owners, and the last one stays. A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
     narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
     person could no longer make; gateways obey in under a second.
     """
@@ -119,9 +119,9 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.UpdateMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_service_pb2.UpdateMemberResponse, _abc.Awaitable[_member_service_pb2.UpdateMemberResponse]]:
-        """Changes a member's role. Only an owner makes or changes owners, and the last one stays.
+        """Changes a member's role and leaves the rest: `PUT` is a partial update.
 
-        A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
+        Only an owner makes or changes owners, and the last one stays. A key raises a role as far as it could invite to one. When a role is lowered, the keys that the person made are
         narrowed to it in the same transaction, those left with no scope are revoked, and so are open invitations that the
         person could no longer make; gateways obey in under a second.
         """

@@ -43,7 +43,10 @@ class OrgServiceStub:
     GetOrg: _grpc.UnaryUnaryMultiCallable[_org_service_pb2.GetOrgRequest, _org_service_pb2.GetOrgResponse]
     """Gets an organisation and its plan."""
     UpdateOrg: _grpc.UnaryUnaryMultiCallable[_org_service_pb2.UpdateOrgRequest, _org_service_pb2.UpdateOrgResponse]
-    """Changes what the request states and leaves the rest."""
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+    """
     DeleteOrg: _grpc.UnaryUnaryMultiCallable[_org_service_pb2.DeleteOrgRequest, _org_service_pb2.DeleteOrgResponse]
     """Deletes an organisation and all that it owns: memberships, invitations, sessions in it, teams, applications, keys,
     providers, exchanges and audit entries. Accounts of people remain.
@@ -64,7 +67,10 @@ class OrgServiceAsyncStub(OrgServiceStub):
     GetOrg: _aio.UnaryUnaryMultiCallable[_org_service_pb2.GetOrgRequest, _org_service_pb2.GetOrgResponse]  # type: ignore[assignment]
     """Gets an organisation and its plan."""
     UpdateOrg: _aio.UnaryUnaryMultiCallable[_org_service_pb2.UpdateOrgRequest, _org_service_pb2.UpdateOrgResponse]  # type: ignore[assignment]
-    """Changes what the request states and leaves the rest."""
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+    """
     DeleteOrg: _aio.UnaryUnaryMultiCallable[_org_service_pb2.DeleteOrgRequest, _org_service_pb2.DeleteOrgResponse]  # type: ignore[assignment]
     """Deletes an organisation and all that it owns: memberships, invitations, sessions in it, teams, applications, keys,
     providers, exchanges and audit entries. Accounts of people remain.
@@ -106,7 +112,10 @@ class OrgServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _org_service_pb2.UpdateOrgRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_org_service_pb2.UpdateOrgResponse, _abc.Awaitable[_org_service_pb2.UpdateOrgResponse]]:
-        """Changes what the request states and leaves the rest."""
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+        """
 
     @_abc_1.abstractmethod
     def DeleteOrg(

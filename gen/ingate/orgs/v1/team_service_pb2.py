@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 from gen.ingate.orgs.v1 import team_pb2 as ingate_dot_orgs_dot_v1_dot_team__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/orgs/v1/team_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\x1a\x19ingate/orgs/v1/team.proto\"a\n\x11\x43reateTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1b\n\nmember_ids\x18\x03 \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\"8\n\x12\x43reateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"}\n\x10ListTeamsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offset\"f\n\x11ListTeamsResponse\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.ingate.orgs.v1.Team\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"\xb2\x01\n\x11UpdateTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07team_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x04name\x18\x03 \x01(\tB\t\x82\xbc\x18\x05\x08\x01\x10\xc8\x01H\x00\x88\x01\x01\x12\x1b\n\nmember_ids\x18\x04 \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\x12\x1a\n\rclear_members\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x07\n\x05_nameB\x10\n\x0e_clear_members\"8\n\x12UpdateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"@\n\x11\x44\x65leteTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07team_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x44\x65leteTeamResponse2\xd2\x04\n\x0bTeamService\x12\x91\x01\n\nCreateTeam\x12!.ingate.orgs.v1.CreateTeamRequest\x1a\".ingate.orgs.v1.CreateTeamResponse\"<\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02&\"\x1b/api/v1/orgs/{org_id}/teams:\x01*b\x04team\x12\x80\x01\n\tListTeams\x12 .ingate.orgs.v1.ListTeamsRequest\x1a!.ingate.orgs.v1.ListTeamsResponse\".\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/orgs/{org_id}/teams\x12\x96\x01\n\nUpdateTeam\x12!.ingate.orgs.v1.UpdateTeamRequest\x1a\".ingate.orgs.v1.UpdateTeamResponse\"A\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\x30\x1a%/api/v1/orgs/{org_id}/teams/{team_id}:\x01*b\x04team\x12\x92\x01\n\nDeleteTeam\x12!.ingate.orgs.v1.DeleteTeamRequest\x1a\".ingate.orgs.v1.DeleteTeamResponse\"=\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02\'*%/api/v1/orgs/{org_id}/teams/{team_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/orgs/v1/team_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\x19ingate/orgs/v1/team.proto\"a\n\x11\x43reateTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1b\n\nmember_ids\x18\x03 \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\"8\n\x12\x43reateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"\xa6\x01\n\x10ListTeamsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x90\x01\n\x11ListTeamsResponse\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.ingate.orgs.v1.Team\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xed\x01\n\x11UpdateTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07team_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\x04name\x18\x03 \x01(\tB \x82\xbc\x18\x05\x08\x01\x10\xc8\x01\x8a\xbc\x18\x13\x12\x11\x61 team has a nameH\x00\x88\x01\x01\x12\'\n\nmember_ids\x18\x04 \x03(\tB\x13\x82\xbc\x18\x03\x10\xe8\x07\x8a\xbc\x18\x08\n\x06nobody\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameJ\x04\x08\x05\x10\x06R\rclear_members\"8\n\x12UpdateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"@\n\x11\x44\x65leteTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07team_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x44\x65leteTeamResponse2\xd2\x04\n\x0bTeamService\x12\x91\x01\n\nCreateTeam\x12!.ingate.orgs.v1.CreateTeamRequest\x1a\".ingate.orgs.v1.CreateTeamResponse\"<\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02&\"\x1b/api/v1/orgs/{org_id}/teams:\x01*b\x04team\x12\x80\x01\n\tListTeams\x12 .ingate.orgs.v1.ListTeamsRequest\x1a!.ingate.orgs.v1.ListTeamsResponse\".\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/orgs/{org_id}/teams\x12\x96\x01\n\nUpdateTeam\x12!.ingate.orgs.v1.UpdateTeamRequest\x1a\".ingate.orgs.v1.UpdateTeamResponse\"A\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\x30\x1a%/api/v1/orgs/{org_id}/teams/{team_id}:\x01*b\x04team\x12\x92\x01\n\nDeleteTeam\x12!.ingate.orgs.v1.DeleteTeamRequest\x1a\".ingate.orgs.v1.DeleteTeamResponse\"=\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02\'*%/api/v1/orgs/{org_id}/teams/{team_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,14 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTEAMSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
   _globals['_LISTTEAMSREQUEST'].fields_by_name['offset']._loaded_options = None
   _globals['_LISTTEAMSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTTEAMSREQUEST'].fields_by_name['cursor']._loaded_options = None
+  _globals['_LISTTEAMSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_UPDATETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['team_id']._loaded_options = None
   _globals['_UPDATETEAMREQUEST'].fields_by_name['team_id']._serialized_options = b'\342A\001\002'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATETEAMREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001'
+  _globals['_UPDATETEAMREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001\212\274\030\023\022\021a team has a name'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['member_ids']._loaded_options = None
-  _globals['_UPDATETEAMREQUEST'].fields_by_name['member_ids']._serialized_options = b'\202\274\030\003\020\350\007'
+  _globals['_UPDATETEAMREQUEST'].fields_by_name['member_ids']._serialized_options = b'\202\274\030\003\020\350\007\212\274\030\010\n\006nobody'
   _globals['_DELETETEAMREQUEST'].fields_by_name['org_id']._loaded_options = None
   _globals['_DELETETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_DELETETEAMREQUEST'].fields_by_name['team_id']._loaded_options = None
@@ -67,22 +70,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEAMSERVICE'].methods_by_name['UpdateTeam']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\202\323\344\223\0020\032%/api/v1/orgs/{org_id}/teams/{team_id}:\001*b\004team'
   _globals['_TEAMSERVICE'].methods_by_name['DeleteTeam']._loaded_options = None
   _globals['_TEAMSERVICE'].methods_by_name['DeleteTeam']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\202\323\344\223\002\'*%/api/v1/orgs/{org_id}/teams/{team_id}'
-  _globals['_CREATETEAMREQUEST']._serialized_start=176
-  _globals['_CREATETEAMREQUEST']._serialized_end=273
-  _globals['_CREATETEAMRESPONSE']._serialized_start=275
-  _globals['_CREATETEAMRESPONSE']._serialized_end=331
-  _globals['_LISTTEAMSREQUEST']._serialized_start=333
-  _globals['_LISTTEAMSREQUEST']._serialized_end=458
-  _globals['_LISTTEAMSRESPONSE']._serialized_start=460
-  _globals['_LISTTEAMSRESPONSE']._serialized_end=562
-  _globals['_UPDATETEAMREQUEST']._serialized_start=565
-  _globals['_UPDATETEAMREQUEST']._serialized_end=743
-  _globals['_UPDATETEAMRESPONSE']._serialized_start=745
-  _globals['_UPDATETEAMRESPONSE']._serialized_end=801
-  _globals['_DELETETEAMREQUEST']._serialized_start=803
-  _globals['_DELETETEAMREQUEST']._serialized_end=867
-  _globals['_DELETETEAMRESPONSE']._serialized_start=869
-  _globals['_DELETETEAMRESPONSE']._serialized_end=889
-  _globals['_TEAMSERVICE']._serialized_start=892
-  _globals['_TEAMSERVICE']._serialized_end=1486
+  _globals['_CREATETEAMREQUEST']._serialized_start=210
+  _globals['_CREATETEAMREQUEST']._serialized_end=307
+  _globals['_CREATETEAMRESPONSE']._serialized_start=309
+  _globals['_CREATETEAMRESPONSE']._serialized_end=365
+  _globals['_LISTTEAMSREQUEST']._serialized_start=368
+  _globals['_LISTTEAMSREQUEST']._serialized_end=534
+  _globals['_LISTTEAMSRESPONSE']._serialized_start=537
+  _globals['_LISTTEAMSRESPONSE']._serialized_end=681
+  _globals['_UPDATETEAMREQUEST']._serialized_start=684
+  _globals['_UPDATETEAMREQUEST']._serialized_end=921
+  _globals['_UPDATETEAMRESPONSE']._serialized_start=923
+  _globals['_UPDATETEAMRESPONSE']._serialized_end=979
+  _globals['_DELETETEAMREQUEST']._serialized_start=981
+  _globals['_DELETETEAMREQUEST']._serialized_end=1045
+  _globals['_DELETETEAMRESPONSE']._serialized_start=1047
+  _globals['_DELETETEAMRESPONSE']._serialized_end=1067
+  _globals['_TEAMSERVICE']._serialized_start=1070
+  _globals['_TEAMSERVICE']._serialized_end=1664
 # @@protoc_insertion_point(module_scope)

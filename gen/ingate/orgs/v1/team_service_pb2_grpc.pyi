@@ -38,7 +38,10 @@ class TeamServiceStub:
     ListTeams: _grpc.UnaryUnaryMultiCallable[_team_service_pb2.ListTeamsRequest, _team_service_pb2.ListTeamsResponse]
     """Lists the teams by name."""
     UpdateTeam: _grpc.UnaryUnaryMultiCallable[_team_service_pb2.UpdateTeamRequest, _team_service_pb2.UpdateTeamResponse]
-    """Changes what the request states and leaves the rest."""
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+    """
     DeleteTeam: _grpc.UnaryUnaryMultiCallable[_team_service_pb2.DeleteTeamRequest, _team_service_pb2.DeleteTeamResponse]
     """Deletes a team. Its keys and applications remain, bound to no team."""
 
@@ -52,7 +55,10 @@ class TeamServiceAsyncStub(TeamServiceStub):
     ListTeams: _aio.UnaryUnaryMultiCallable[_team_service_pb2.ListTeamsRequest, _team_service_pb2.ListTeamsResponse]  # type: ignore[assignment]
     """Lists the teams by name."""
     UpdateTeam: _aio.UnaryUnaryMultiCallable[_team_service_pb2.UpdateTeamRequest, _team_service_pb2.UpdateTeamResponse]  # type: ignore[assignment]
-    """Changes what the request states and leaves the rest."""
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+    """
     DeleteTeam: _aio.UnaryUnaryMultiCallable[_team_service_pb2.DeleteTeamRequest, _team_service_pb2.DeleteTeamResponse]  # type: ignore[assignment]
     """Deletes a team. Its keys and applications remain, bound to no team."""
 
@@ -81,7 +87,10 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _team_service_pb2.UpdateTeamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_team_service_pb2.UpdateTeamResponse, _abc.Awaitable[_team_service_pb2.UpdateTeamResponse]]:
-        """Changes what the request states and leaves the rest."""
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+        """
 
     @_abc_1.abstractmethod
     def DeleteTeam(

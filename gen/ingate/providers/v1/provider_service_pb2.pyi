@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from gen.ingate.providers.v1 import provider_pb2 as _provider_pb2
@@ -177,24 +178,32 @@ class ListProvidersRequest(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """Items on the page, 1 to 200; 50 where unset."""
     offset: _builtins.int
-    """Items to skip."""
+    """Items to skip; not beside a cursor."""
+    cursor: _builtins.str
+    """The `next_cursor` of the page before, everything else being as it was; the first page where empty."""
     def __init__(
         self,
         *,
         limit: _builtins.int | None = ...,
         offset: _builtins.int | None = ...,
+        cursor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_offset", b"_offset", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "cursor", b"cursor", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_offset", b"_offset", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "cursor", b"cursor", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
+    _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
     _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
     _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
     _WhichOneofReturnType__offset: _TypeAlias = _typing.Literal["offset"]  # noqa: Y015
     _WhichOneofArgType__offset: _TypeAlias = _typing.Literal["_offset", b"_offset"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
     @_typing.overload
@@ -212,12 +221,15 @@ class ListProvidersResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """How many there are in all."""
     limit: _builtins.int
     """The limit in force: less than what was asked for, where more would not fit into a message of 4 MiB."""
     offset: _builtins.int
-    """The offset in force."""
+    """The offset in force; 0 with a cursor."""
+    next_cursor: _builtins.str
+    """Where the next page begins; unset on the last."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_provider_pb2.Provider]:
         """The providers on the page."""
@@ -229,12 +241,15 @@ class ListProvidersResponse(_message.Message):
         total: _builtins.int = ...,
         limit: _builtins.int = ...,
         offset: _builtins.int = ...,
+        next_cursor: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_cursor", b"_next_cursor", "next_cursor", b"next_cursor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "limit", b"limit", "offset", b"offset", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_cursor", b"_next_cursor", "items", b"items", "limit", b"limit", "next_cursor", b"next_cursor", "offset", b"offset", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__next_cursor: _TypeAlias = _typing.Literal["next_cursor"]  # noqa: Y015
+    _WhichOneofArgType__next_cursor: _TypeAlias = _typing.Literal["_next_cursor", b"_next_cursor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_cursor) -> _WhichOneofReturnType__next_cursor | None: ...
 
 Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
 
@@ -322,6 +337,7 @@ class UpdateProviderRequest(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name."""
     type: _provider_pb2.ProviderType.ValueType
@@ -331,29 +347,35 @@ class UpdateProviderRequest(_message.Message):
     addresses it calls; they are judged here and, for a name, again at every connection.
     """
     auth_mode: _provider_pb2.AuthMode.ValueType
-    """Whose credential is used; `api_key` where unset."""
+    """Whose credential is used."""
     api_key: _builtins.str
     """The key to store, encrypted; empty removes the stored one."""
     auth_header: _builtins.str
-    """The header that carries the key; the type's own where unset. Not one that is for a single connection, `host`,
+    """The header that carries the key; none does where empty. Not one that is for a single connection, `host`,
     `content-length`, or the gateway's.
     """
     auth_format: _builtins.str
-    """The header's value, with `{key}` once, where the key goes; the type's own where unset."""
+    """The header's value, with `{key}` once, where the key goes."""
     is_default: _builtins.bool
     """Whether requests that name no provider come here. Takes the place of the default before it."""
     enabled: _builtins.bool
-    """Whether it takes requests at all; true where unset."""
+    """Whether it takes requests at all."""
     timeout_ms: _builtins.int
-    """Milliseconds to the first byte of an answer; 300,000 where unset."""
+    """Milliseconds to the first byte of an answer."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The models it offers, for model listings; left as they are where empty."""
+        """The models it offers, for model listings."""
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers added to every request: no name twice, none that `auth_header` may not be, 16 KiB together. Left as they
-        are where empty.
+        """Headers added to every request, in place of those before: no name twice, none that `auth_header` may not be, 16 KiB
+        together.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Over gRPC, the fields to change where some of them are to be cleared: one that it names and that is empty is. Without
+        it, the fields that are set and the lists that are not empty change. Over REST the body says so itself.
         """
 
     def __init__(
@@ -371,10 +393,11 @@ class UpdateProviderRequest(_message.Message):
         timeout_ms: _builtins.int | None = ...,
         models: _abc.Iterable[_builtins.str] | None = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_api_key", b"_api_key", "_auth_format", b"_auth_format", "_auth_header", b"_auth_header", "_auth_mode", b"_auth_mode", "_base_url", b"_base_url", "_enabled", b"_enabled", "_is_default", b"_is_default", "_timeout_ms", b"_timeout_ms", "_type", b"_type", "api_key", b"api_key", "auth_format", b"auth_format", "auth_header", b"auth_header", "auth_mode", b"auth_mode", "base_url", b"base_url", "enabled", b"enabled", "is_default", b"is_default", "timeout_ms", b"timeout_ms", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_api_key", b"_api_key", "_auth_format", b"_auth_format", "_auth_header", b"_auth_header", "_auth_mode", b"_auth_mode", "_base_url", b"_base_url", "_enabled", b"_enabled", "_is_default", b"_is_default", "_timeout_ms", b"_timeout_ms", "_type", b"_type", "api_key", b"api_key", "auth_format", b"auth_format", "auth_header", b"auth_header", "auth_mode", b"auth_mode", "base_url", b"base_url", "enabled", b"enabled", "is_default", b"is_default", "timeout_ms", b"timeout_ms", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_api_key", b"_api_key", "_auth_format", b"_auth_format", "_auth_header", b"_auth_header", "_auth_mode", b"_auth_mode", "_base_url", b"_base_url", "_enabled", b"_enabled", "_is_default", b"_is_default", "_timeout_ms", b"_timeout_ms", "_type", b"_type", "api_key", b"api_key", "auth_format", b"auth_format", "auth_header", b"auth_header", "auth_mode", b"auth_mode", "base_url", b"base_url", "enabled", b"enabled", "headers", b"headers", "is_default", b"is_default", "models", b"models", "name", b"name", "timeout_ms", b"timeout_ms", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_api_key", b"_api_key", "_auth_format", b"_auth_format", "_auth_header", b"_auth_header", "_auth_mode", b"_auth_mode", "_base_url", b"_base_url", "_enabled", b"_enabled", "_is_default", b"_is_default", "_timeout_ms", b"_timeout_ms", "_type", b"_type", "api_key", b"api_key", "auth_format", b"auth_format", "auth_header", b"auth_header", "auth_mode", b"auth_mode", "base_url", b"base_url", "enabled", b"enabled", "headers", b"headers", "is_default", b"is_default", "models", b"models", "name", b"name", "timeout_ms", b"timeout_ms", "type", b"type", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__api_key: _TypeAlias = _typing.Literal["api_key"]  # noqa: Y015
     _WhichOneofArgType__api_key: _TypeAlias = _typing.Literal["_api_key", b"_api_key"]  # noqa: Y015

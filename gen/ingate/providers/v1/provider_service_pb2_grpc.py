@@ -98,8 +98,12 @@ class ProviderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProvider(self, request, context):
-        """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-        that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+
+        A stored key belongs to the place it was given for: a request that changes scheme, host or port, `auth_header` or
+        `auth_format` and does not state `api_key` removes it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

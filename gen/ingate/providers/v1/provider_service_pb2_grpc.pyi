@@ -40,8 +40,12 @@ class ProviderServiceStub:
     GetProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.GetProviderRequest, _provider_service_pb2.GetProviderResponse]
     """Gets a provider."""
     UpdateProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.UpdateProviderRequest, _provider_service_pb2.UpdateProviderResponse]
-    """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-    that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+
+    A stored key belongs to the place it was given for: a request that changes scheme, host or port, `auth_header` or
+    `auth_format` and does not state `api_key` removes it.
     """
     DeleteProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.DeleteProviderRequest, _provider_service_pb2.DeleteProviderResponse]
     """Deletes a provider and its stored key."""
@@ -62,8 +66,12 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     GetProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.GetProviderRequest, _provider_service_pb2.GetProviderResponse]  # type: ignore[assignment]
     """Gets a provider."""
     UpdateProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.UpdateProviderRequest, _provider_service_pb2.UpdateProviderResponse]  # type: ignore[assignment]
-    """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-    that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
+    """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+    `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+
+    A stored key belongs to the place it was given for: a request that changes scheme, host or port, `auth_header` or
+    `auth_format` and does not state `api_key` removes it.
     """
     DeleteProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.DeleteProviderRequest, _provider_service_pb2.DeleteProviderResponse]  # type: ignore[assignment]
     """Deletes a provider and its stored key."""
@@ -105,8 +113,12 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.UpdateProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provider_service_pb2.UpdateProviderResponse, _abc.Awaitable[_provider_service_pb2.UpdateProviderResponse]]:
-        """Changes what the request states and leaves the rest. A stored key belongs to the place it was given for: a request
-        that changes scheme, host or port, `auth_header` or `auth_format` and does not state `api_key` removes it.
+        """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
+
+        `null`, `[]` and `{}` are applied or refused as each field says. A request that states nothing is refused.
+
+        A stored key belongs to the place it was given for: a request that changes scheme, host or port, `auth_header` or
+        `auth_format` and does not state `api_key` removes it.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,58 @@
+"""Cursors: the place in a list after which a page begins, as opaque text. Pure.
+
+A cursor carries a digest of the place and of the list that gave it out, so that one that was edited, or is from another
+list, is refused. It is no secret: whoever works a digest out gets to a place in a list that they may read anyway.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from ingate.errors import BadRequest
+
+Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | str
+"""What places consist of: numbers that a database can compare with, and text."""
+
+_DIGEST_BYTES = 9
+_PLACE_IN_LIST = ("limit", "offset", "cursor", "count")
+_encode = msgspec.json.encode
+_decoder = msgspec.json.Decoder(tuple[Value, ...])
+
+
+def list_of(request: Any, owner: str) -> bytes:
+    """Returns what tells a list from others: the request but for its place and size, and the id of whose list it is."""
+    rest = type(request)()
+    rest.CopyFrom(request)
+    for name in _PLACE_IN_LIST:
+        if name in request.DESCRIPTOR.fields_by_name:
+            rest.ClearField(name)
+    named = f"{request.DESCRIPTOR.full_name} {owner} "
+    return named.encode() + bytes(rest.SerializeToString(deterministic=True))
+
+
+def encode(place: Sequence[int | str], of: bytes) -> str:
+    """Returns the cursor for a place in a list."""
+    text = _encode(place)
+    return base64.urlsafe_b64encode(_digest(text, of) + text).rstrip(b"=").decode()
+
+
+def decode(cursor: str, kinds: Sequence[type], of: bytes) -> tuple[int | str, ...]:
+    """Returns the place in a cursor, of values of these types. Raises BadRequest for one that the list did not give."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        place = _decoder.decode(raw[_DIGEST_BYTES:])
+    except (binascii.Error, ValueError):
+        place = ()
+    fits = tuple(map(type, place)) == tuple(kinds) and not any(isinstance(it, str) and "\0" in it for it in place)
+    # Compared as a whole: the last character of base64 has bits that say nothing.
+    if not fits or encode(place, of) != cursor:
+        raise BadRequest.field("cursor", "is not one that this list gave out")
+    return place
+
+
+def _digest(text: bytes, of: bytes) -> bytes:
+    return hashlib.blake2b(text + b" " + of, digest_size=_DIGEST_BYTES).digest()
