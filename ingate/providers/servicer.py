@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gen.ingate.providers.v1 import provider_service_pb2 as pb
 from gen.ingate.providers.v1 import provider_service_pb2_grpc
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_API_KEY, PROVIDER_TYPE_DEMO, ProviderType
-from gen.ingate.providers.v1.route_pb2 import Route
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, NotFound
@@ -22,7 +20,6 @@ from ingate.page import fitted, page
 from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
 from ingate.providers.probe import tried
-from ingate.providers.shared import Shared
 from ingate.providers.tables import Provider
 from ingate.proxy.ports import Transport
 from ingate.rpc.principal import principal
@@ -30,8 +27,6 @@ from ingate.vault import Vault
 
 DEFAULT_TIMEOUT_MS = 300_000
 MAX_TEXT = 1024
-
-log = structlog.get_logger(__name__)
 
 
 class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
@@ -44,7 +39,6 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         changes: Changes,
         transports: dict[bool, Transport],
         *,
-        shared: Shared,
         policy: Policy,
         demo: bool,
     ) -> None:
@@ -52,7 +46,6 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         self._vault = vault
         self._changes = changes
         self._transports = transports
-        self._shared = shared
         self._policy = policy
         self._demo = demo
 
@@ -134,25 +127,6 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         async with self._database.read() as db:
             row = await _find(db, request.name)
         return await tried(messages.route(row, self._vault), self._policy, self._transports, org=row.org_id)
-
-    async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
-        """Returns an organisation's enabled providers with their credentials, then the shared ones that it reaches."""
-        own = select(Provider).where(Provider.org_id == request.org_id).order_by(Provider.name)
-        async with self._database.read() as db:
-            rows = list(await db.scalars(own))
-            org = await db.get(Org, request.org_id)
-        shared = self._shared.reached_by(org.slug, founding=org.founding) if org else []
-        names = {row.name for row in rows}
-        routes = [route for row in rows if row.enabled and (route := self._route(row)) is not None]
-        return pb.ListRoutesResponse(routes=[*routes, *(route for route in shared if route.name not in names)])
-
-    def _route(self, row: Provider) -> Route | None:
-        try:
-            return messages.route(row, self._vault)
-        except BadRequest as error:
-            # The others go on. Nothing takes its name, so its requests are refused rather than sent elsewhere.
-            log.warning("provider_key_unreadable", org_id=row.org_id, provider=row.name, problem=error.message)
-            return None
 
     def _apply(self, row: Provider, request: pb.CreateProviderRequest | pb.UpdateProviderRequest) -> None:
         """Copies what the request states onto the row and judges the result."""

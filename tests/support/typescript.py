@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.tools import BUF, ROOT, run, vendor_protos
+from tests.support.tools import BUF, ROOT, run
 
 SOURCES = ROOT / "tests" / "e2e" / "typescript"
 _CACHE = ROOT / ".cache" / "typescript"
@@ -52,7 +52,6 @@ def build(node, directory):
 
 def _compile(node, directory):
     packages = _install(node)
-    vendor_protos()
     shutil.copytree(SOURCES, directory, ignore=shutil.ignore_patterns("node_modules"))
     (directory / "node_modules").symlink_to(packages)
     path = (node, packages / ".bin")

@@ -26,16 +26,16 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 from gen.ingate.providers.v1 import provider_pb2 as ingate_dot_providers_dot_v1_dot_provider__pb2
-from gen.ingate.providers.v1 import route_pb2 as ingate_dot_providers_dot_v1_dot_route__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/providers/v1/provider_service.proto\x12\x13ingate.providers.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\x1a\"ingate/providers/v1/provider.proto\x1a\x1fingate/providers/v1/route.proto\"\xbe\x06\n\x15\x43reateProviderRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\x82\xbc\x18g\x10?\x1a\x1f[a-z0-9]([a-z0-9._-]*[a-z0-9])?\"Blower-case letters, digits and inner dots, hyphens and underscores\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeB\x04\xe2\x41\x01\x02\x12\x1e\n\x08\x62\x61se_url\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x00\x88\x01\x01\x12\x35\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeH\x01\x88\x01\x01\x12 \n\x07\x61pi_key\x18\x05 \x01(\tB\n\x80\x01\x01\x82\xbc\x18\x03\x10\x80@H\x02\x88\x01\x01\x12S\n\x0b\x61uth_header\x18\x06 \x01(\tB9\x82\xbc\x18\x35\x10\x80\x01\x1a\x1b[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\x13\x61n HTTP header nameH\x03\x88\x01\x01\x12@\n\x0b\x61uth_format\x18\x07 \x01(\tB&\x82\xbc\x18\"\x10\x80\x02\x1a\x0c[\\x20-\\x7e]*\"\x0fprintable ASCIIH\x04\x88\x01\x01\x12\x17\n\nis_default\x18\x08 \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\t \x01(\x08H\x06\x88\x01\x01\x12$\n\ntimeout_ms\x18\n \x01(\x05\x42\x0b\x82\xbc\x18\x07(\x01\x30\x80\xdd\xdb\x01H\x07\x88\x01\x01\x12\x17\n\x06models\x18\x0b \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\x12P\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.CreateProviderRequest.HeadersEntryB\x06\x82\xbc\x18\x02\x10\x32\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16\x43reateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"k\n\x14ListProvidersRequest\x12\x1d\n\x05limit\x18\x01 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x02 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offset\"s\n\x15ListProvidersResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.providers.v1.Provider\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"(\n\x12GetProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x13GetProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"\xdb\x05\n\x15UpdateProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeH\x00\x88\x01\x01\x12\x1e\n\x08\x62\x61se_url\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x01\x88\x01\x01\x12\x35\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeH\x02\x88\x01\x01\x12 \n\x07\x61pi_key\x18\x05 \x01(\tB\n\x80\x01\x01\x82\xbc\x18\x03\x10\x80@H\x03\x88\x01\x01\x12S\n\x0b\x61uth_header\x18\x06 \x01(\tB9\x82\xbc\x18\x35\x10\x80\x01\x1a\x1b[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\x13\x61n HTTP header nameH\x04\x88\x01\x01\x12@\n\x0b\x61uth_format\x18\x07 \x01(\tB&\x82\xbc\x18\"\x10\x80\x02\x1a\x0c[\\x20-\\x7e]*\"\x0fprintable ASCIIH\x05\x88\x01\x01\x12\x17\n\nis_default\x18\x08 \x01(\x08H\x06\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\t \x01(\x08H\x07\x88\x01\x01\x12$\n\ntimeout_ms\x18\n \x01(\x05\x42\x0b\x82\xbc\x18\x07(\x01\x30\x80\xdd\xdb\x01H\x08\x88\x01\x01\x12\x17\n\x06models\x18\x0b \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\x12P\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.UpdateProviderRequest.HeadersEntryB\x06\x82\xbc\x18\x02\x10\x32\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16UpdateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"+\n\x15\x44\x65leteProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteProviderResponse\")\n\x13TestProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"~\n\x14TestProviderResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x18\n\x0bstatus_code\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_status_codeB\x08\n\x06_error\")\n\x11ListRoutesRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"@\n\x12ListRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.ingate.providers.v1.Route2\xa7\x08\n\x0fProviderService\x12\xa1\x01\n\x0e\x43reateProvider\x12*.ingate.providers.v1.CreateProviderRequest\x1a+.ingate.providers.v1.CreateProviderResponse\"6\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02 \"\x11/api/v1/providers:\x01*b\x08provider\x12\x8c\x01\n\rListProviders\x12).ingate.providers.v1.ListProvidersRequest\x1a*.ingate.providers.v1.ListProvidersResponse\"$\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/providers\x12\x97\x01\n\x0bGetProvider\x12\'.ingate.providers.v1.GetProviderRequest\x1a(.ingate.providers.v1.GetProviderResponse\"5\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02$\x12\x18/api/v1/providers/{name}b\x08provider\x12\xa3\x01\n\x0eUpdateProvider\x12*.ingate.providers.v1.UpdateProviderRequest\x1a+.ingate.providers.v1.UpdateProviderResponse\"8\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\'\x1a\x18/api/v1/providers/{name}:\x01*b\x08provider\x12\x9b\x01\n\x0e\x44\x65leteProvider\x12*.ingate.providers.v1.DeleteProviderRequest\x1a+.ingate.providers.v1.DeleteProviderResponse\"0\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02\x1a*\x18/api/v1/providers/{name}\x12\x98\x01\n\x0cTestProvider\x12(.ingate.providers.v1.TestProviderRequest\x1a).ingate.providers.v1.TestProviderResponse\"3\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/providers/{name}/test:\x01*\x12h\n\nListRoutes\x12&.ingate.providers.v1.ListRoutesRequest\x1a\'.ingate.providers.v1.ListRoutesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/providers/v1/provider_service.proto\x12\x13ingate.providers.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\x1a\"ingate/providers/v1/provider.proto\"\xbe\x06\n\x15\x43reateProviderRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\x82\xbc\x18g\x10?\x1a\x1f[a-z0-9]([a-z0-9._-]*[a-z0-9])?\"Blower-case letters, digits and inner dots, hyphens and underscores\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeB\x04\xe2\x41\x01\x02\x12\x1e\n\x08\x62\x61se_url\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x00\x88\x01\x01\x12\x35\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeH\x01\x88\x01\x01\x12 \n\x07\x61pi_key\x18\x05 \x01(\tB\n\x80\x01\x01\x82\xbc\x18\x03\x10\x80@H\x02\x88\x01\x01\x12S\n\x0b\x61uth_header\x18\x06 \x01(\tB9\x82\xbc\x18\x35\x10\x80\x01\x1a\x1b[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\x13\x61n HTTP header nameH\x03\x88\x01\x01\x12@\n\x0b\x61uth_format\x18\x07 \x01(\tB&\x82\xbc\x18\"\x10\x80\x02\x1a\x0c[\\x20-\\x7e]*\"\x0fprintable ASCIIH\x04\x88\x01\x01\x12\x17\n\nis_default\x18\x08 \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\t \x01(\x08H\x06\x88\x01\x01\x12$\n\ntimeout_ms\x18\n \x01(\x05\x42\x0b\x82\xbc\x18\x07(\x01\x30\x80\xdd\xdb\x01H\x07\x88\x01\x01\x12\x17\n\x06models\x18\x0b \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\x12P\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.CreateProviderRequest.HeadersEntryB\x06\x82\xbc\x18\x02\x10\x32\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16\x43reateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"k\n\x14ListProvidersRequest\x12\x1d\n\x05limit\x18\x01 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x02 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offset\"s\n\x15ListProvidersResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.providers.v1.Provider\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\"(\n\x12GetProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x13GetProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"\xdb\x05\n\x15UpdateProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeH\x00\x88\x01\x01\x12\x1e\n\x08\x62\x61se_url\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x01\x88\x01\x01\x12\x35\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeH\x02\x88\x01\x01\x12 \n\x07\x61pi_key\x18\x05 \x01(\tB\n\x80\x01\x01\x82\xbc\x18\x03\x10\x80@H\x03\x88\x01\x01\x12S\n\x0b\x61uth_header\x18\x06 \x01(\tB9\x82\xbc\x18\x35\x10\x80\x01\x1a\x1b[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\x13\x61n HTTP header nameH\x04\x88\x01\x01\x12@\n\x0b\x61uth_format\x18\x07 \x01(\tB&\x82\xbc\x18\"\x10\x80\x02\x1a\x0c[\\x20-\\x7e]*\"\x0fprintable ASCIIH\x05\x88\x01\x01\x12\x17\n\nis_default\x18\x08 \x01(\x08H\x06\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\t \x01(\x08H\x07\x88\x01\x01\x12$\n\ntimeout_ms\x18\n \x01(\x05\x42\x0b\x82\xbc\x18\x07(\x01\x30\x80\xdd\xdb\x01H\x08\x88\x01\x01\x12\x17\n\x06models\x18\x0b \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\x12P\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.UpdateProviderRequest.HeadersEntryB\x06\x82\xbc\x18\x02\x10\x32\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16UpdateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"+\n\x15\x44\x65leteProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteProviderResponse\")\n\x13TestProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"~\n\x14TestProviderResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x18\n\x0bstatus_code\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_status_codeB\x08\n\x06_error2\xbd\x07\n\x0fProviderService\x12\xa1\x01\n\x0e\x43reateProvider\x12*.ingate.providers.v1.CreateProviderRequest\x1a+.ingate.providers.v1.CreateProviderResponse\"6\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\x82\xd3\xe4\x93\x02 \"\x11/api/v1/providers:\x01*b\x08provider\x12\x8c\x01\n\rListProviders\x12).ingate.providers.v1.ListProvidersRequest\x1a*.ingate.providers.v1.ListProvidersResponse\"$\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/providers\x12\x97\x01\n\x0bGetProvider\x12\'.ingate.providers.v1.GetProviderRequest\x1a(.ingate.providers.v1.GetProviderResponse\"5\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02$\x12\x18/api/v1/providers/{name}b\x08provider\x12\xa3\x01\n\x0eUpdateProvider\x12*.ingate.providers.v1.UpdateProviderRequest\x1a+.ingate.providers.v1.UpdateProviderResponse\"8\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\'\x1a\x18/api/v1/providers/{name}:\x01*b\x08provider\x12\x9b\x01\n\x0e\x44\x65leteProvider\x12*.ingate.providers.v1.DeleteProviderRequest\x1a+.ingate.providers.v1.DeleteProviderResponse\"0\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\x82\xd3\xe4\x93\x02\x1a*\x18/api/v1/providers/{name}\x12\x98\x01\n\x0cTestProvider\x12(.ingate.providers.v1.TestProviderRequest\x1a).ingate.providers.v1.TestProviderResponse\"3\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/providers/{name}/test:\x01*B\\\n\x17\x63om.ingate.providers.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.providers.v1.provider_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027com.ingate.providers.v1P\001Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1'
   _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._loaded_options = None
   _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
@@ -84,8 +84,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_TESTPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_TESTPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_LISTROUTESREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTROUTESREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
   _globals['_PROVIDERSERVICE'].methods_by_name['CreateProvider']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['CreateProvider']._serialized_options = b'\220\002\000\252\273\030\004\030\003 \005\260\273\030\311\001\202\323\344\223\002 \"\021/api/v1/providers:\001*b\010provider'
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._loaded_options = None
@@ -98,40 +96,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERSERVICE'].methods_by_name['DeleteProvider']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\202\323\344\223\002\032*\030/api/v1/providers/{name}'
   _globals['_PROVIDERSERVICE'].methods_by_name['TestProvider']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['TestProvider']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\202\323\344\223\002\"\"\035/api/v1/providers/{name}/test:\001*'
-  _globals['_PROVIDERSERVICE'].methods_by_name['ListRoutes']._loaded_options = None
-  _globals['_PROVIDERSERVICE'].methods_by_name['ListRoutes']._serialized_options = b'\220\002\001\252\273\030\002\020\001'
-  _globals['_CREATEPROVIDERREQUEST']._serialized_start=233
-  _globals['_CREATEPROVIDERREQUEST']._serialized_end=1063
-  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=904
-  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=950
-  _globals['_CREATEPROVIDERRESPONSE']._serialized_start=1065
-  _globals['_CREATEPROVIDERRESPONSE']._serialized_end=1138
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1140
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1247
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1249
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1364
-  _globals['_GETPROVIDERREQUEST']._serialized_start=1366
-  _globals['_GETPROVIDERREQUEST']._serialized_end=1406
-  _globals['_GETPROVIDERRESPONSE']._serialized_start=1408
-  _globals['_GETPROVIDERRESPONSE']._serialized_end=1478
-  _globals['_UPDATEPROVIDERREQUEST']._serialized_start=1481
-  _globals['_UPDATEPROVIDERREQUEST']._serialized_end=2212
-  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=904
-  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=950
-  _globals['_UPDATEPROVIDERRESPONSE']._serialized_start=2214
-  _globals['_UPDATEPROVIDERRESPONSE']._serialized_end=2287
-  _globals['_DELETEPROVIDERREQUEST']._serialized_start=2289
-  _globals['_DELETEPROVIDERREQUEST']._serialized_end=2332
-  _globals['_DELETEPROVIDERRESPONSE']._serialized_start=2334
-  _globals['_DELETEPROVIDERRESPONSE']._serialized_end=2358
-  _globals['_TESTPROVIDERREQUEST']._serialized_start=2360
-  _globals['_TESTPROVIDERREQUEST']._serialized_end=2401
-  _globals['_TESTPROVIDERRESPONSE']._serialized_start=2403
-  _globals['_TESTPROVIDERRESPONSE']._serialized_end=2529
-  _globals['_LISTROUTESREQUEST']._serialized_start=2531
-  _globals['_LISTROUTESREQUEST']._serialized_end=2572
-  _globals['_LISTROUTESRESPONSE']._serialized_start=2574
-  _globals['_LISTROUTESRESPONSE']._serialized_end=2638
-  _globals['_PROVIDERSERVICE']._serialized_start=2641
-  _globals['_PROVIDERSERVICE']._serialized_end=3704
+  _globals['_CREATEPROVIDERREQUEST']._serialized_start=200
+  _globals['_CREATEPROVIDERREQUEST']._serialized_end=1030
+  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=871
+  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=917
+  _globals['_CREATEPROVIDERRESPONSE']._serialized_start=1032
+  _globals['_CREATEPROVIDERRESPONSE']._serialized_end=1105
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1107
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1214
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1216
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1331
+  _globals['_GETPROVIDERREQUEST']._serialized_start=1333
+  _globals['_GETPROVIDERREQUEST']._serialized_end=1373
+  _globals['_GETPROVIDERRESPONSE']._serialized_start=1375
+  _globals['_GETPROVIDERRESPONSE']._serialized_end=1445
+  _globals['_UPDATEPROVIDERREQUEST']._serialized_start=1448
+  _globals['_UPDATEPROVIDERREQUEST']._serialized_end=2179
+  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=871
+  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=917
+  _globals['_UPDATEPROVIDERRESPONSE']._serialized_start=2181
+  _globals['_UPDATEPROVIDERRESPONSE']._serialized_end=2254
+  _globals['_DELETEPROVIDERREQUEST']._serialized_start=2256
+  _globals['_DELETEPROVIDERREQUEST']._serialized_end=2299
+  _globals['_DELETEPROVIDERRESPONSE']._serialized_start=2301
+  _globals['_DELETEPROVIDERRESPONSE']._serialized_end=2325
+  _globals['_TESTPROVIDERREQUEST']._serialized_start=2327
+  _globals['_TESTPROVIDERREQUEST']._serialized_end=2368
+  _globals['_TESTPROVIDERRESPONSE']._serialized_start=2370
+  _globals['_TESTPROVIDERRESPONSE']._serialized_end=2496
+  _globals['_PROVIDERSERVICE']._serialized_start=2499
+  _globals['_PROVIDERSERVICE']._serialized_end=3456
 # @@protoc_insertion_point(module_scope)
