@@ -3,7 +3,7 @@
 A caller's credential is a secret in `authorization: Bearer …` or `x-ingate-key`; what a secret stands for is the
 Authenticator's to say. `x-ingate-gateway` proves a gateway process, whose word for the client's address is taken.
 Does not know what a caller may do, except that a public rpc asks for no credential: it ignores a stale one, so that
-signing in works with one. One for gateways asks for their token, and ignores any other credential too.
+signing in works with one.
 """
 
 import dataclasses
@@ -72,13 +72,13 @@ def authenticate(authenticator: Authenticator, gateway_token: str, proxies: Trus
         raise ValueError("the gateway token must not be empty")
     expected = gateway_token.encode()
 
-    async def identify(metadata: dict[str, str], *, looked_up: bool, gateway: bool) -> Principal:
-        if looked_up and credential(metadata) is not None:
+    async def identify(metadata: dict[str, str], *, public: bool, gateway: bool) -> Principal:
+        if not public and credential(metadata) is not None:
             return await authenticator.authenticate(metadata)
         return Principal(kind="gateway" if gateway else "anonymous")
 
     def wrap(rpc: Rpc, step: Step) -> Step:
-        looked_up = not (rpc.access.public or rpc.access.gateway)
+        public = rpc.access.public
 
         async def authenticated(request: Incoming, call: Call) -> Any:
             metadata = call.metadata
@@ -88,7 +88,7 @@ def authenticate(authenticator: Authenticator, gateway_token: str, proxies: Trus
             gateway = token is not None
             address = metadata.get(ADDRESS, "")[:_ADDRESS_CHARACTERS] if gateway else ""
             address = address or called_from(call, proxies)
-            caller = await identify(metadata, looked_up=looked_up, gateway=gateway)
+            caller = await identify(metadata, public=public, gateway=gateway)
             set_principal(dataclasses.replace(caller, address=address, request_id=call.request_id))
             return await step(request, call)
 

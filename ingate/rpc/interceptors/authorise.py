@@ -39,9 +39,9 @@ def permit_credential(caller: Principal) -> None:
 
 
 def _permit_gateway(caller: Principal) -> None:
-    # A person or a key gets the answer of a stranger: no credential of theirs counts here.
+    # A person or a key gets the answer of a stranger, even where a gateway speaks for them.
     if caller.kind != "gateway":
-        raise Unauthenticated("the gateway token is required")
+        raise Unauthenticated("the gateway token is required, and no other credential")
 
 
 def _permit_person(caller: Principal) -> None:
