@@ -52,19 +52,22 @@ lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell --ignore-words-list hel,nam,te --skip '*.txt,./gen,*.binpb,*package-lock.json,./.venv*,./third_party,node_modules' .
-	$(TOOLS)/bin/python scripts/generate.py --vendor-only
 	$(TOOLS)/bin/buf lint
 	$(TOOLS)/bin/buf format --diff --exit-code proto
 	@rm -rf .cache/against && mkdir -p .cache/against
-	@git archive $(BREAKING_AGAINST) buf.yaml proto | tar -x -C .cache/against && cp -r third_party .cache/against/
+	@git archive $(BREAKING_AGAINST) proto | tar -x -C .cache/against && cp -r buf.yaml third_party .cache/against/
 	$(TOOLS)/bin/buf breaking --against .cache/against
 
 .PHONY: check
 check: lint test ## All that a commit must pass.
 
 .PHONY: generate
-generate: $(TOOLS)/.installed ## Generate gen/ from proto/.
+generate: $(TOOLS)/.installed ## Generate gen/ from proto/, and bring third_party/ up to date.
 	$(TOOLS)/bin/python scripts/generate.py
+
+.PHONY: proto
+proto: $(TOOLS)/.installed ## Build the protos with buf, without a registry.
+	$(TOOLS)/bin/buf build
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew into requirements/ (needs uv).

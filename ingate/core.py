@@ -17,7 +17,7 @@ from typing import Any
 import grpc.aio
 
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
-from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
+from gen.ingate.providers.v1.route_service_pb2_grpc import RouteServiceStub
 from ingate import migrate
 from ingate.audit.servicer import AuditServicer
 from ingate.auth.doors import Doors
@@ -27,6 +27,7 @@ from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Database
 from ingate.exchanges.call_lines import CallLines
+from ingate.exchanges.record_servicer import RecordServicer
 from ingate.exchanges.servicer import ExchangeServicer
 from ingate.gateway.servicer import GatewayServicer
 from ingate.identity.authenticator import Authenticator
@@ -44,6 +45,7 @@ from ingate.orgs.org_servicer import OrgServicer
 from ingate.orgs.team_servicer import TeamServicer
 from ingate.plans import RateLimits
 from ingate.providers.demo import DemoTransport, Roster
+from ingate.providers.route_servicer import RouteServicer
 from ingate.providers.sealed import require_readable
 from ingate.providers.servicer import ProviderServicer
 from ingate.providers.shared import shared
@@ -177,7 +179,8 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
     condition = Condition(engine, forwarding.recorder, journal.counts, shipper, supervisor, refused)
     system = SystemServicer(database, condition)
     stack.push_async_callback(system.aclose)
-    exchanges = ExchangeServicer(database, last_used.touch, CallLines(database, settings.log_calls))
+    vault, exchanges = Vault(key), ExchangeServicer(database)
+    records = RecordServicer(database, last_used.touch, CallLines(database, settings.log_calls))
     servicers: dict[str, Any] = {
         "ingate.auth.v1.AuthService": AuthServicer(
             database,
@@ -188,8 +191,9 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         ),
         "ingate.audit.v1.AuditService": AuditServicer(database),
         "ingate.exchanges.v1.ExchangeService": exchanges,
+        "ingate.exchanges.v1.RecordService": records,
         "ingate.gateway.v1.GatewayService": GatewayServicer(
-            database, changes, ProviderServiceStub(channel), as_gateway, rate_limits
+            database, changes, RouteServiceStub(channel), as_gateway, rate_limits
         ),
         "ingate.keys.v1.KeyService": KeyServicer(database, changes),
         "ingate.orgs.v1.AppService": AppServicer(database, changes),
@@ -203,13 +207,10 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         ),
         "ingate.orgs.v1.TeamService": TeamServicer(database, changes),
         "ingate.providers.v1.ProviderService": ProviderServicer(
-            database,
-            Vault(key),
-            changes,
-            transports,
-            shared=shared(settings, embedded=database.embedded),
-            policy=policy,
-            demo=settings.demo,
+            database, vault, changes, transports, policy=policy, demo=settings.demo
+        ),
+        "ingate.providers.v1.RouteService": RouteServicer(
+            database, vault, shared(settings, embedded=database.embedded)
         ),
         "ingate.proxy.v1.ProxyService": ProxyServicer(engine, bodies, max_body=settings.max_body_bytes),
         "ingate.system.v1.SystemService": system,
@@ -223,7 +224,7 @@ async def _build(settings: Settings, database: Database, stack: AsyncExitStack) 
         ("journal.tend", partial(_tend, journal)),
     ):
         stack.push_async_callback(_end, supervisor.start(name, job))
-    preparing = supervisor.start("exchanges.prepare", partial(_prepare, exchanges), may_end=True)
+    preparing = supervisor.start("records.prepare", partial(_prepare, records), may_end=True)
     stack.push_async_callback(_end, preparing)
     shipper.start(partial(supervisor.start, "shipper.run", may_end=True))
     stack.push_async_callback(shipper.stop, FLUSH_SECONDS)
@@ -336,9 +337,9 @@ async def _tend(journal: Journal) -> None:
         journal.tend()
 
 
-async def _prepare(exchanges: ExchangeServicer) -> None:
+async def _prepare(records: RecordServicer) -> None:
     await asyncio.sleep(PREPARE_SECONDS)
-    await exchanges.prepare()
+    await records.prepare()
 
 
 async def _end(job: "asyncio.Task[None]") -> None:

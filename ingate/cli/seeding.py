@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord, RecordRequest
-from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord, RecordRequest
+from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
 from ingate import clock
 from ingate.cli import traffic
 from ingate.core import Core
@@ -43,7 +43,7 @@ async def seed(core: Core, slug: str) -> None:
     place = await _place(core.database, slug)
     if place is None:
         return
-    stub, as_gateway = ExchangeServiceStub(core.channel), (("x-ingate-gateway", core.gateway_token),)
+    stub, as_gateway = RecordServiceStub(core.channel), (("x-ingate-gateway", core.gateway_token),)
     batch: list[ExchangeRecord] = []
     async for record in traffic.day(place.org_id, place.key_id, clock.now()):
         batch.append(record)

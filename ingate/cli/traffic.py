@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock
 from ingate.exchanges.rows import SEED, SEEDED
 from ingate.formats import Format, detect

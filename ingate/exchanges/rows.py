@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_pb2 import Attempt
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 from ingate.errors import BadRequest
 from ingate.exchanges.said import Read, reading, said

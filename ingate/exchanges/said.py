@@ -12,7 +12,7 @@ import msgspec
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
 from ingate.formats import (
     INCOMPLETE,

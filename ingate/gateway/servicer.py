@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from gen.ingate.gateway.v1 import gateway_service_pb2 as pb
 from gen.ingate.gateway.v1 import gateway_service_pb2_grpc
 from gen.ingate.gateway.v1.grant_pb2 import Grant
-from gen.ingate.providers.v1.provider_service_pb2 import ListRoutesRequest
+from gen.ingate.providers.v1.route_service_pb2 import ListRoutesRequest
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import Unauthenticated
@@ -16,7 +16,7 @@ from ingate.identity.scopes import unpack
 from ingate.plans import RateLimits
 
 if TYPE_CHECKING:
-    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceAsyncStub
+    from gen.ingate.providers.v1.route_service_pb2_grpc import RouteServiceAsyncStub
 
 
 class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
@@ -26,13 +26,13 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         self,
         database: Database,
         changes: Changes,
-        providers: "ProviderServiceAsyncStub",
+        routes: "RouteServiceAsyncStub",
         metadata: tuple[tuple[str, str], ...],
         rate_limits: RateLimits,
     ) -> None:
         self._database = database
         self._changes = changes
-        self._providers = providers
+        self._routes = routes
         self._metadata = metadata
         self._rate_limits = rate_limits
 
@@ -43,7 +43,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         if row is None:
             raise Unauthenticated(REFUSED)
         key, plan = row
-        routes = await self._providers.ListRoutes(ListRoutesRequest(org_id=key.org_id), metadata=self._metadata)
+        found = await self._routes.ListRoutes(ListRoutesRequest(org_id=key.org_id), metadata=self._metadata)
         ends = [moment for moment in (key.expires_at, key.revoked_at) if moment is not None]
         return pb.AdmitResponse(
             grant=Grant(
@@ -56,7 +56,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                 expires_at=clock.to_proto(min(ends, default=None)),
                 app_id=key.app_id,
                 team_id=key.team_id,
-                routes=routes.routes,
+                routes=found.routes,
             )
         )
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import Any
 
-import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gen.ingate.providers.v1 import provider_service_pb2 as pb
 from gen.ingate.providers.v1 import provider_service_pb2_grpc
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_API_KEY, PROVIDER_TYPE_DEMO, ProviderType
-from gen.ingate.providers.v1.route_pb2 import Route
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, NotFound
@@ -23,7 +21,6 @@ from ingate.page import Order
 from ingate.providers import addresses, messages, outgoing
 from ingate.providers.catalogue import KINDS
 from ingate.providers.probe import tried
-from ingate.providers.shared import Shared
 from ingate.providers.tables import Provider
 from ingate.proxy.ports import Transport
 from ingate.rpc.principal import principal
@@ -37,8 +34,6 @@ BY_NAME = Order(Provider.name)
 _PLAIN = frozenset({"auth_mode", "is_default", "enabled"})
 _DEFAULTED = frozenset({"base_url", "auth_header", "auth_format", "timeout_ms", "models", "headers", "api_key"})
 
-log = structlog.get_logger(__name__)
-
 
 class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
     """Providers in the database; every change is announced to the gateways."""
@@ -50,7 +45,6 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         changes: Changes,
         transports: dict[bool, Transport],
         *,
-        shared: Shared,
         policy: Policy,
         demo: bool,
     ) -> None:
@@ -58,7 +52,6 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         self._vault = vault
         self._changes = changes
         self._transports = transports
-        self._shared = shared
         self._policy = policy
         self._demo = demo
 
@@ -129,25 +122,6 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         async with self._database.read() as db:
             row = await _find(db, request.name)
         return await tried(messages.route(row, self._vault), self._policy, self._transports, org=row.org_id)
-
-    async def ListRoutes(self, request: pb.ListRoutesRequest, context: Any) -> pb.ListRoutesResponse:
-        """Returns an organisation's enabled providers with their credentials, then the shared ones that it reaches."""
-        own = select(Provider).where(Provider.org_id == request.org_id).order_by(Provider.name)
-        async with self._database.read() as db:
-            rows = list(await db.scalars(own))
-            org = await db.get(Org, request.org_id)
-        shared = self._shared.reached_by(org.slug, founding=org.founding) if org else []
-        names = {row.name for row in rows}
-        routes = [route for row in rows if row.enabled and (route := self._route(row)) is not None]
-        return pb.ListRoutesResponse(routes=[*routes, *(route for route in shared if route.name not in names)])
-
-    def _route(self, row: Provider) -> Route | None:
-        try:
-            return messages.route(row, self._vault)
-        except BadRequest as error:
-            # The others go on. Nothing takes its name, so its requests are refused rather than sent elsewhere.
-            log.warning("provider_key_unreadable", org_id=row.org_id, provider=row.name, problem=error.message)
-            return None
 
     def _apply(
         self, row: Provider, request: pb.CreateProviderRequest | pb.UpdateProviderRequest, changes: Collection[str]

@@ -21,7 +21,7 @@ from grpc.aio import AioRpcError
 
 from gen.ingate.access.v1.access_pb2 import SCOPE_PROXY
 from gen.ingate.exchanges.v1.exchange_pb2 import CACHE_BYPASS, SOURCE_PROXY, Exchange
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.gateway_service_pb2 import WatchRequest, WatchResponse
 from gen.ingate.gateway.v1.grant_pb2 import Grant as GrantMessage
 from ingate import clock

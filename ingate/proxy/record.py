@@ -12,7 +12,7 @@ from operator import attrgetter
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock
 from ingate.formats import (
     INCOMPLETE,

@@ -7,7 +7,7 @@ then derived once. Knows no body and no connection.
 from msgspec import Struct
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.errors import BadRequest
 from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect

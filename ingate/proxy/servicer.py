@@ -39,7 +39,7 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
         caller = principal()
         if caller.kind != "key":
             raise Forbidden("only a key can call providers")
-        sink = _EventSink()
+        sink = _EventSink(caller.request_id)
         metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
         lease = self._bodies.lease_for(caller.org_id)
         inbound = _inbound(request, metadata, caller.request_id, self._max_body, lease)
@@ -83,10 +83,11 @@ class ProxyServicer(proxy_service_pb2_grpc.ProxyServiceServicer):
 class _EventSink:
     """A sink whose events wait in a short queue for the rpc's stream.
 
-    `grace` returns for how many seconds the exchange may go on without its caller.
+    `request_id` is told with the head. `grace` returns for how many seconds the exchange may go on without its caller.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, request_id: str) -> None:
+        self._request_id = request_id
         self._events: asyncio.Queue[pb.ForwardResponse | None] = asyncio.Queue(QUEUED_EVENTS)
         self._left = False
         self.grace: Callable[[], float] = float
@@ -120,7 +121,8 @@ class _EventSink:
 
     async def start(self, status: int, headers: Headers) -> None:
         pairs = [pb.Header(name=name.decode("latin-1"), value=value.decode("latin-1")) for name, value in headers]
-        await self._send(pb.ForwardResponse(started=pb.Started(status=status, headers=pairs)))
+        started = pb.Started(status=status, headers=pairs, request_id=self._request_id)
+        await self._send(pb.ForwardResponse(started=started))
 
     async def write(self, chunk: bytes) -> None:
         await self._send(pb.ForwardResponse(chunk=chunk))

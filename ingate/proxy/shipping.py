@@ -1,15 +1,15 @@
-"""Carries journal records to ExchangeService.Record without parsing them again."""
+"""Carries journal records to RecordService.Record without parsing them again."""
 
 from collections.abc import Awaitable, Callable
 
 import grpc
 from grpc.aio import AioRpcError, Channel
 
-from gen.ingate.exchanges.v1.exchange_service_pb2 import RecordRequest, RecordResponse
+from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest, RecordResponse
 from ingate.proxy.journal import NotShipped, Rejected
 from ingate.proxy.wire import sized, tag
 
-METHOD = "/ingate.exchanges.v1.ExchangeService/Record"
+METHOD = "/ingate.exchanges.v1.RecordService/Record"
 DEADLINE_SECONDS = 30.0
 PERMANENT = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import (
     AUTH_MODE_PASSTHROUGH,
     PROVIDER_TYPE_DEMO,

@@ -16,19 +16,19 @@ REQUEST_ID = "x-ingate-request-id"
 _VISIBLE = re.compile(r"[!-~]{1,128}")
 
 
-def request_ids(metadata: Mapping[str, str], gateway_token: bytes) -> tuple[str, str]:
-    """Returns the id of a call and its caller's reference, "" where there is none that is visible ASCII and short."""
+Pairs = tuple[tuple[str, str], ...]
+
+
+def request_ids(metadata: Mapping[str, str], gateway_token: bytes) -> tuple[str, str, Pairs]:
+    """Returns the id of a call, its caller's reference, and the metadata by which the caller finds the call again.
+
+    The reference is "" where there is none that is visible ASCII and short. A gateway knows the id and is told nothing.
+    """
     given = metadata.get(REFERENCE)
-    if given is None:
-        return uuid7(), ""
     token = metadata.get(GATEWAY)
     if token is not None and hmac.compare_digest(token.encode(), gateway_token):
-        return (given, "") if is_uuid(given) else (uuid7(), "")
-    return uuid7(), given if _VISIBLE.fullmatch(given) else ""
-
-
-def answered(metadata: Mapping[str, str], request_id: str, reference: str) -> tuple[tuple[str, str], ...]:
-    """Returns the trailing metadata by which a caller finds its call again. A gateway knows the id."""
-    if GATEWAY in metadata:
-        return ()
-    return ((REQUEST_ID, request_id), (REFERENCE, reference)) if reference else ((REQUEST_ID, request_id),)
+        return (given if given is not None and is_uuid(given) else uuid7()), "", ()
+    request_id = uuid7()
+    if given is None or not _VISIBLE.fullmatch(given):
+        return request_id, "", ((REQUEST_ID, request_id),)
+    return request_id, given, ((REQUEST_ID, request_id), (REFERENCE, given))

@@ -71,7 +71,8 @@ async def start(
     """
     # Late: these two take longer to import than the rest of this package, and only a server needs them.
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: PLC0415
-    from grpc_reflection.v1alpha import reflection  # noqa: PLC0415
+
+    from ingate.rpc.reflection import add_reflection  # noqa: PLC0415
 
     known = services()
     if unknown := set(servicers) - set(known):
@@ -82,7 +83,7 @@ async def start(
         known[name].add_to_server(servicer, server)
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    reflection.enable_server_reflection((*servicers, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    add_reflection([known[name] for name in servicers], server)
     try:
         if tls is None:
             bound = server.add_insecure_port(address)

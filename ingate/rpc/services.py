@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -50,6 +50,13 @@ class Service:
     name: str
     add_to_server: Callable[[Any, Any], None]
     rpcs: tuple[Rpc, ...]
+    file: FileDescriptor
+    """Where it is defined."""
+
+    @property
+    def internal(self) -> bool:
+        """Whether only gateways may call it."""
+        return all(rpc.access.gateway for rpc in self.rpcs)
 
 
 def _rpc(service: ServiceDescriptor, method: MethodDescriptor) -> Rpc:
@@ -82,6 +89,7 @@ def services() -> Mapping[str, Service]:
                 name=service.full_name,
                 add_to_server=getattr(stubs, f"add_{service.name}Servicer_to_server"),
                 rpcs=tuple(_rpc(service, method) for method in service.methods),
+                file=service.file,
             )
     return MappingProxyType(dict(sorted(found.items())))
 

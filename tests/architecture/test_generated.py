@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from scripts import settings_doc
-from tests.support.tools import BUF, ROOT, run, vendor_protos
+from tests.support.tools import BUF, ROOT, run
 
 TOOLS_PYTHON = BUF.with_name("python")
 
@@ -27,7 +27,6 @@ def test_gen_is_what_generate_makes(tmp_path):
 
 def test_protos_pass_lint_and_format():
     """Buf has nothing to say."""
-    vendor_protos()
     run([BUF, "lint"])
     run([BUF, "format", "--diff", "--exit-code", "proto"])
 

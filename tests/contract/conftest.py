@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
 from ingate import migrate
 from ingate.config import Settings
 from ingate.core import open_core
@@ -131,6 +132,12 @@ async def grpc_channel(request, core, grpc_servicer, grpc_interceptors):
 def gateway(core):
     """The metadata of a gateway that speaks for nobody."""
     return (("x-ingate-gateway", core.gateway_token),)
+
+
+@pytest.fixture(scope="module")
+def recording(grpc_channel):
+    """The stub by which gateways report exchanges."""
+    return RecordServiceStub(grpc_channel)
 
 
 @pytest.fixture

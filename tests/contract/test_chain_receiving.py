@@ -25,7 +25,7 @@ AUTH, KEYS, TEAMS = "ingate.auth.v1.AuthService", "ingate.keys.v1.KeyService", "
 LOGIN, LIST, CREATE = f"/{AUTH}/Login", f"/{KEYS}/ListKeys", f"/{KEYS}/CreateKey"
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-RECORD = "/ingate.exchanges.v1.ExchangeService/Record"
+RECORD = "/ingate.exchanges.v1.RecordService/Record"
 MIB = 1024 * 1024
 LARGE = 32 * MIB
 PATIENCE = 15
@@ -64,8 +64,8 @@ async def failure_of(awaitable):
         (f"/{AUTH}/Logout", (), "UNAUTHENTICATED"),
         (f"/{AUTH}/Logout", AS_KEY, "FORBIDDEN"),
         (RECORD, (), "UNAUTHENTICATED"),
-        (RECORD, AS_KEY, "FORBIDDEN"),
-        (RECORD, AS_PERSON, "FORBIDDEN"),
+        (RECORD, AS_KEY, "UNAUTHENTICATED"),
+        (RECORD, AS_PERSON, "UNAUTHENTICATED"),
         (RECORD, [("x-ingate-gateway", "wrong")], "UNAUTHENTICATED"),
     ],
 )
@@ -148,7 +148,7 @@ async def test_a_call_without_a_request_is_a_bad_request():
 async def test_requests_have_a_mebibyte():
     """The last byte that fits is judged by the rules, one more is too large; a gateway's batch has more."""
     overhead = len(keys_pb.CreateKeyRequest(name="x" * MIB).SerializeToString()) - MIB
-    exchanges = "ingate.exchanges.v1.ExchangeService"
+    exchanges = "ingate.exchanges.v1.RecordService"
     async with serving({KEYS: answering(KEYS), exchanges: answering(exchanges)}) as (channel, _):
         for size, reason in ((MESSAGE_BYTES - overhead, "BAD_REQUEST"), (MESSAGE_BYTES, "PAYLOAD_TOO_LARGE")):
             request = keys_pb.CreateKeyRequest(name="x" * size)
@@ -263,7 +263,7 @@ async def test_an_idle_reflection_stream_makes_room():
         readers = [asyncio.create_task(stream.read()) for stream in idle]
         asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
         answers = [answer async for answer in reflection.ServerReflectionInfo(iter(asked), timeout=PATIENCE)]
-        assert len(answers[0].list_services_response.service) == 3
+        assert len(answers[0].list_services_response.service) == 4
         for stream in idle:
             stream.cancel()
         await asyncio.gather(*readers, return_exceptions=True)

@@ -196,10 +196,10 @@ async def test_people_gateways_and_rpcs_that_count_themselves_are_not_counted():
 
 async def test_a_huge_record_of_a_gateway_is_passed_in_no_time():
     """Ten thousand records are not walked through on the event loop before the servicer has them."""
-    from gen.ingate.exchanges.v1 import exchange_service_pb2 as exchanges_pb
+    from gen.ingate.exchanges.v1 import record_service_pb2 as records_pb
     from ingate.rpc.rules import problems
 
-    request = exchanges_pb.RecordRequest(records=[exchanges_pb.ExchangeRecord(org_id="o")] * 10_000)
+    request = records_pb.RecordRequest(records=[records_pb.ExchangeRecord(org_id="o")] * 10_000)
     started = time.thread_time()
     assert problems(request, deep=False) == {}
     assert time.thread_time() - started < 0.01

@@ -51,7 +51,12 @@ async def test_reflection_is_public_and_lists_the_services():
         stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter(requests))
         listing, file = [answer async for answer in stream]
     names = [service.name for service in listing.list_services_response.service]
-    assert sorted(names) == ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", KEYS]
+    assert sorted(names) == [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        KEYS,
+    ]
     assert b"CreateKeyRequest" in b"".join(file.file_descriptor_response.file_descriptor_proto)
 
 

@@ -8,8 +8,10 @@ import pytest
 from gen.ingate.audit.v1.audit_service_pb2 import ListEntriesRequest
 from gen.ingate.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from gen.ingate.exchanges.v1 import exchange_pb2
-from gen.ingate.exchanges.v1.exchange_service_pb2 import GetExchangeRequest, ListExchangesRequest, RecordRequest
+from gen.ingate.exchanges.v1.exchange_service_pb2 import GetExchangeRequest, ListExchangesRequest
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest
+from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
 from ingate import clock
 from ingate.cli import seeding, traffic
 from ingate.errors import NotFound
@@ -73,7 +75,7 @@ async def test_it_comes_once_whoever_asks(core, tenant):
     """Asked again, at the same time or after it was deleted, it stays as it is; what is missing is completed."""
     place = await seeding._place(core.database, slug(tenant))
     some = [it async for it in traffic.day(place.org_id, place.key_id, clock.now())][:50]
-    stub = ExchangeServiceStub(core.channel)
+    stub = RecordServiceStub(core.channel)
     await stub.Record(RecordRequest(records=some), metadata=(("x-ingate-gateway", core.gateway_token),))
     await asyncio.gather(seeding.seed(core, slug(tenant)), seeding.seed(core, slug(tenant)))
     first = await listed(tenant)
@@ -93,7 +95,7 @@ async def test_deleting_leaves_what_is_real(core, tenant, stranger, gateway):
         record(tenant.org_id, metadata=quoting),
         record(tenant.org_id, tags={"seeded": "demo"}),
     ]
-    await ExchangeServiceStub(core.channel).Record(RecordRequest(records=real), metadata=gateway)
+    await RecordServiceStub(core.channel).Record(RecordRequest(records=real), metadata=gateway)
     await seeding.seed(core, slug(tenant))
     await seeding.seed(core, slug(stranger))
     assert await seeding.clear(core.database, slug(tenant)) == traffic.CALLS

@@ -9,6 +9,7 @@ from grpc import StatusCode
 from gen.ingate.exchanges.v1 import exchange_pb2
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest
 from ingate import clock, ids
 from tests.support.records import MOMENT, record
 from tests.support.tenants import refusal
@@ -43,11 +44,11 @@ def varied():
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def stored(grpc_stub, bystander, gateway):
+async def stored(recording, bystander, gateway):
     """The 40 records of an organisation, and as many of the same of another."""
     records = [record(bystander.org_id, at=MOMENT + n, **fields) for n, fields in enumerate(varied())]
     theirs = [record(ids.uuid7(), at=MOMENT + n, **fields) for n, fields in enumerate(varied())]
-    await grpc_stub.Record(pb.RecordRequest(records=[*records, *theirs]), metadata=gateway)
+    await recording.Record(RecordRequest(records=[*records, *theirs]), metadata=gateway)
     return records
 
 
@@ -127,10 +128,10 @@ async def test_times_bound_the_arrival(grpc_stub, bystander, stored):
     assert len(ids_of(await listed(grpc_stub, bystander, since=ends[0], until=ends[1], limit=200))) == 40
 
 
-async def test_a_provider_is_who_was_asked_or_who_answered(grpc_stub, tenant, gateway):
+async def test_a_provider_is_who_was_asked_or_who_answered(grpc_stub, recording, tenant, gateway):
     """Both find the exchange."""
     asked, fell_back = (record(tenant.org_id, provider="a", served_by=name) for name in ("a", "b"))
-    await grpc_stub.Record(pb.RecordRequest(records=[asked, fell_back]), metadata=gateway)
+    await recording.Record(RecordRequest(records=[asked, fell_back]), metadata=gateway)
     both = {asked.exchange.request_id, fell_back.exchange.request_id}
     assert set(ids_of(await listed(grpc_stub, tenant, provider="a"))) == both
     assert ids_of(await listed(grpc_stub, tenant, provider="b")) == [fell_back.exchange.request_id]
@@ -142,22 +143,22 @@ async def test_pages_cover_everything_once(grpc_stub, bystander, stored, limit):
     assert await walk(grpc_stub, bystander, limit=limit) == expected(stored)
 
 
-async def test_pages_keep_apart_exchanges_of_one_moment(grpc_stub, tenant, gateway):
+async def test_pages_keep_apart_exchanges_of_one_moment(grpc_stub, recording, tenant, gateway):
     """The id decides where the time is the same."""
     records = [record(tenant.org_id, at=MOMENT) for _ in range(9)]
-    await grpc_stub.Record(pb.RecordRequest(records=records), metadata=gateway)
+    await recording.Record(RecordRequest(records=records), metadata=gateway)
     assert await walk(grpc_stub, tenant, limit=2) == sorted((it.exchange.request_id for it in records), reverse=True)
 
 
-async def test_pages_are_stable_while_more_arrive(grpc_stub, tenant, gateway):
+async def test_pages_are_stable_while_more_arrive(grpc_stub, recording, tenant, gateway):
     """A walk that began before them sees everything that was there, once, whatever is recorded meanwhile."""
     before = [record(tenant.org_id, at=MOMENT + n) for n in range(20)]
-    await grpc_stub.Record(pb.RecordRequest(records=before), metadata=gateway)
+    await recording.Record(RecordRequest(records=before), metadata=gateway)
 
     async def go_on():
         for n in range(20):
             later = record(tenant.org_id, at=MOMENT + 1000 + n)
-            await grpc_stub.Record(pb.RecordRequest(records=[later]), metadata=gateway)
+            await recording.Record(RecordRequest(records=[later]), metadata=gateway)
 
     first = await listed(grpc_stub, tenant, limit=3)
     seen, cursor = ids_of(first), first.next_cursor

@@ -13,6 +13,8 @@ from gen.ingate.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from gen.ingate.exchanges.v1 import exchange_pb2
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as exchanges
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest
+from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
 from gen.ingate.keys.v1.key_service_pb2 import ListKeysRequest
 from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 from gen.ingate.orgs.v1 import app_service_pb2_grpc, member_service_pb2_grpc, team_service_pb2_grpc
@@ -256,7 +258,7 @@ async def test_an_exchange_with_the_largest_bodies(grpc_channel, tenant, gateway
     stored = record(tenant.org_id, payload=payload, **texts)
     stub = ExchangeServiceStub(grpc_channel)
     # Reported over the gateway's own channel, which takes more.
-    await ExchangeServiceStub(tenant.channel).Record(exchanges.RecordRequest(records=[stored]), metadata=gateway)
+    await RecordServiceStub(tenant.channel).Record(RecordRequest(records=[stored]), metadata=gateway)
     request = exchanges.GetExchangeRequest(request_id=stored.exchange.request_id)
     answer = await stub.GetExchange(request, metadata=tenant.owner)
     assert answer.ByteSize() < TAKEN

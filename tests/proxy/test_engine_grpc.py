@@ -264,10 +264,12 @@ async def test_every_exchange_has_an_id_of_ours(stub, org, stated):
     told = []
     for _ in range(5):
         running = forward(stub, org, metadata=metadata)
-        assert (await collected(running))[2]
-        trailers = dict(await running.trailing_metadata())
-        assert trailers.get("x-request-id") == (stated if metadata else None)
-        told.append(trailers["x-ingate-request-id"])
+        started, _, complete = await collected(running)
+        initial, trailing = dict(await running.initial_metadata()), dict(await running.trailing_metadata())
+        assert complete
+        assert initial.get("x-request-id") == trailing.get("x-request-id") == (stated if metadata else None)
+        assert initial["x-ingate-request-id"] == trailing["x-ingate-request-id"] == started.request_id
+        told.append(started.request_id)
 
     assert sorted(told) == sorted(entry["request_id"] for entry in await org.logs())
     assert stated not in told

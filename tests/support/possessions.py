@@ -2,7 +2,7 @@
 
 from gen.ingate.auth.v1.auth_service_pb2 import ListSessionsRequest
 from gen.ingate.exchanges.v1 import exchange_pb2
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord, RecordRequest
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord, RecordRequest
 from gen.ingate.orgs.v1.app_service_pb2 import CreateAppRequest
 from gen.ingate.orgs.v1.team_service_pb2 import CreateTeamRequest
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_OPENAI

@@ -1,7 +1,7 @@
 """Exchange records as a gateway reports them, for tests of what becomes of them."""
 
 from gen.ingate.exchanges.v1 import exchange_pb2
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 
 MOMENT = 1_790_000_000 * clock.SECOND

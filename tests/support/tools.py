@@ -23,8 +23,3 @@ def run(argv, *, path=(), cwd=ROOT, env=None, timeout=60.0):
     if done.returncode:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def vendor_protos():
-    """Lays out the third-party protos, without which buf cannot read ours."""
-    run([BUF.with_name("python"), ROOT / "scripts" / "generate.py", "--vendor-only"])

@@ -1,4 +1,4 @@
-"""The TypeScript client of tests/e2e/typescript, generated from proto/ and compiled. Knows nothing of what it does.
+"""Clients in TypeScript, generated from proto/, compiled, with the packages of tests/e2e/typescript. Knows no client.
 
 Its packages are installed once, into .cache/, and again when their lock file has changed.
 """
@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.tools import BUF, ROOT, run, vendor_protos
+from tests.support.tools import BUF, ROOT, run
 
 SOURCES = ROOT / "tests" / "e2e" / "typescript"
 _CACHE = ROOT / ".cache" / "typescript"
@@ -35,25 +35,26 @@ def find_node():
     )
 
 
-def build(node, directory):
+def build(node, directory, sources=SOURCES, name="client"):
     """Generates the client, checks its types, compiles it and returns the path of the program.
 
     node: what `find_node` returned. directory: what is made lies in it; whoever names it again gets the same program.
+    sources: the directory of the program `name`, its `buf.gen.yaml` and `tsconfig.json`.
     """
     directory.mkdir(exist_ok=True)
-    program = directory / "client" / "dist" / "client.js"
+    program = directory / "client" / "dist" / f"{name}.js"
     with _alone(directory):
         # A compilation with errors writes nothing.
         if not program.exists():
             shutil.rmtree(directory / "client", ignore_errors=True)
-            _compile(node, directory / "client")
+            _compile(node, directory / "client", sources)
     return program
 
 
-def _compile(node, directory):
+def _compile(node, directory, sources):
     packages = _install(node)
-    vendor_protos()
-    shutil.copytree(SOURCES, directory, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(sources, directory, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copyfile(SOURCES / "package.json", directory / "package.json")
     (directory / "node_modules").symlink_to(packages)
     path = (node, packages / ".bin")
     run([BUF, "generate", ROOT], path=path, cwd=directory)

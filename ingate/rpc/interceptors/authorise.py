@@ -39,10 +39,9 @@ def permit_credential(caller: Principal) -> None:
 
 
 def _permit_gateway(caller: Principal) -> None:
-    if caller.kind == "anonymous":
-        raise Unauthenticated("the gateway token is required")
+    # A person or a key gets the answer of a stranger, even where a gateway speaks for them.
     if caller.kind != "gateway":
-        raise Forbidden("only gateways may call this")
+        raise Unauthenticated("the gateway token is required, and no other credential")
 
 
 def _permit_person(caller: Principal) -> None:

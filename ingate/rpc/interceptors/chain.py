@@ -20,7 +20,7 @@ from ingate.errors import DomainError
 from ingate.rpc.door import Door
 from ingate.rpc.incoming import Decoder, Incoming
 from ingate.rpc.interceptors.tools import PUBLIC_SERVICES, guarded
-from ingate.rpc.request_ids import answered, request_ids
+from ingate.rpc.request_ids import Pairs, request_ids
 from ingate.rpc.services import Rpc
 
 Step = Callable[[Incoming, "Call"], Awaitable[Any]]
@@ -38,6 +38,8 @@ class Call:
     """Correlates log lines, answers and records."""
     client_request_id: str = ""
     """What the caller calls the request; empty where that is nothing, or not fit to be repeated."""
+    told: Pairs = ()
+    """The metadata by which the caller finds the call again; it is in the trailing metadata already."""
 
 
 class Wrap(Protocol):
@@ -132,11 +134,11 @@ class _Chain(grpc.aio.ServerInterceptor):
 
         async def serve(request: Any, context: Any) -> Any:
             metadata = _text_metadata(context)
-            request_id, reference = request_ids(metadata, gateway_token)
-            if told := answered(metadata, request_id, reference):
+            request_id, reference, told = request_ids(metadata, gateway_token)
+            if told:
                 context.set_trailing_metadata(told)
             incoming = Incoming(None if late else request, decoder)
-            return await step(incoming, Call(context, metadata, request_id, reference))
+            return await step(incoming, Call(context, metadata, request_id, reference, told))
 
         serializer = handler.response_serializer
         if not late:

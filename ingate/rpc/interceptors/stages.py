@@ -7,6 +7,7 @@ from ingate.limits.window import FixedWindows
 from ingate.net.forwarded import TrustedProxies
 from ingate.rpc.door import Door
 from ingate.rpc.interceptors.access_log import ACCESS_LOG
+from ingate.rpc.interceptors.announce import ANNOUNCE
 from ingate.rpc.interceptors.authenticate import Authenticator, authenticate
 from ingate.rpc.interceptors.authorise import AUTHORISE
 from ingate.rpc.interceptors.chain import Stage
@@ -38,6 +39,8 @@ def stages(
         FAILURES,
         # Around all that can refuse a call, so that refused calls are in the log as well.
         ACCESS_LOG,
+        # Before whatever may refuse the call or take its time; behind the two above, for its caller may be gone.
+        ANNOUNCE,
         # The same for what hears of refusals.
         *([] if refused is None else [refused]),
         # Before a credential is looked up, which costs more than to turn a caller away.

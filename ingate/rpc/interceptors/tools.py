@@ -15,7 +15,13 @@ from ingate.rpc.door import SECONDS, Door
 from ingate.rpc.peer import peer_address
 from ingate.rpc.status import DETAILS_KEY, code_of, to_status
 
-PUBLIC_SERVICES = frozenset({"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"})
+PUBLIC_SERVICES = frozenset(
+    {
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+)
 
 
 def guarded(handler: Any, door: Door) -> Any:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gen.ingate.access.v1.access_pb2 import SCOPE_PROXY
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
 from ingate.formats import (

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import structlog
 
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 from ingate.errors import Unavailable
 from ingate.exchanges.rows import COLUMNS, rows

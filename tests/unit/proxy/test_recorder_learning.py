@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
 from ingate.net.addresses import EVERYWHERE

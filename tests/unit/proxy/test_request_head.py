@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Payload
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.proxy.headers import outbound
 from ingate.proxy.request_head import MAX_ATTRIBUTION, is_heeded, read_head

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from tests.support.targets import target
 
 

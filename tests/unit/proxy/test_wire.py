@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Attempt, Exchange, Payload
-from gen.ingate.exchanges.v1.exchange_service_pb2 import ExchangeRecord, RecordRequest
+from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord, RecordRequest
 from ingate.proxy.shipping import join
 from ingate.proxy.wire import double, sized, tag, text, varint
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen.ingate.access.v1 import access_pb2
-from gen.ingate.exchanges.v1 import exchange_pb2, exchange_service_pb2
+from gen.ingate.exchanges.v1 import exchange_pb2, exchange_service_pb2, record_service_pb2
 from gen.ingate.keys.v1 import key_service_pb2
 from gen.ingate.providers.v1 import provider_service_pb2
 from ingate.errors import BadRequest
@@ -95,7 +95,7 @@ def test_maps_lists_and_booleans(body, field):
 
 def test_nested_messages():
     """Lists of messages are filled, and a misfit inside is named from the top."""
-    record = exchange_service_pb2.RecordRequest
+    record = record_service_pb2.RecordRequest
     body = {"records": [{"org_id": "o", "exchange": {"attempts": [{"provider": "p"}], "cost_usd": 0.5}}]}
 
     assert bind(record, body).records[0].exchange.attempts[0].provider == "p"

@@ -26,6 +26,7 @@ def test_the_stages_are_in_the_order_that_they_ask_for():
     assert [stage.name for stage in standard] == [
         "failures",
         "access_log",
+        "announce",
         "authenticate",
         "quota",
         "tenancy",

@@ -26,13 +26,14 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bingate/audit/v1/entry.proto\x12\x0fingate.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fingate/options/v1/options.proto\"\x8a\x03\n\x05\x45ntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06org_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x15\n\rresource_type\x18\x05 \x01(\t\x12\x13\n\x0bresource_id\x18\x06 \x01(\t\x12\x36\n\x08metadata\x18\x07 \x03(\x0b\x32$.ingate.audit.v1.Entry.MetadataEntry\x12\x12\n\nip_address\x18\x08 \x01(\t\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x07numbers\x18\n \x03(\x0b\x32#.ingate.audit.v1.Entry.NumbersEntryB\x04\xf8\xbb\x18\x05\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bingate/audit/v1/entry.proto\x12\x0fingate.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fingate/options/v1/options.proto\"\x8a\x03\n\x05\x45ntry\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06org_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x15\n\rresource_type\x18\x05 \x01(\t\x12\x13\n\x0bresource_id\x18\x06 \x01(\t\x12\x36\n\x08metadata\x18\x07 \x03(\x0b\x32$.ingate.audit.v1.Entry.MetadataEntry\x12\x12\n\nip_address\x18\x08 \x01(\t\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x07numbers\x18\n \x03(\x0b\x32#.ingate.audit.v1.Entry.NumbersEntryB\x04\xf8\xbb\x18\x05\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x42P\n\x13\x63om.ingate.audit.v1P\x01Z7github.com/ingate/ingate/gen/go/ingate/audit/v1;auditv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.audit.v1.entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.ingate.audit.v1P\001Z7github.com/ingate/ingate/gen/go/ingate/audit/v1;auditv1'
   _globals['_ENTRY_METADATAENTRY']._loaded_options = None
   _globals['_ENTRY_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_ENTRY_NUMBERSENTRY']._loaded_options = None

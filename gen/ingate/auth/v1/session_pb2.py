@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cingate/auth/v1/session.proto\x12\x0eingate.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x06org_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nip_address\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\x06 \x01(\x08\x42\t\n\x07_org_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cingate/auth/v1/session.proto\x12\x0eingate.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x06org_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nip_address\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63urrent\x18\x06 \x01(\x08\x42\t\n\x07_org_idBM\n\x12\x63om.ingate.auth.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/auth/v1;authv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.auth.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.auth.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/auth/v1;authv1'
   _globals['_SESSION']._serialized_start=82
   _globals['_SESSION']._serialized_end=268
 # @@protoc_insertion_point(module_scope)

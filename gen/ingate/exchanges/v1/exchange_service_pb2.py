@@ -29,15 +29,14 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as ingate_dot_exchanges_dot_v1_
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/exchanges/v1/exchange_service.proto\x12\x13ingate.exchanges.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ingate/exchanges/v1/exchange.proto\x1a\x1fingate/options/v1/options.proto\"\xd2\x01\n\x0e\x45xchangeRecord\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12/\n\x08\x65xchange\x18\x02 \x01(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12-\n\x07payload\x18\x03 \x01(\x0b\x32\x1c.ingate.exchanges.v1.Payload\x12\x16\n\x0eprice_provider\x18\x04 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x14\n\x0chidden_event\x18\x07 \x01(\x0c\"N\n\rRecordRequest\x12=\n\x07records\x18\x01 \x03(\x0b\x32#.ingate.exchanges.v1.ExchangeRecordB\x07\x82\xbc\x18\x03\x10\x90N\"\x10\n\x0eRecordResponse\"\xd4\x05\n\x14ListExchangesRequest\x12.\n\x05level\x18\x01 \x01(\x0e\x32\x1a.ingate.exchanges.v1.LevelH\x00\x88\x01\x01\x12\x1e\n\x08provider\x18\x02 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x01\x88\x01\x01\x12\x1b\n\x05model\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x02\x88\x01\x01\x12\x18\n\x0bstatus_code\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x30\n\x06source\x18\x05 \x01(\x0e\x32\x1b.ingate.exchanges.v1.SourceH\x04\x88\x01\x01\x12\x1d\n\x07user_id\x18\x06 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x05\x88\x01\x01\x12 \n\nsession_id\x18\x07 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x06\x88\x01\x01\x12\x1b\n\x06key_id\x18\x08 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x07\x88\x01\x01\x12\x1b\n\x06\x61pp_id\x18\t \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x08\x88\x01\x01\x12\x1c\n\x07team_id\x18\n \x01(\tB\x06\x82\xbc\x18\x02\x10@H\t\x88\x01\x01\x12\x13\n\x06stream\x18\x0b \x01(\x08H\n\x88\x01\x01\x12\x36\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\x82\xbc\x18\x07:\x05until\x12)\n\x05until\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x05limit\x18\x0e \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x0b\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x0f \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x0c\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x10 \x01(\x08H\r\x88\x01\x01\x42\x08\n\x06_levelB\x0b\n\t_providerB\x08\n\x06_modelB\x0e\n\x0c_status_codeB\t\n\x07_sourceB\n\n\x08_user_idB\r\n\x0b_session_idB\t\n\x07_key_idB\t\n\x07_app_idB\n\n\x08_team_idB\t\n\x07_streamB\x08\n\x06_limitB\t\n\x07_cursorB\x08\n\x06_count\"\x9c\x01\n\x15ListExchangesResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12\x12\n\x05total\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_totalB\x0e\n\x0c_next_cursor\".\n\x12GetExchangeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x81\x01\n\x13GetExchangeResponse\x12\x35\n\x08\x65xchange\x18\x01 \x01(\x0b\x32\x1d.ingate.exchanges.v1.ExchangeB\x04\xf8\xbb\x18\x03\x12\x33\n\x07payload\x18\x02 \x01(\x0b\x32\x1c.ingate.exchanges.v1.PayloadB\x04\xf8\xbb\x18\x03\x32\x8a\x03\n\x0f\x45xchangeService\x12\\\n\x06Record\x12\".ingate.exchanges.v1.RecordRequest\x1a#.ingate.exchanges.v1.RecordResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x10\x01\x12\x87\x01\n\rListExchanges\x12).ingate.exchanges.v1.ListExchangesRequest\x1a*.ingate.exchanges.v1.ListExchangesResponse\"\x1f\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/logs\x12\x8e\x01\n\x0bGetExchange\x12\'.ingate.exchanges.v1.GetExchangeRequest\x1a(.ingate.exchanges.v1.GetExchangeResponse\",\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/logs/{request_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/exchanges/v1/exchange_service.proto\x12\x13ingate.exchanges.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ingate/exchanges/v1/exchange.proto\x1a\x1fingate/options/v1/options.proto\"\xd4\x05\n\x14ListExchangesRequest\x12.\n\x05level\x18\x01 \x01(\x0e\x32\x1a.ingate.exchanges.v1.LevelH\x00\x88\x01\x01\x12\x1e\n\x08provider\x18\x02 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x01\x88\x01\x01\x12\x1b\n\x05model\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x02\x88\x01\x01\x12\x18\n\x0bstatus_code\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x30\n\x06source\x18\x05 \x01(\x0e\x32\x1b.ingate.exchanges.v1.SourceH\x04\x88\x01\x01\x12\x1d\n\x07user_id\x18\x06 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x05\x88\x01\x01\x12 \n\nsession_id\x18\x07 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x06\x88\x01\x01\x12\x1b\n\x06key_id\x18\x08 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x07\x88\x01\x01\x12\x1b\n\x06\x61pp_id\x18\t \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x08\x88\x01\x01\x12\x1c\n\x07team_id\x18\n \x01(\tB\x06\x82\xbc\x18\x02\x10@H\t\x88\x01\x01\x12\x13\n\x06stream\x18\x0b \x01(\x08H\n\x88\x01\x01\x12\x36\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\x82\xbc\x18\x07:\x05until\x12)\n\x05until\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x05limit\x18\x0e \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x0b\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x0f \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x0c\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x10 \x01(\x08H\r\x88\x01\x01\x42\x08\n\x06_levelB\x0b\n\t_providerB\x08\n\x06_modelB\x0e\n\x0c_status_codeB\t\n\x07_sourceB\n\n\x08_user_idB\r\n\x0b_session_idB\t\n\x07_key_idB\t\n\x07_app_idB\n\n\x08_team_idB\t\n\x07_streamB\x08\n\x06_limitB\t\n\x07_cursorB\x08\n\x06_count\"\x9c\x01\n\x15ListExchangesResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12\x12\n\x05total\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_totalB\x0e\n\x0c_next_cursor\".\n\x12GetExchangeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x81\x01\n\x13GetExchangeResponse\x12\x35\n\x08\x65xchange\x18\x01 \x01(\x0b\x32\x1d.ingate.exchanges.v1.ExchangeB\x04\xf8\xbb\x18\x03\x12\x33\n\x07payload\x18\x02 \x01(\x0b\x32\x1c.ingate.exchanges.v1.PayloadB\x04\xf8\xbb\x18\x03\x32\xac\x02\n\x0f\x45xchangeService\x12\x87\x01\n\rListExchanges\x12).ingate.exchanges.v1.ListExchangesRequest\x1a*.ingate.exchanges.v1.ListExchangesResponse\"\x1f\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/logs\x12\x8e\x01\n\x0bGetExchange\x12\'.ingate.exchanges.v1.GetExchangeRequest\x1a(.ingate.exchanges.v1.GetExchangeResponse\",\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/logs/{request_id}B\\\n\x17\x63om.ingate.exchanges.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.exchanges.v1.exchange_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_RECORDREQUEST'].fields_by_name['records']._loaded_options = None
-  _globals['_RECORDREQUEST'].fields_by_name['records']._serialized_options = b'\202\274\030\003\020\220N'
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027com.ingate.exchanges.v1P\001Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['provider']._serialized_options = b'\202\274\030\003\020\200\002'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['model']._loaded_options = None
@@ -64,26 +63,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEXCHANGERESPONSE'].fields_by_name['exchange']._serialized_options = b'\370\273\030\003'
   _globals['_GETEXCHANGERESPONSE'].fields_by_name['payload']._loaded_options = None
   _globals['_GETEXCHANGERESPONSE'].fields_by_name['payload']._serialized_options = b'\370\273\030\003'
-  _globals['_EXCHANGESERVICE'].methods_by_name['Record']._loaded_options = None
-  _globals['_EXCHANGESERVICE'].methods_by_name['Record']._serialized_options = b'\220\002\002\252\273\030\002\020\001'
   _globals['_EXCHANGESERVICE'].methods_by_name['ListExchanges']._loaded_options = None
   _globals['_EXCHANGESERVICE'].methods_by_name['ListExchanges']._serialized_options = b'\220\002\001\252\273\030\004\030\001 \003\202\323\344\223\002\016\022\014/api/v1/logs'
   _globals['_EXCHANGESERVICE'].methods_by_name['GetExchange']._loaded_options = None
   _globals['_EXCHANGESERVICE'].methods_by_name['GetExchange']._serialized_options = b'\220\002\001\252\273\030\004\030\001 \003\202\323\344\223\002\033\022\031/api/v1/logs/{request_id}'
-  _globals['_EXCHANGERECORD']._serialized_start=233
-  _globals['_EXCHANGERECORD']._serialized_end=443
-  _globals['_RECORDREQUEST']._serialized_start=445
-  _globals['_RECORDREQUEST']._serialized_end=523
-  _globals['_RECORDRESPONSE']._serialized_start=525
-  _globals['_RECORDRESPONSE']._serialized_end=541
-  _globals['_LISTEXCHANGESREQUEST']._serialized_start=544
-  _globals['_LISTEXCHANGESREQUEST']._serialized_end=1268
-  _globals['_LISTEXCHANGESRESPONSE']._serialized_start=1271
-  _globals['_LISTEXCHANGESRESPONSE']._serialized_end=1427
-  _globals['_GETEXCHANGEREQUEST']._serialized_start=1429
-  _globals['_GETEXCHANGEREQUEST']._serialized_end=1475
-  _globals['_GETEXCHANGERESPONSE']._serialized_start=1478
-  _globals['_GETEXCHANGERESPONSE']._serialized_end=1607
-  _globals['_EXCHANGESERVICE']._serialized_start=1610
-  _globals['_EXCHANGESERVICE']._serialized_end=2004
+  _globals['_LISTEXCHANGESREQUEST']._serialized_start=233
+  _globals['_LISTEXCHANGESREQUEST']._serialized_end=957
+  _globals['_LISTEXCHANGESRESPONSE']._serialized_start=960
+  _globals['_LISTEXCHANGESRESPONSE']._serialized_end=1116
+  _globals['_GETEXCHANGEREQUEST']._serialized_start=1118
+  _globals['_GETEXCHANGEREQUEST']._serialized_end=1164
+  _globals['_GETEXCHANGERESPONSE']._serialized_start=1167
+  _globals['_GETEXCHANGERESPONSE']._serialized_end=1296
+  _globals['_EXCHANGESERVICE']._serialized_start=1299
+  _globals['_EXCHANGESERVICE']._serialized_end=1599
 # @@protoc_insertion_point(module_scope)

@@ -35,11 +35,6 @@ class ExchangeServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Record = channel.unary_unary(
-                '/ingate.exchanges.v1.ExchangeService/Record',
-                request_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.RecordRequest.SerializeToString,
-                response_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.RecordResponse.FromString,
-                _registered_method=True)
         self.ListExchanges = channel.unary_unary(
                 '/ingate.exchanges.v1.ExchangeService/ListExchanges',
                 request_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.ListExchangesRequest.SerializeToString,
@@ -55,13 +50,6 @@ class ExchangeServiceStub(object):
 class ExchangeServiceServicer(object):
     """The record of LLM calls.
     """
-
-    def Record(self, request, context):
-        """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def ListExchanges(self, request, context):
         """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
@@ -85,11 +73,6 @@ class ExchangeServiceServicer(object):
 
 def add_ExchangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Record': grpc.unary_unary_rpc_method_handler(
-                    servicer.Record,
-                    request_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.RecordRequest.FromString,
-                    response_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.RecordResponse.SerializeToString,
-            ),
             'ListExchanges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListExchanges,
                     request_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.ListExchangesRequest.FromString,
@@ -111,33 +94,6 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
 class ExchangeService(object):
     """The record of LLM calls.
     """
-
-    @staticmethod
-    def Record(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/ingate.exchanges.v1.ExchangeService/Record',
-            ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.RecordRequest.SerializeToString,
-            ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.RecordResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def ListExchanges(request,

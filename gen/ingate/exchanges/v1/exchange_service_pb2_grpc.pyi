@@ -33,8 +33,6 @@ class ExchangeServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ExchangeServiceAsyncStub: ...
-    Record: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.RecordRequest, _exchange_service_pb2.RecordResponse]
-    """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again."""
     ListExchanges: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.ListExchangesRequest, _exchange_service_pb2.ListExchangesResponse]
     """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
     them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
@@ -52,8 +50,6 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     """The record of LLM calls."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Record: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.RecordRequest, _exchange_service_pb2.RecordResponse]  # type: ignore[assignment]
-    """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again."""
     ListExchanges: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.ListExchangesRequest, _exchange_service_pb2.ListExchangesResponse]  # type: ignore[assignment]
     """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
     them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
@@ -68,14 +64,6 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """The record of LLM calls."""
-
-    @_abc_1.abstractmethod
-    def Record(
-        self,
-        request: _exchange_service_pb2.RecordRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_exchange_service_pb2.RecordResponse, _abc.Awaitable[_exchange_service_pb2.RecordResponse]]:
-        """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again."""
 
     @_abc_1.abstractmethod
     def ListExchanges(

@@ -26,13 +26,14 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from gen.ingate.access.v1 import access_pb2 as ingate_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ingate/keys/v1/key.proto\x12\x0eingate.keys.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\"\xc5\x03\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bhash_prefix\x18\x03 \x01(\t\x12$\n\x04role\x18\x04 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\'\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x13\n\x06\x61pp_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\"\n\x15rate_limit_per_minute\x18\x08 \x01(\x05H\x02\x88\x01\x01\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_app_idB\n\n\x08_team_idB\x18\n\x16_rate_limit_per_minuteb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ingate/keys/v1/key.proto\x12\x0eingate.keys.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\"\xc5\x03\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bhash_prefix\x18\x03 \x01(\t\x12$\n\x04role\x18\x04 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\'\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x13\n\x06\x61pp_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\"\n\x15rate_limit_per_minute\x18\x08 \x01(\x05H\x02\x88\x01\x01\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_app_idB\n\n\x08_team_idB\x18\n\x16_rate_limit_per_minuteBM\n\x12\x63om.ingate.keys.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.keys.v1.key_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.keys.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1'
   _globals['_KEY']._serialized_start=109
   _globals['_KEY']._serialized_end=562
 # @@protoc_insertion_point(module_scope)

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ingate/orgs/v1/team.proto\x12\x0eingate.orgs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\x04Team\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nmember_ids\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ingate/orgs/v1/team.proto\x12\x0eingate.orgs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\x04Team\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nmember_ids\x18\x03 \x03(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampBM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.orgs.v1.team_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.orgs.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1'
   _globals['_TEAM']._serialized_start=78
   _globals['_TEAM']._serialized_end=178
 # @@protoc_insertion_point(module_scope)

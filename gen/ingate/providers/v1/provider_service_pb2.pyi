@@ -9,7 +9,6 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from gen.ingate.providers.v1 import provider_pb2 as _provider_pb2
-from gen.ingate.providers.v1 import route_pb2 as _route_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -563,49 +562,3 @@ class TestProviderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__status_code) -> _WhichOneofReturnType__status_code | None: ...
 
 Global___TestProviderResponse: _TypeAlias = TestProviderResponse  # noqa: Y015
-
-@_typing.final
-class ListRoutesRequest(_message.Message):
-    """Whose routes."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ORG_ID_FIELD_NUMBER: _builtins.int
-    org_id: _builtins.str
-    """The organisation."""
-    def __init__(
-        self,
-        *,
-        org_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["org_id", b"org_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRoutesRequest: _TypeAlias = ListRoutesRequest  # noqa: Y015
-
-@_typing.final
-class ListRoutesResponse(_message.Message):
-    """Where requests can go."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROUTES_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def routes(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.Route]:
-        """The routes."""
-
-    def __init__(
-        self,
-        *,
-        routes: _abc.Iterable[_route_pb2.Route] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["routes", b"routes"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRoutesResponse: _TypeAlias = ListRoutesResponse  # noqa: Y015

@@ -65,11 +65,6 @@ class ProviderServiceStub(object):
                 request_serializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.TestProviderRequest.SerializeToString,
                 response_deserializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.TestProviderResponse.FromString,
                 _registered_method=True)
-        self.ListRoutes = channel.unary_unary(
-                '/ingate.providers.v1.ProviderService/ListRoutes',
-                request_serializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.ListRoutesRequest.SerializeToString,
-                response_deserializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.ListRoutesResponse.FromString,
-                _registered_method=True)
 
 
 class ProviderServiceServicer(object):
@@ -123,13 +118,6 @@ class ProviderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListRoutes(self, request, context):
-        """Lists where an organisation's requests can go: its own enabled providers by name, then the installation's.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,11 +150,6 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.TestProvider,
                     request_deserializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.TestProviderRequest.FromString,
                     response_serializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.TestProviderResponse.SerializeToString,
-            ),
-            'ListRoutes': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListRoutes,
-                    request_deserializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.ListRoutesRequest.FromString,
-                    response_serializer=ingate_dot_providers_dot_v1_dot_provider__service__pb2.ListRoutesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -332,33 +315,6 @@ class ProviderService(object):
             '/ingate.providers.v1.ProviderService/TestProvider',
             ingate_dot_providers_dot_v1_dot_provider__service__pb2.TestProviderRequest.SerializeToString,
             ingate_dot_providers_dot_v1_dot_provider__service__pb2.TestProviderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListRoutes(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/ingate.providers.v1.ProviderService/ListRoutes',
-            ingate_dot_providers_dot_v1_dot_provider__service__pb2.ListRoutesRequest.SerializeToString,
-            ingate_dot_providers_dot_v1_dot_provider__service__pb2.ListRoutesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,8 +51,6 @@ class ProviderServiceStub:
     """Deletes a provider and its stored key."""
     TestProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.TestProviderRequest, _provider_service_pb2.TestProviderResponse]
     """Calls the provider once, cheaply, and tells whether address and credential work."""
-    ListRoutes: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.ListRoutesRequest, _provider_service_pb2.ListRoutesResponse]
-    """Lists where an organisation's requests can go: its own enabled providers by name, then the installation's."""
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -77,8 +75,6 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Deletes a provider and its stored key."""
     TestProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.TestProviderRequest, _provider_service_pb2.TestProviderResponse]  # type: ignore[assignment]
     """Calls the provider once, cheaply, and tells whether address and credential work."""
-    ListRoutes: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ListRoutesRequest, _provider_service_pb2.ListRoutesResponse]  # type: ignore[assignment]
-    """Lists where an organisation's requests can go: its own enabled providers by name, then the installation's."""
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Providers of the calling organisation."""
@@ -136,13 +132,5 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_provider_service_pb2.TestProviderResponse, _abc.Awaitable[_provider_service_pb2.TestProviderResponse]]:
         """Calls the provider once, cheaply, and tells whether address and credential work."""
-
-    @_abc_1.abstractmethod
-    def ListRoutes(
-        self,
-        request: _provider_service_pb2.ListRoutesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_provider_service_pb2.ListRoutesResponse, _abc.Awaitable[_provider_service_pb2.ListRoutesResponse]]:
-        """Lists where an organisation's requests can go: its own enabled providers by name, then the installation's."""
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

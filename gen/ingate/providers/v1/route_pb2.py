@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from gen.ingate.providers.v1 import provider_pb2 as ingate_dot_providers_dot_v1_dot_provider__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fingate/providers/v1/route.proto\x12\x13ingate.providers.v1\x1a\"ingate/providers/v1/provider.proto\"\xfc\x02\n\x05Route\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderType\x12\x10\n\x08\x62\x61se_url\x18\x03 \x01(\t\x12\x30\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthMode\x12\x14\n\x07\x61pi_key\x18\x05 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0b\x61uth_header\x18\x06 \x01(\t\x12\x13\n\x0b\x61uth_format\x18\x07 \x01(\t\x12\x12\n\nis_default\x18\x08 \x01(\x08\x12\x12\n\ntimeout_ms\x18\t \x01(\x05\x12\x0e\n\x06models\x18\n \x03(\t\x12\x38\n\x07headers\x18\x0b \x03(\x0b\x32\'.ingate.providers.v1.Route.HeadersEntry\x12\x0e\n\x06shared\x18\x0c \x01(\x08\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fingate/providers/v1/route.proto\x12\x13ingate.providers.v1\x1a\"ingate/providers/v1/provider.proto\"\xfc\x02\n\x05Route\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderType\x12\x10\n\x08\x62\x61se_url\x18\x03 \x01(\t\x12\x30\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthMode\x12\x14\n\x07\x61pi_key\x18\x05 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0b\x61uth_header\x18\x06 \x01(\t\x12\x13\n\x0b\x61uth_format\x18\x07 \x01(\t\x12\x12\n\nis_default\x18\x08 \x01(\x08\x12\x12\n\ntimeout_ms\x18\t \x01(\x05\x12\x0e\n\x06models\x18\n \x03(\t\x12\x38\n\x07headers\x18\x0b \x03(\x0b\x32\'.ingate.providers.v1.Route.HeadersEntry\x12\x0e\n\x06shared\x18\x0c \x01(\x08\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\\\n\x17\x63om.ingate.providers.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.providers.v1.route_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027com.ingate.providers.v1P\001Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1'
   _globals['_ROUTE_HEADERSENTRY']._loaded_options = None
   _globals['_ROUTE_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_ROUTE'].fields_by_name['api_key']._loaded_options = None

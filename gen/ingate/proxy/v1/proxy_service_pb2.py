@@ -26,13 +26,14 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/proxy/v1/proxy_service.proto\x12\x0fingate.proxy.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xad\x01\n\x0e\x46orwardRequest\x12=\n\x06method\x18\x01 \x01(\tB-\xe2\x41\x01\x02\x82\xbc\x18%\x10 \x1a\x06[A-Z]+\"\x19\x61n upper-case HTTP method\x12\x1b\n\x06target\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xfe?\x12\x31\n\x07headers\x18\x03 \x03(\x0b\x32\x17.ingate.proxy.v1.HeaderB\x07\x82\xbc\x18\x03\x10\xc8\x01\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x81\x01\n\x0f\x46orwardResponse\x12+\n\x07started\x18\x01 \x01(\x0b\x32\x18.ingate.proxy.v1.StartedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x16.ingate.proxy.v1.EndedH\x00\x42\x07\n\x05\x65vent\"C\n\x07Started\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12(\n\x07headers\x18\x02 \x03(\x0b\x32\x17.ingate.proxy.v1.Header\"\x19\n\x05\x45nded\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x32k\n\x0cProxyService\x12[\n\x07\x46orward\x12\x1f.ingate.proxy.v1.ForwardRequest\x1a .ingate.proxy.v1.ForwardResponse\"\x0b\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/proxy/v1/proxy_service.proto\x12\x0fingate.proxy.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xad\x01\n\x0e\x46orwardRequest\x12=\n\x06method\x18\x01 \x01(\tB-\xe2\x41\x01\x02\x82\xbc\x18%\x10 \x1a\x06[A-Z]+\"\x19\x61n upper-case HTTP method\x12\x1b\n\x06target\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xfe?\x12\x31\n\x07headers\x18\x03 \x03(\x0b\x32\x17.ingate.proxy.v1.HeaderB\x07\x82\xbc\x18\x03\x10\xc8\x01\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x81\x01\n\x0f\x46orwardResponse\x12+\n\x07started\x18\x01 \x01(\x0b\x32\x18.ingate.proxy.v1.StartedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x16.ingate.proxy.v1.EndedH\x00\x42\x07\n\x05\x65vent\"W\n\x07Started\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12(\n\x07headers\x18\x02 \x03(\x0b\x32\x17.ingate.proxy.v1.Header\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x19\n\x05\x45nded\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x32k\n\x0cProxyService\x12[\n\x07\x46orward\x12\x1f.ingate.proxy.v1.ForwardRequest\x1a .ingate.proxy.v1.ForwardResponse\"\x0b\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\x30\x01\x42P\n\x13\x63om.ingate.proxy.v1P\x01Z7github.com/ingate/ingate/gen/go/ingate/proxy/v1;proxyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.proxy.v1.proxy_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023com.ingate.proxy.v1P\001Z7github.com/ingate/ingate/gen/go/ingate/proxy/v1;proxyv1'
   _globals['_FORWARDREQUEST'].fields_by_name['method']._loaded_options = None
   _globals['_FORWARDREQUEST'].fields_by_name['method']._serialized_options = b'\342A\001\002\202\274\030%\020 \032\006[A-Z]+\"\031an upper-case HTTP method'
   _globals['_FORWARDREQUEST'].fields_by_name['target']._loaded_options = None
@@ -48,9 +49,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FORWARDRESPONSE']._serialized_start=338
   _globals['_FORWARDRESPONSE']._serialized_end=467
   _globals['_STARTED']._serialized_start=469
-  _globals['_STARTED']._serialized_end=536
-  _globals['_ENDED']._serialized_start=538
-  _globals['_ENDED']._serialized_end=563
-  _globals['_PROXYSERVICE']._serialized_start=565
-  _globals['_PROXYSERVICE']._serialized_end=672
+  _globals['_STARTED']._serialized_end=556
+  _globals['_ENDED']._serialized_start=558
+  _globals['_ENDED']._serialized_end=583
+  _globals['_PROXYSERVICE']._serialized_start=585
+  _globals['_PROXYSERVICE']._serialized_end=692
 # @@protoc_insertion_point(module_scope)

@@ -49,10 +49,10 @@ class ProxyServiceServicer(object):
     def Forward(self, request, context):
         """Sends one HTTP request to a provider, as the REST proxy does, and streams the answer.
 
-        Each call is one log entry, under an id that the gateway makes and tells in the trailing metadata
-        `x-ingate-request-id`; a caller's `x-request-id` comes back as it is. A message has the largest body that HTTP may
-        have and 1 MiB beside it, and is received when the key is accepted. Bodies under way have a bound for each
-        organisation, beyond which calls end in RESOURCE_EXHAUSTED.
+        Each call is one log entry, under an id that the gateway makes. `started.request_id` is that id, and so is
+        `x-ingate-request-id` in the initial and the trailing metadata; a caller's `x-request-id` comes back beside it. A
+        message has the largest body that HTTP may have and 1 MiB beside it, and is received when the key is accepted. Bodies
+        under way have a bound for each organisation, beyond which calls end in RESOURCE_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,10 +36,10 @@ class ProxyServiceStub:
     Forward: _grpc.UnaryStreamMultiCallable[_proxy_service_pb2.ForwardRequest, _proxy_service_pb2.ForwardResponse]
     """Sends one HTTP request to a provider, as the REST proxy does, and streams the answer.
 
-    Each call is one log entry, under an id that the gateway makes and tells in the trailing metadata
-    `x-ingate-request-id`; a caller's `x-request-id` comes back as it is. A message has the largest body that HTTP may
-    have and 1 MiB beside it, and is received when the key is accepted. Bodies under way have a bound for each
-    organisation, beyond which calls end in RESOURCE_EXHAUSTED.
+    Each call is one log entry, under an id that the gateway makes. `started.request_id` is that id, and so is
+    `x-ingate-request-id` in the initial and the trailing metadata; a caller's `x-request-id` comes back beside it. A
+    message has the largest body that HTTP may have and 1 MiB beside it, and is received when the key is accepted. Bodies
+    under way have a bound for each organisation, beyond which calls end in RESOURCE_EXHAUSTED.
     """
 
 @_typing.type_check_only
@@ -50,10 +50,10 @@ class ProxyServiceAsyncStub(ProxyServiceStub):
     Forward: _aio.UnaryStreamMultiCallable[_proxy_service_pb2.ForwardRequest, _proxy_service_pb2.ForwardResponse]  # type: ignore[assignment]
     """Sends one HTTP request to a provider, as the REST proxy does, and streams the answer.
 
-    Each call is one log entry, under an id that the gateway makes and tells in the trailing metadata
-    `x-ingate-request-id`; a caller's `x-request-id` comes back as it is. A message has the largest body that HTTP may
-    have and 1 MiB beside it, and is received when the key is accepted. Bodies under way have a bound for each
-    organisation, beyond which calls end in RESOURCE_EXHAUSTED.
+    Each call is one log entry, under an id that the gateway makes. `started.request_id` is that id, and so is
+    `x-ingate-request-id` in the initial and the trailing metadata; a caller's `x-request-id` comes back beside it. A
+    message has the largest body that HTTP may have and 1 MiB beside it, and is received when the key is accepted. Bodies
+    under way have a bound for each organisation, beyond which calls end in RESOURCE_EXHAUSTED.
     """
 
 class ProxyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -67,10 +67,10 @@ class ProxyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_proxy_service_pb2.ForwardResponse], _abc.AsyncIterator[_proxy_service_pb2.ForwardResponse]]:
         """Sends one HTTP request to a provider, as the REST proxy does, and streams the answer.
 
-        Each call is one log entry, under an id that the gateway makes and tells in the trailing metadata
-        `x-ingate-request-id`; a caller's `x-request-id` comes back as it is. A message has the largest body that HTTP may
-        have and 1 MiB beside it, and is received when the key is accepted. Bodies under way have a bound for each
-        organisation, beyond which calls end in RESOURCE_EXHAUSTED.
+        Each call is one log entry, under an id that the gateway makes. `started.request_id` is that id, and so is
+        `x-ingate-request-id` in the initial and the trailing metadata; a caller's `x-request-id` comes back beside it. A
+        message has the largest body that HTTP may have and 1 MiB beside it, and is received when the key is accepted. Bodies
+        under way have a bound for each organisation, beyond which calls end in RESOURCE_EXHAUSTED.
         """
 
 def add_ProxyServiceServicer_to_server(servicer: ProxyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,79 @@
+"""The programs of docs/grpc.md, generated, built and run as the page says."""
+
+import re
+import shutil
+import uuid
+
+import pytest
+
+from tests.support.gateway import demo_gateway
+from tests.support.tools import BUF, ROOT, run
+from tests.support.typescript import build, find_node
+
+PAGE = (ROOT / "docs" / "grpc.md").read_text()
+LISTED = re.compile(r"listed \d+ (\S+)")
+
+# The first run in a checkout fetches packages.
+pytestmark = pytest.mark.timeout(300)
+
+
+def sample(name):
+    """Returns the file that the page gives that name."""
+    [found] = re.findall(rf"`{re.escape(name)}`:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL)
+    return found
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    with demo_gateway(tmp_path_factory.mktemp("data")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def check(gateway):
+    """A function: it runs a program and looks at what it prints, which is the same in every language."""
+
+    def ran(argv, **variables):
+        places = {"INGATE_GRPC": gateway.grpc, "INGATE_KEY": gateway.key, **variables}
+        first, *answer, last = run(["env", *(f"{name}={value}" for name, value in places.items()), *argv]).splitlines()
+        status, forwarded = first.split()
+        listed = LISTED.fullmatch(last)[1]
+        assert status == "200"
+        assert "chat.completion" in "".join(answer)
+        assert len({uuid.UUID(forwarded), uuid.UUID(listed)}) == 2
+
+    return ran
+
+
+def test_python(check, tmp_path):
+    """In an environment that has no package named ingate."""
+    python, client = BUF.with_name("python"), tmp_path / "client"
+    client.mkdir()
+    out = [f"-I{ROOT / 'proto'}", f"-I{ROOT / 'third_party'}", f"--python_out={client}", f"--grpc_python_out={client}"]
+    run([python, "-m", "grpc_tools.protoc", *out, *(ROOT / "proto").rglob("*.proto")])
+    (tmp_path / "ask.py").write_text(sample("ask.py"))
+    check([python, tmp_path / "ask.py"], PYTHONPATH=client)
+
+
+def test_typescript(check, tmp_path):
+    """With the packages that the other client of this language has."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    for name in ("ask.ts", "buf.gen.yaml", "tsconfig.json"):
+        (sources / name).write_text(sample(name))
+    node = find_node()
+    check([node / "node", build(node, tmp_path / "built", sources, "ask")])
+
+
+def test_grpcurl(gateway, tmp_path):
+    """With reflection and with protos, by whoever has it installed."""
+    if shutil.which("grpcurl") is None:
+        pytest.skip("grpcurl is not installed")
+    script = tmp_path / "calls.sh"
+    section = PAGE.partition("## grpcurl")[2].partition("\n## ")[0]
+    script.write_text("set -e\n" + "".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)))
+    seen = run(["env", f"INGATE_GRPC={gateway.grpc}", f"INGATE_KEY={gateway.key}", "sh", script])
+    assert "ingate.exchanges.v1.ExchangeService\n" in seen
+    assert "GatewayService" not in seen
+    assert seen.count('"limit": 1') == 2
+    assert '"requestId"' in seen
