@@ -113,7 +113,7 @@ def _inserts_new(database: Database) -> dict[int, str]:
     blank = dict.fromkeys(COLUMNS)
     return {
         size: str(
-            insert(Exchange.__table__)
+            insert(Exchange)
             # A batch fails as a whole. Told so, SQLite need not be able to undo one statement alone, and does not copy
             # every page that it changes.
             .prefix_with("OR ROLLBACK", dialect="sqlite")

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2, text_format
-from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -44,7 +43,7 @@ def add_reflection(services: Iterable[Service], server: Any) -> None:
     )
 
 
-def _add(pool: DescriptorPool, file: FileDescriptor, seen: set[str]) -> None:
+def _add(pool: DescriptorPool, file: Any, seen: set[str]) -> None:
     """Puts a file into the pool, behind those that it imports."""
     if file.name not in seen:
         seen.add(file.name)
@@ -53,7 +52,7 @@ def _add(pool: DescriptorPool, file: FileDescriptor, seen: set[str]) -> None:
         pool.AddSerializedFile(file.serialized_pb)
 
 
-def _as_v1(alpha: FileDescriptor) -> descriptor_pb2.FileDescriptorProto:
+def _as_v1(alpha: Any) -> descriptor_pb2.FileDescriptorProto:
     """Returns the file of v1, of which the library has no module: it is v1alpha's under another package."""
     proto = descriptor_pb2.FileDescriptorProto()
     alpha.CopyToProto(proto)
