@@ -114,7 +114,7 @@ class Browser:
 
 
 class Page:
-    """A page that is open. `complaints` is what the browser has put on its console: errors, refused requests, policies."""
+    """A page that is open. `complaints` is what the browser has logged: errors, refused requests, broken policies."""
 
     def __init__(self, browser, session):
         self.loaded = asyncio.Event()
