@@ -17,6 +17,7 @@ from tests.support.gateway import checked, gateway
 from tests.support.ports import free_port
 from tests.support.process import Child
 from tests.support.tools import ROOT
+from tests.support.upstream import SSE, ScriptedUpstream, chunk, end, event, head, pause, send
 from tests.support.waiting import eventually
 
 pytestmark = [
@@ -26,7 +27,7 @@ pytestmark = [
 
 AUTHORITY = trustme.CA()
 CALLER = "127.0.0.7"
-ASK = {"model": "demo-slow", "stream": True, "messages": [{"role": "user", "content": "Say hello."}]}
+ASK = {"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "Say hello."}]}
 _FRAME = """
 daemon off;
 master_process off;
@@ -102,13 +103,19 @@ async def http(ports):
 
 
 async def test_a_stream_passes_as_it_comes(gw, http):
-    """In pieces, the first of which is read before the answer is whole."""
+    """The provider sends an event only when the caller has the one before: with anything held back this would hang."""
     org = await gw.signup()
-    async with http.stream("POST", "/v1/chat/completions", json=ASK, headers={"X-Ingate-Key": org.key}) as answer:
-        pieces = [piece async for piece in answer.aiter_raw()]
-    assert len(pieces) > 3
-    assert b"[DONE]" not in pieces[0]
-    assert pieces[-1].endswith(b"data: [DONE]\n\n")
+    gates = [asyncio.Event() for _ in range(3)]
+    steps = [step for number, gate in enumerate(gates) for step in (send(chunk(event({"n": number}))), pause(gate))]
+    async with ScriptedUpstream() as up:
+        await org.provider("stepwise", "openai", up.url, api_key="sk-upstream")
+        up.enqueue(head(200, SSE), *steps, end())
+        headers = {"X-Ingate-Key": org.key, "X-Ingate-Provider": "stepwise"}
+        async with http.stream("POST", "/v1/chat/completions", json=ASK, headers=headers) as answer:
+            pieces = answer.aiter_raw()
+            for number, gate in enumerate(gates):
+                assert await anext(pieces) == event({"n": number})
+                gate.set()
 
 
 async def test_the_callers_address_is_known(gw, http):
