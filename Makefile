@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
+RECIPES := .venv-recipes
 BIN := $(VENV)/bin
 # Half of the suite waits for sockets, so two workers keep two cores busy.
 WORKERS ?= auto
@@ -36,12 +37,18 @@ $(TOOLS)/.installed: requirements/tools.txt
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(TOOLS) requirements/tools.txt
 	@touch $@
 
+# Clients of hundreds of packages, which uv installs in a fraction of the time that pip takes.
+$(RECIPES)/%/.installed: requirements/recipes/%.txt $(VENV)/.installed $(TOOLS)/.installed
+	$(TOOLS)/bin/uv venv --quiet --clear --python $(BIN)/python $(RECIPES)/$*
+	$(TOOLS)/bin/uv pip install --quiet --require-hashes --no-deps --python $(RECIPES)/$*/bin/python -r $<
+	@touch $@
+
 .PHONY: serve
 serve: setup ## Run the gateway with the built-in demo model.
 	$(BIN)/ingate serve --demo
 
 .PHONY: test
-test: $(VENV)/.dev $(TOOLS)/.installed ## Install what the tests need and run them all.
+test: $(VENV)/.dev $(TOOLS)/.installed $(RECIPES)/common/.installed $(RECIPES)/llama-index/.installed ## Install what the tests need and run them all.
 	@set -e; for part in $(SUITES); do \
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 

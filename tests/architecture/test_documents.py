@@ -10,11 +10,11 @@ from rest_facade.dialects import ingate
 from rest_facade.middleware import SECURITY
 from rest_facade.routes import native_routes
 from rest_facade.spec.route import OPENAPI
+from tests.support.documents import addressed, samples
 from tests.support.gateway import demo_gateway
 from tests.support.tools import ROOT, run
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +23,15 @@ def running(tmp_path_factory):
         yield gateway
 
 
-def _samples(path):
-    return PYTHON.findall(path.read_text())
-
-
-@pytest.mark.parametrize("sample", _samples(ROOT / "docs" / "getting-started.md"))
-def test_samples_run(running, sample, tmp_path):
-    """Each sample of the first steps runs as it stands, given URL and key."""
-    names = {"INGATE_URL": running.url, "INGATE_KEY": running.key, "INGATE_GRPC": running.grpc}
-    script = tmp_path / "sample.py"
-    script.write_text("".join(f"{name} = {value!r}\n" for name, value in names.items()) + sample)
-    assert run([sys.executable, script]).strip()
-
-
-def test_the_readme_sample_runs(running, tmp_path):
-    """The sample of the README runs with the URL and key of this gateway."""
-    [sample] = _samples(ROOT / "README.md")
-    script = tmp_path / "sample.py"
-    script.write_text(sample.replace("http://127.0.0.1:8080", running.url).replace("sk-ingate-…", running.key))
-    assert run([sys.executable, script]).strip()
+@pytest.mark.parametrize("name", ["README.md", "docs/getting-started.md"])
+def test_samples_run(running, name, tmp_path):
+    """Each sample of the first steps runs as it stands, at the address and with the key of this gateway."""
+    found = samples(ROOT / name, "python")
+    assert found
+    for number, sample in enumerate(found):
+        script = tmp_path / f"{number}.py"
+        script.write_text(addressed(sample, running.url, running.key, running.grpc))
+        assert run([sys.executable, script]).strip()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -7,8 +7,9 @@ import uuid
 import pytest
 
 from tests.support.gateway import demo_gateway
+from tests.support.npm import find_node
 from tests.support.tools import BUF, ROOT, run
-from tests.support.typescript import build, find_node
+from tests.support.typescript import build
 
 PAGE = (ROOT / "docs" / "grpc.md").read_text()
 LISTED = re.compile(r"listed \d+ (\S+)")

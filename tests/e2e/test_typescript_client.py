@@ -6,8 +6,9 @@ import os
 import pytest
 
 from tests.support.gateway import demo_gateway
+from tests.support.npm import find_node
 from tests.support.tools import run
-from tests.support.typescript import build, find_node
+from tests.support.typescript import build
 
 # Its characters are of one to four bytes, so that a chunk may end within one.
 QUESTION = "Přijde žluťoučký kůň 🐎 celý?"

@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-from tests.support.typescript import find_node
+from tests.support.npm import find_node
 
 WHEEL = Path(sys.executable).parent
 
