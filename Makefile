@@ -45,6 +45,10 @@ test: $(VENV)/.dev $(TOOLS)/.installed ## Install what the tests need and run th
 	@set -e; for part in $(SUITES); do \
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 
+.PHONY: clients
+clients: $(VENV)/.dev $(TOOLS)/.installed ## Run coding agents and Go clients: 900 MB and minutes of compiling.
+	$(BIN)/pytest tests/clients $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.
 	$(BIN)/ruff check .
