@@ -136,10 +136,10 @@ def proxy_error(failure: Failure, path: str, headers: Pairs, request_id: str) ->
         wait = failure.retry_after if status in _WAITING else None
         fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait, request_id)
         body |= error_members(vendor, fault)
-    headers = _headers(status, failure)
+    said = _headers(status, failure)
     if vendor in REQUEST_ID_HEADERS:
-        headers.append((REQUEST_ID_HEADERS[vendor], request_id))
-    return Answer(status, encode(body), tuple(headers))
+        said.append((REQUEST_ID_HEADERS[vendor], request_id))
+    return Answer(status, encode(body), tuple(said))
 
 
 def _vendor(path: str, headers: Pairs) -> Vendor | None:

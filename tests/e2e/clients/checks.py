@@ -32,13 +32,22 @@ def result(tmp_path_factory):
 
     def get(language, name, situation):
         if language not in found:
-            try:
-                found[language] = results(language, shared(tmp_path_factory, f"clients-{language}"))
-            except Missing as missing:
-                pytest.skip(str(missing))
+            found[language] = _outcome(language, shared(tmp_path_factory, f"clients-{language}"))
+        if isinstance(found[language], Missing):
+            pytest.skip(str(found[language]))
+        if isinstance(found[language], Exception):
+            raise found[language]
         return found[language][f"{name}: {situation}"]
 
     return get
+
+
+def _outcome(language, directory):
+    """Returns the results, or what kept them from being made: what has failed once is not tried for each test."""
+    try:
+        return results(language, directory)
+    except Exception as error:  # noqa: BLE001 -- raised by each test that wants the results
+        return error
 
 
 def check_feature(result, feature):

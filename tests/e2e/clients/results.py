@@ -9,7 +9,7 @@ from tests.e2e.clients.programs import command
 from tests.e2e.clients.situations import tasks
 from tests.support.builds import alone
 
-_SECONDS = 200
+_SECONDS = 600
 
 
 def results(language, directory):

@@ -41,4 +41,6 @@ function features(model) {
 export const openai = ({ url, key, model }) => features(createOpenAI({ baseURL: `${url}/v1`, apiKey: key })(model));
 export const anthropic = ({ url, key, model }) =>
   features(createAnthropic({ baseURL: `${url}/v1`, apiKey: key })(model));
-export const google = ({ url, key, model }) => features(createGoogle({ baseURL: `${url}/v1beta`, apiKey: key })(model));
+// A name with a slash is a whole path for the SDK.
+export const google = ({ url, key, model }) =>
+  features(createGoogle({ baseURL: `${url}/v1beta`, apiKey: key })(`models/${model}`));
