@@ -46,7 +46,7 @@ test: $(VENV)/.dev $(TOOLS)/.installed ## Install what the tests need and run th
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 
 .PHONY: clients
-clients: $(VENV)/.dev $(TOOLS)/.installed ## Run coding agents and Go clients: 900 MB and minutes of compiling.
+clients: $(VENV)/.dev $(TOOLS)/.installed ## Run coding agents, Go and Java clients: 900 MB and minutes of compiling.
 	$(BIN)/pytest tests/clients $(ARGS)
 
 .PHONY: lint

@@ -1,4 +1,4 @@
-"""Official clients for Node.js and Java at a gateway: what they do, and what they raise when a call fails."""
+"""Official clients for Node.js at a gateway: what they do, and what they raise when a call fails."""
 
 import pytest
 
@@ -9,7 +9,7 @@ __all__ = ["result"]
 
 # The first run in a checkout fetches the clients' packages, and compiles.
 pytestmark = pytest.mark.timeout(900)
-LANGUAGES = ("node", "java")
+LANGUAGES = ("node",)
 
 
 @clients(*LANGUAGES)
