@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.genai.errors.ApiException;
 import com.google.genai.types.GenerateContentConfig;
 import com.google.genai.types.HttpOptions;
+import com.google.genai.types.HttpRetryOptions;
 import com.google.genai.types.Tool;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,8 @@ final class Gemini implements Client {
   private final String model;
 
   Gemini(Task task) {
-    HttpOptions options = HttpOptions.builder().baseUrl(task.url()).build();
+    HttpRetryOptions once = HttpRetryOptions.builder().attempts(1).build();
+    HttpOptions options = HttpOptions.builder().baseUrl(task.url()).retryOptions(once).build();
     client = com.google.genai.Client.builder().apiKey(task.key()).httpOptions(options).build();
     model = task.model();
   }
