@@ -52,6 +52,10 @@ test: $(VENV)/.dev $(TOOLS)/.installed $(RECIPES)/common/.installed $(RECIPES)/l
 	@set -e; for part in $(SUITES); do \
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 
+.PHONY: clients
+clients: $(VENV)/.dev $(TOOLS)/.installed ## Run coding agents, Go and Java clients: 900 MB and minutes of compiling.
+	$(BIN)/pytest tests/clients $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.
 	$(BIN)/ruff check .

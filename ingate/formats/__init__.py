@@ -21,7 +21,7 @@ from ingate.formats.spliced import Body, Whole, views
 from ingate.formats.sse import SSEParser
 from ingate.formats.stream_usage import ASKED, asking, names_the_option
 from ingate.formats.usage_filter import UsageFilter, with_hidden
-from ingate.formats.vendor_errors import Fault, error_members
+from ingate.formats.vendor_errors import REQUEST_ID_HEADERS, Fault, error_members
 from ingate.formats.vendors import CHAT_FORMATS, VENDORS, Vendor
 from ingate.pricing.usage import Pairs, Usage
 
@@ -34,6 +34,7 @@ __all__ = [
     "LARGE",
     "MAX_TEXT",
     "MOST",
+    "REQUEST_ID_HEADERS",
     "SHARED",
     "VENDORS",
     "Body",

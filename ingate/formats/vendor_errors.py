@@ -22,6 +22,7 @@ _ANTHROPIC_TYPES = {
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
+    409: "conflict_error",
     413: "request_too_large",
     429: "rate_limit_error",
     503: "overloaded_error",
@@ -39,12 +40,14 @@ _GOOGLE_STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+REQUEST_ID_HEADERS = {Vendor.OPENAI: "X-Request-Id", Vendor.ANTHROPIC: "Request-Id"}
+"""The header in which the clients of a vendor find the id that their exceptions state. Google's have it in the body."""
 
 
 class Fault(Struct, frozen=True):
     """What went wrong: the HTTP status, the gateway's own code for it, a sentence, and the field at fault if one is.
 
-    `retry_after` is in seconds, `None` where the caller need not wait.
+    `retry_after` is in seconds, `None` where the caller need not wait. `request_id` is empty where none is told.
     """
 
     status: int
@@ -52,6 +55,7 @@ class Fault(Struct, frozen=True):
     message: str
     param: str | None = None
     retry_after: float | None = None
+    request_id: str = ""
 
 
 def error_members(vendor: Vendor, fault: Fault) -> dict[str, Any]:
@@ -82,6 +86,8 @@ def _gemini(fault: Fault) -> dict[str, Any]:
     if fault.retry_after is not None:
         delay = f"{max(1, math.ceil(fault.retry_after))}s"
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    if fault.request_id:
+        details.append({"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": fault.request_id})
     return {"error": {"code": fault.status, "message": fault.message, "status": status, "details": details}}
 
 

@@ -8,7 +8,7 @@ import grpc
 from msgspec import Raw
 
 from ingate.errors import BadRequest, Unauthenticated
-from ingate.formats import VENDORS, Fault, Vendor, detect, error_members
+from ingate.formats import REQUEST_ID_HEADERS, VENDORS, Fault, Vendor, detect, error_members
 from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
 from ingate.proxy.plan import vendor_of
 from ingate.proxy.ports import Headers as Pairs
@@ -28,7 +28,7 @@ _QUERY_KEYS = frozenset({"key", "api_key"})
 _OLLAMA_ROOT = "/api/"
 _CREDENTIAL = re.compile(r"[\x21-\x7e]{1,4096}")
 
-_BY_REASON = {
+BY_REASON = {
     "BAD_REQUEST": (400, "bad_request"),
     "INJECTION_DETECTED": (400, "injection_detected"),
     "UNAUTHENTICATED": (401, "unauthorized"),
@@ -85,7 +85,7 @@ def dialect(cors: Cors | None = None, more: tuple[Route, ...] = ()) -> Dialect:
 
 def codes() -> frozenset[str]:
     """Returns every `code` that an error can have."""
-    return frozenset(code for _, code in (*_BY_REASON.values(), *_BY_CODE.values())) | {"internal"}
+    return frozenset(code for _, code in (*BY_REASON.values(), *_BY_CODE.values())) | {"internal"}
 
 
 def claims(path: str) -> bool:
@@ -134,9 +134,12 @@ def proxy_error(failure: Failure, path: str, headers: Pairs, request_id: str) ->
     vendor = _vendor(path, headers)
     if vendor is not None:
         wait = failure.retry_after if status in _WAITING else None
-        fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait)
+        fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait, request_id)
         body |= error_members(vendor, fault)
-    return Answer(status, encode(body), tuple(_headers(status, failure)))
+    said = _headers(status, failure)
+    if vendor in REQUEST_ID_HEADERS:
+        said.append((REQUEST_ID_HEADERS[vendor], request_id))
+    return Answer(status, encode(body), tuple(said))
 
 
 def _vendor(path: str, headers: Pairs) -> Vendor | None:
@@ -146,7 +149,7 @@ def _vendor(path: str, headers: Pairs) -> Vendor | None:
 
 
 def _error(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:
-    status, code = _BY_REASON.get(failure.reason) or _BY_CODE.get(failure.code) or _BY_REASON["INTERNAL"]
+    status, code = BY_REASON.get(failure.reason) or _BY_CODE.get(failure.code) or BY_REASON["INTERNAL"]
     message = failure.message if code != "internal" else INTERNAL_MESSAGE
     body: dict[str, Any] = {"code": code, "message": message, "request_id": request_id}
     if failure.fields:

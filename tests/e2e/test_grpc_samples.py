@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from tests.support.gateway import demo_gateway
-from tests.support.npm import find_node
+from tests.support.node import find_node
 from tests.support.tools import BUF, ROOT, run
-from tests.support.typescript import build
+from tests.support.typescript import OLDEST_NODE, build
 
 PAGE = (ROOT / "docs" / "grpc.md").read_text()
 LISTED = re.compile(r"listed \d+ (\S+)")
@@ -62,7 +62,7 @@ def test_typescript(check, tmp_path):
     sources.mkdir()
     for name in ("ask.ts", "buf.gen.yaml", "tsconfig.json"):
         (sources / name).write_text(sample(name))
-    node = find_node()
+    node = find_node(OLDEST_NODE)
     check([node / "node", build(node, tmp_path / "built", sources, "ask")])
 
 

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from tests.support.gateway import demo_gateway
-from tests.support.npm import find_node
+from tests.support.node import find_node
 from tests.support.tools import run
-from tests.support.typescript import build
+from tests.support.typescript import OLDEST_NODE, build
 
 # Its characters are of one to four bytes, so that a chunk may end within one.
 QUESTION = "Přijde žluťoučký kůň 🐎 celý?"
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def tell(tmp_path_factory):
     """A function: it has the client live through a story at a gateway, and returns what the client saw."""
-    node = find_node()
+    node = find_node(OLDEST_NODE)
     base = tmp_path_factory.getbasetemp()
     # A worker's directory lies in that of the run, whose workers share the build.
     program = build(node, (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "typescript")

@@ -11,6 +11,7 @@ from google.genai import errors
 
 from ingate.errors import (
     BadRequest,
+    Conflict,
     Forbidden,
     MethodNotAllowed,
     NotFound,
@@ -33,6 +34,7 @@ RAISED = {
     404: NotFound,
     405: MethodNotAllowed,
     408: Late,
+    409: Conflict,
     413: TooLarge,
     429: RateLimited,
     500: RuntimeError,
@@ -48,6 +50,7 @@ OPENAI = {  # the client's exception, type, code
     404: ("NotFoundError", "invalid_request_error", "model_not_found"),
     405: ("APIStatusError", "invalid_request_error", "method_not_allowed"),
     408: ("APIStatusError", "invalid_request_error", "bad_request"),
+    409: ("ConflictError", "invalid_request_error", "conflict"),
     413: ("APIStatusError", "invalid_request_error", "payload_too_large"),
     429: ("RateLimitError", "rate_limit_error", "rate_limit_exceeded"),
     500: ("InternalServerError", "server_error", "internal"),
@@ -63,6 +66,7 @@ ANTHROPIC = {  # the client's exception, type
     404: ("NotFoundError", "not_found_error"),
     405: ("APIStatusError", "invalid_request_error"),
     408: ("APIStatusError", "invalid_request_error"),
+    409: ("ConflictError", "conflict_error"),
     413: ("APIStatusError", "request_too_large"),
     429: ("RateLimitError", "rate_limit_error"),
     500: ("InternalServerError", "api_error"),
@@ -78,6 +82,7 @@ GOOGLE = {
     404: "NOT_FOUND",
     405: "INVALID_ARGUMENT",
     408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
     413: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
@@ -113,7 +118,7 @@ def assert_ours(body, status):
 @pytest.mark.parametrize("path", ["/v1", ""])
 @pytest.mark.parametrize("status", RAISED)
 async def test_openai_clients(refusing, path, status):
-    """The exception, message, type, code and param of every status; the same on paths without a version."""
+    """The exception, message, type, code, param and request id of every status; the same on paths without a version."""
     refusing.raises = RAISED[status]
     exception, kind, code = OPENAI[status]
     async with openai.AsyncOpenAI(base_url=refusing.url + path, api_key=KEY, max_retries=0) as client:
@@ -132,6 +137,7 @@ async def test_openai_clients(refusing, path, status):
             assert (told.status_code, told.type, told.code, told.param) == (status, kind, code, None)
             whole = told.response.json()
             assert whole["error"]["message"] == whole["message"]
+            assert told.request_id == whole["request_id"]
             assert_ours(whole, status)
 
 
@@ -151,6 +157,7 @@ async def test_anthropic_clients(refusing, status):
             told = error.value
             assert (told.status_code, told.body["type"], told.body["error"]["type"]) == (status, "error", kind)
             assert told.body["error"]["message"] == told.body["message"]
+            assert told.request_id == told.body["request_id"]
             assert_ours(told.body, status)
 
 
@@ -158,7 +165,7 @@ async def test_anthropic_clients(refusing, status):
 @pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 @pytest.mark.parametrize("status", RAISED)
 async def test_google_clients(refusing, status):
-    """The exception, code and status word of every status; the reason as `ErrorInfo` has it."""
+    """The exception, code and status word of every status; the reason and the id of the request as details."""
     refusing.raises = RAISED[status]
     options = {"base_url": refusing.url}
     async with genai.Client(api_key=KEY, http_options=options).aio as client:
@@ -175,6 +182,7 @@ async def test_google_clients(refusing, status):
             inner = told.details["error"]
             assert (inner["code"], inner["message"]) == (status, told.message)
             assert inner["details"][0]["reason"] == told.details["code"].upper()
+            assert inner["details"][-1]["requestId"] == told.details["request_id"]
             assert_ours(told.details, status)
 
 

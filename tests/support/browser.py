@@ -10,23 +10,21 @@ The browser is a package of npm, installed once into .cache/: it needs no root a
 import asyncio
 import io
 import itertools
-import os
 import platform
-import shutil
 import tarfile
 import tempfile
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import brotli
 
-from tests.support.npm import alone, find_node, install
+from tests.support.builds import built
+from tests.support.node import find_node, installed
 from tests.support.process import Child
 from tests.support.tools import ROOT
 
 SOURCES = ROOT / "tests" / "e2e" / "browser"
-_UNPACKED = ROOT / ".cache" / "chromium"
+_OLDEST_NODE = 20
 _FLAGS = (
     "--headless",
     "--no-sandbox",  # the root of a container has no other
@@ -142,20 +140,16 @@ class Page:
 
 def _installed():
     """Returns the directory of the browser, its libraries and its fonts, which the package compresses."""
-    packed = install(find_node(), SOURCES) / "@sparticuz" / "chromium" / "bin"
-    with alone(_UNPACKED.parent / "chromium-unpacking"):
-        # Newer than what was unpacked where the lock file has changed.
-        if not _UNPACKED.exists() or _UNPACKED.stat().st_mtime < (packed / "chromium.br").stat().st_ctime:
-            fresh = Path(tempfile.mkdtemp(dir=_UNPACKED.parent))
-            for name in ("al2023", "fonts"):
-                with tarfile.open(fileobj=io.BytesIO(_inflated(packed / f"{name}.tar.br"))) as archive:
-                    archive.extractall(fresh, filter="data")
-            (fresh / "chromium").write_bytes(_inflated(packed / "chromium.br"))
-            (fresh / "chromium").chmod(0o755)
-            shutil.rmtree(_UNPACKED, ignore_errors=True)
-            os.utime(fresh)
-            fresh.rename(_UNPACKED)
-    return _UNPACKED
+    packed = installed(find_node(_OLDEST_NODE), "browser", SOURCES) / "@sparticuz" / "chromium" / "bin"
+
+    def unpack(directory):
+        for name in ("al2023", "fonts"):
+            with tarfile.open(fileobj=io.BytesIO(_inflated(packed / f"{name}.tar.br"))) as archive:
+                archive.extractall(directory, filter="data")
+        (directory / "chromium").write_bytes(_inflated(packed / "chromium.br"))
+        (directory / "chromium").chmod(0o755)
+
+    return built("chromium", [SOURCES / "package-lock.json"], unpack)
 
 
 def _inflated(file):

@@ -5,10 +5,12 @@ Its packages are installed once, into .cache/, and again when their lock file ha
 
 import shutil
 
-from tests.support.npm import alone, install
+from tests.support.builds import alone
+from tests.support.node import installed
 from tests.support.tools import BUF, ROOT, run
 
 SOURCES = ROOT / "tests" / "e2e" / "typescript"
+OLDEST_NODE = 20
 
 
 def build(node, directory, sources=SOURCES, name="client"):
@@ -28,7 +30,7 @@ def build(node, directory, sources=SOURCES, name="client"):
 
 
 def _compile(node, directory, sources):
-    packages = install(node, SOURCES)
+    packages = installed(node, "typescript", SOURCES)
     shutil.copytree(sources, directory, ignore=shutil.ignore_patterns("node_modules"))
     shutil.copyfile(SOURCES / "package.json", directory / "package.json")
     (directory / "node_modules").symlink_to(packages)
