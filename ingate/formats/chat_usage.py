@@ -90,8 +90,13 @@ def take_usage(tally: Tally, usage: ChatUsage) -> None:
     )
     if heard:
         tally.unit("audio_seconds", heard)
-    elif count := before.audio_tokens:
-        tally.unit("input_audio_tokens", count)
+    elif before.audio_tokens:
+        tally.unit("input_audio_tokens", before.audio_tokens)
+    _take_units(tally, usage, before, after)
+    take_charge(tally, usage)
+
+
+def _take_units(tally: Tally, usage: ChatUsage, before: _PromptDetails, after: _OutputDetails) -> None:
     if count := before.image_tokens:
         tally.unit("input_image_tokens", count)
     if count := before.video_tokens:
@@ -107,7 +112,6 @@ def take_usage(tally: Tally, usage: ChatUsage) -> None:
         tally.unit("web_searches", count)
     if count := usage.num_sources_used:
         tally.unit("search_sources", count)
-    take_charge(tally, usage)
 
 
 def _first(*counts: int | None) -> int | None:
