@@ -6,6 +6,7 @@ everything goes but what belongs to a connection, to a site, or to the gateway i
 
 import re
 from collections.abc import Mapping
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -135,9 +136,8 @@ def is_ordinary(name: bytes) -> bool:
 
 def inbound(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:
     """Returns what the caller gets of a provider's headers; `named` are the same by name, the last of each."""
-    connection = named.get(b"connection")
-    if connection is None or (connection in _ORDINARY and len(named) == len(headers)):
-        return [pair for pair in headers if _returns[pair[0]]]
+    if len(named) == len(headers) and named.get(b"connection", b"close") in _ORDINARY:
+        return list(compress(headers, map(_returns.__getitem__, named)))
     ends_here = named_by_connection(headers)
     return [pair for pair in headers if _returns[pair[0]] and pair[0] not in ends_here]
 
