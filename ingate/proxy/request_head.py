@@ -105,7 +105,7 @@ class RequestHead(Struct, eq=False):
     def differing(self, own: Headers) -> "RequestHead":
         """Returns this head with more headers, whose names it does not have and that are not heeded."""
         stated, too_long = self.stated, self.too_long
-        if not _ATTRIBUTES.keys().isdisjoint([name for name, _ in own]):
+        if not _ATTRIBUTES.keys().isdisjoint(dict(own)):
             attributed = Exchange()
             too_long = too_long or _attribute(attributed, own)
             stated += ExchangeRecord(exchange=attributed).SerializeToString()

@@ -124,12 +124,12 @@ class Heads:
         known = self._lines
         new = [line for line in lines if line not in known]
         if len(new) <= MOST_OWN and lines[0] in known and len(lines) <= MAX_HEADERS:
-            own = [_header(line) for line in new]
-            names = {name for name, _ in own}
-            if len(names) == len(own) and all(map(_differs.__getitem__, names)):
+            own = list(map(_header, new))
+            named = dict(own)
+            if len(named) == len(own) and all(map(_differs.__getitem__, named)):
                 stable = b"\r\n".join([line for line in lines if line in known])
                 shared = self._known.get(stable) or self._keep(stable)
-                if names.isdisjoint(shared.names):
+                if shared.names.isdisjoint(named):
                     self._learn(new)
                     return shared.differing(own) if own else shared
         head = self._keep(text)

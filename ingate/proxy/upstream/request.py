@@ -61,7 +61,7 @@ def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int)
     known = _blocks.get(id(headers))
     block = known[1] if known is not None and known[0] is headers else _block(headers)
     if request.also:
-        block += b"".join([_header_line(header) + b"\r\n" for header in request.also])
+        block = b"%b%b\r\n" % (block, b"\r\n".join(map(_header_line, request.also)))
     if body or method in BODY_EXPECTED:
         shown = bytes(body) if len(body) <= join_limit else b""
         return b"%b\r\n%b\r\n%bcontent-length: %d\r\n\r\n%b" % (start, fixed, block, len(body), shown)
