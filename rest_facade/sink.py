@@ -71,18 +71,19 @@ class HttpSink:
         await self.send(self._lines(status, headers, framing))
 
     def write(self, chunk: bytes) -> Coroutine[Any, Any, None]:
-        """Writes a piece of the body."""
+        """Writes a piece of the body, behind the head."""
+        send = self._connection.send
         if self._bodiless:
-            return self.send()
+            return send()
         if not self._chunked:
-            return self.send(chunk)
+            return send(chunk)
         if len(chunk) <= _COPIED:
-            return self.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            return send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         # It may wait for a caller who does not read: it is not to be there twice.
         transport = self._connection.transport
         transport.write(b"%x\r\n" % len(chunk))
         transport.flush()
-        return self.send(chunk, b"\r\n")
+        return send(chunk, b"\r\n")
 
     async def end(self) -> None:
         """Ends the body."""
