@@ -70,20 +70,20 @@ class HttpSink:
                 self.keep_alive = False
         await self.send(self._lines(status, headers, framing))
 
-    async def write(self, chunk: bytes) -> None:
-        """Writes a piece of the body."""
+    def write(self, chunk: bytes) -> Coroutine[Any, Any, None]:
+        """Writes a piece of the body, behind the head."""
+        send = self._connection.send
         if self._bodiless:
-            return
-        if self._chunked and len(chunk) <= _COPIED:
-            chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
-        elif self._chunked:
-            # It may wait for a caller who does not read: it is not to be there twice.
-            transport = self._connection.transport
-            transport.write(b"%x\r\n" % len(chunk))
-            transport.flush()
-            await self.send(chunk)
-            chunk = b"\r\n"
-        await self.send(chunk)
+            return send()
+        if not self._chunked:
+            return send(chunk)
+        if len(chunk) <= _COPIED:
+            return send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        # It may wait for a caller who does not read: it is not to be there twice.
+        transport = self._connection.transport
+        transport.write(b"%x\r\n" % len(chunk))
+        transport.flush()
+        return send(chunk, b"\r\n")
 
     async def end(self) -> None:
         """Ends the body."""

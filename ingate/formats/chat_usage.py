@@ -49,55 +49,74 @@ class ChatUsage(Charge, gc=False):
     server_tool_use: _ServerTools | None = None  # OpenRouter
 
 
-_NO_PROMPT_DETAILS = _PromptDetails()
+_NO_PROMPT_DETAILS, _NO_OUTPUT_DETAILS = _PromptDetails(), _OutputDetails()
 
 
 def take_usage(tally: Tally, usage: ChatUsage) -> None:
-    """Takes a usage report."""
-    before, after = usage.prompt_tokens_details or _NO_PROMPT_DETAILS, usage.completion_tokens_details
+    """Takes a usage report.
+
+    Of its many counts an answer states a few. What calls and conditions it takes to leave out the others is most of
+    what a report costs, so there are as few as can be.
+    """
+    before = usage.prompt_tokens_details or _NO_PROMPT_DETAILS
+    after = usage.completion_tokens_details or _NO_OUTPUT_DETAILS
     # What is paid by the second is not paid by the token, and Mistral has those tokens in the total alone.
     heard = usage.prompt_audio_seconds
+    cached, reasoning = before.cached_tokens, after.reasoning_tokens
+    if cached is None:
+        cached = _first(
+            usage.prompt_cache_hit_tokens,
+            usage.cached_tokens,
+            usage.num_cached_tokens,
+            usage.cached_prompt_text_tokens,
+            usage.cache_read_input_tokens,
+        )
+    written = _first(
+        before.cache_write_tokens,
+        before.cache_creation_tokens,
+        before.cache_creation_input_tokens,
+        usage.cache_creation_input_tokens,
+    )
     tally.count(
         Counts(
             prompt=usage.prompt_tokens,
-            cached=_first(
-                before.cached_tokens,
-                usage.prompt_cache_hit_tokens,
-                usage.cached_tokens,
-                usage.num_cached_tokens,
-                usage.cached_prompt_text_tokens,
-                usage.cache_read_input_tokens,
-            ),
-            written=_first(
-                before.cache_write_tokens,
-                before.cache_creation_tokens,
-                before.cache_creation_input_tokens,
-                usage.cache_creation_input_tokens,
-            ),
+            cached=cached,
+            written=written,
             output=usage.completion_tokens,
-            reasoning=usage.reasoning_tokens
-            if after is None
-            else _first(after.reasoning_tokens, usage.reasoning_tokens),
+            reasoning=usage.reasoning_tokens if reasoning is None else reasoning,
             cited=usage.citation_tokens,
             total=None if heard else usage.total_tokens,
         )
     )
     if heard:
         tally.unit("audio_seconds", heard)
-    else:
+    elif before.audio_tokens:
         tally.unit("input_audio_tokens", before.audio_tokens)
-    tally.unit("input_image_tokens", before.image_tokens)
-    tally.unit("input_video_tokens", before.video_tokens)
-    if after is not None:
-        tally.unit("output_audio_tokens", after.audio_tokens)
-        tally.unit("output_image_tokens", after.image_tokens)
-    tally.unit("output_citation_tokens", usage.citation_tokens)
-    searched = usage.server_tool_use
-    tally.unit("web_searches", usage.num_search_queries if searched is None else searched.web_search_requests)
-    tally.unit("search_sources", usage.num_sources_used)
+    _take_units(tally, usage, before, after)
     take_charge(tally, usage)
+
+
+def _take_units(tally: Tally, usage: ChatUsage, before: _PromptDetails, after: _OutputDetails) -> None:
+    if count := before.image_tokens:
+        tally.unit("input_image_tokens", count)
+    if count := before.video_tokens:
+        tally.unit("input_video_tokens", count)
+    if count := after.audio_tokens:
+        tally.unit("output_audio_tokens", count)
+    if count := after.image_tokens:
+        tally.unit("output_image_tokens", count)
+    if count := usage.citation_tokens:
+        tally.unit("output_citation_tokens", count)
+    searched = usage.server_tool_use
+    if count := usage.num_search_queries if searched is None else searched.web_search_requests:
+        tally.unit("web_searches", count)
+    if count := usage.num_sources_used:
+        tally.unit("search_sources", count)
 
 
 def _first(*counts: int | None) -> int | None:
     """Returns the first count that is stated."""
-    return next((count for count in counts if count is not None), None)
+    for count in counts:
+        if count is not None:
+            return count
+    return None

@@ -8,10 +8,14 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _ESCAPED = b"\\/bfnrtu"  # what follows a backslash, beside a quote: taken away, another character would seem escaped
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"' + _ESCAPED))
 _WINDOW = 64 * 1024
+_SHORT = 1024
+"""Bytes up to which looking twice for a byte costs less than making a text short."""
 
 
 def deeper_than(body: bytes, levels: int) -> bool:
     """Tells whether any value lies inside more than `levels` arrays and objects."""
+    if len(body) <= _SHORT and body.count(b"[") + body.count(b"{") <= levels:
+        return False
     # First of all it is made short: whatever looks for two bytes costs more than this for each byte.
     structure = body.translate(_BRACKETS, _NOT_STRUCTURE)
     if structure.count(b"[") <= levels:

@@ -101,9 +101,10 @@ def whole(tally: Tally, data: bytes) -> bool:
         tally.name(response.model)
     failed = bool(response.error) and tally.fails(response.error)
     usage = response.usage or (response.x_groq and response.x_groq.usage)
-    for choice in () if failed else response.choices or ():
-        _take(tally, choice)
-        usage = usage or choice.usage
+    if response.choices and not failed:
+        for choice in response.choices:
+            _take(tally, choice)
+            usage = usage or choice.usage
     if usage:
         take_usage(tally, usage)
     if response.service_tier:
@@ -115,16 +116,17 @@ def whole(tally: Tally, data: bytes) -> bool:
 
 def _take(tally: Tally, choice: _Choice) -> None:
     delta, message = choice.delta, choice.message
-    calls = None
     if delta is not None:
-        content, calls = _words(delta), delta.tool_calls
+        content, calls = delta.content or _otherwise(delta), delta.tool_calls
     else:
-        content = choice.text
+        content, calls = choice.text, None
     if message is not None:
         # It holds the whole text, which some streams repeat: Perplexity's in each event, MiniMax's in the last.
-        content, calls = content or (None if tally.texts else _words(message)), calls or message.tool_calls
+        if not content and not tally.texts:
+            content = message.content or _otherwise(message)
+        calls = calls or message.tool_calls
     if content:
-        text = content if isinstance(content, str) else "".join(part.text or "" for part in content)
+        text = content if isinstance(content, str) else "".join([part.text or "" for part in content])
         if choice.index == 0:
             tally.say(text)
         else:
@@ -150,9 +152,9 @@ def _outcome(tally: Tally, outcome: _Outcome) -> None:
         tally.error = tally.error or f"{outcome.status_code}: {outcome.status_msg or 'error'}"
 
 
-def _words(said: _Said) -> str | list[Part] | None:
-    """Returns what was answered: in writing, as a refusal, or spoken."""
-    return said.content or said.refusal or (said.audio.transcript if said.audio is not None else None)
+def _otherwise(said: _Said) -> str | None:
+    """Returns what was answered where it is not in the content: a refusal, or what was spoken."""
+    return said.refusal or (said.audio.transcript if said.audio is not None else None)
 
 
 def _calls(tally: Tally, choice: int, calls: list[_Call]) -> None:

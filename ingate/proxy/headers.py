@@ -6,6 +6,7 @@ everything goes but what belongs to a connection, to a site, or to the gateway i
 
 import re
 from collections.abc import Mapping
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -111,20 +112,18 @@ def outbound(headers: Headers, target: "Target") -> Headers:
 
 def also_outbound(headers: Headers, target: "Target", ends_here: frozenset[bytes]) -> Headers:
     """Returns what the provider gets of some of a caller's headers, but for those that end here."""
-    sent = [
-        pair
-        for pair in headers
-        if _crosses(pair[0], target) and pair[0] not in ends_here and not carries_gateway_secret(pair[1])
+    return [
+        (name, value)
+        for name, value in headers
+        if (_ordinary[name] or _crosses(name, target))
+        and name not in ends_here
+        and name not in target.set_here
+        and not carries_gateway_secret(value)
     ]
-    if sent and target.extra:
-        set_here = {name for name, _ in target.extra}
-        sent = [pair for pair in sent if pair[0] not in set_here]
-    return sent
 
 
 def _crosses(name: bytes, target: "Target") -> bool:
-    if is_ordinary(name):
-        return True
+    """Tells whether a header that is not ordinary crosses all the same."""
     if name in CREDENTIALS:
         return target.passthrough
     return target.custom_headers and name.startswith(b"x-") and not name.startswith(CUSTOM_REFUSED)
@@ -137,9 +136,8 @@ def is_ordinary(name: bytes) -> bool:
 
 def inbound(headers: Headers, named: Mapping[bytes, bytes]) -> Headers:
     """Returns what the caller gets of a provider's headers; `named` are the same by name, the last of each."""
-    connection = named.get(b"connection")
-    if connection is None or (connection in _ORDINARY and len(named) == len(headers)):
-        return [pair for pair in headers if _returns[pair[0]]]
+    if len(named) == len(headers) and named.get(b"connection", b"close") in _ORDINARY:
+        return list(compress(headers, map(_returns.__getitem__, named)))
     ends_here = named_by_connection(headers)
     return [pair for pair in headers if _returns[pair[0]] and pair[0] not in ends_here]
 
@@ -155,8 +153,8 @@ def _comes_back(name: bytes) -> bool:
 
 
 def carries_gateway_secret(value: bytes) -> bool:
-    """Tells whether a header value holds a credential of this gateway."""
-    return _hints(value.decode("latin-1")) and _GATEWAY_SECRET.search(value) is not None
+    """Tells whether a header value holds a credential of this gateway. However it begins, these bytes are in it."""
+    return b"ing" in value and _GATEWAY_SECRET.search(value) is not None
 
 
 def _hints(text: str) -> bool:
@@ -164,14 +162,11 @@ def _hints(text: str) -> bool:
     return "sk-" in text or "ing" in text or "AIza" in text or "earer" in text
 
 
-def recorded(headers: Headers, *, repeats: bool = True) -> bytes:
+def recorded(headers: Headers) -> bytes:
     """Returns headers for the record, an object of strings in JSON.
 
-    What may be a credential is masked, repeated names are joined by a comma. Unless it `repeats`, a header is not
-    remembered.
+    What may be a credential is masked, repeated names are joined by a comma.
     """
-    if not repeats:
-        return b"{" + b",".join(map(_member, headers)) + b"}"
     if len(dict(headers)) < len(headers):
         record: dict[str, str] = {}
         for header in headers:
@@ -179,6 +174,11 @@ def recorded(headers: Headers, *, repeats: bool = True) -> bytes:
             record[name] = f"{record[name]}, {shown}" if name in record else shown
         return _json.encode(record)
     return b"{" + b",".join(map(_members.__getitem__, headers)) + b"}"
+
+
+def also_recorded(record: bytes, headers: Headers) -> bytes:
+    """Returns the record of some headers with more, whose names it does not have. What they are is not remembered."""
+    return b"%b%b%b}" % (record[:-1], b"," if len(record) > len(b"{}") else b"", b",".join(map(_member, headers)))
 
 
 def _member(header: tuple[bytes, bytes]) -> bytes:
@@ -204,3 +204,4 @@ def _name(name: bytes) -> tuple[bytes, bool]:
 _members = Remembered(_member, lambda header: len(header[0]) + len(header[1]))
 _names = Remembered(_name, len)
 _returns = Remembered(_comes_back, len)
+_ordinary = Remembered(is_ordinary, len)

@@ -129,7 +129,7 @@ def encode(exchange: Exchange, capture: int) -> bytes:
         bodies = b""
     else:
         bodies = _left_to_learn(exchange.head.format, exchange.media_type)
-        if hidden := _hidden(exchange):
+        if exchange.usage_filter is not None and (hidden := _hidden(exchange)):
             bodies = b"".join((bodies, *sized(_HIDDEN_EVENT, hidden)))
     noted = b"".join(fields)
     # A field in a line.

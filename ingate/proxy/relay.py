@@ -30,6 +30,7 @@ from ingate.proxy.ports import (
 )
 from ingate.proxy.stream_errors import error_event, may_follow
 from ingate.proxy.target import Target
+from ingate.remembered import Remembered
 
 WHOLE_LIMIT = 64 * 1024
 """Bytes of the longest answer that is waited for: a longer one goes to its caller as fast as that takes it."""
@@ -65,12 +66,11 @@ class Terms:
 async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, terms: Terms, extra: Headers) -> None:
     """Relays a whole answer, with `extra` headers. Raises what failed before anything was sent."""
     named = response.named
-    exchange.media_type = media_type = named.get(b"content-type", b"").decode("latin-1")
+    exchange.media_type, exchange.stream = _media[named.get(b"content-type", b"")]
     exchange.status = response.status
     exchange.response_headers = response.headers
     if encoding := named.get(b"content-encoding"):
         exchange.response_encoding = encoding.decode("latin-1")
-    exchange.stream = media_type.lower().startswith(STREAM_TYPES)
     bodiless = exchange.head.method == "HEAD" or response.status in BODILESS
     headers = inbound(response.headers, named) + extra
     body = None if exchange.stream or bodiless else response.take()
@@ -93,6 +93,15 @@ async def relay(exchange: Exchange, response: UpstreamResponse, sink: Sink, term
         await _Pieces(exchange, response, sink, terms).run(headers, None if exchange.stream else length)
     finally:
         await response.aclose()
+
+
+def _kind(content_type: bytes) -> tuple[str, bool]:
+    """Returns the media type of an answer, and whether it is a stream."""
+    media_type = content_type.decode("latin-1")
+    return media_type, media_type.lower().startswith(STREAM_TYPES)
+
+
+_media = Remembered(_kind, len)
 
 
 async def _gathered(exchange: Exchange, response: UpstreamResponse) -> bytes:

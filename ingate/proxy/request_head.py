@@ -14,7 +14,15 @@ from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
 from ingate.logs import mask
 from ingate.providers.catalogue import KINDS
 from ingate.proxy import uploads
-from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP, also_outbound, named_by_connection, outbound, recorded
+from ingate.proxy.headers import (
+    CREDENTIALS,
+    HOP_BY_HOP,
+    also_outbound,
+    also_recorded,
+    named_by_connection,
+    outbound,
+    recorded,
+)
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Plan, plan
 from ingate.proxy.ports import Account, Headers
@@ -97,11 +105,11 @@ class RequestHead(Struct, eq=False):
     def differing(self, own: Headers) -> "RequestHead":
         """Returns this head with more headers, whose names it does not have and that are not heeded."""
         stated, too_long = self.stated, self.too_long
-        if not _ATTRIBUTES.keys().isdisjoint(name for name, _ in own):
+        if not _ATTRIBUTES.keys().isdisjoint(dict(own)):
             attributed = Exchange()
             too_long = too_long or _attribute(attributed, own)
             stated += ExchangeRecord(exchange=attributed).SerializeToString()
-        shown = b"%b,%b" % (self.shown[:-1], recorded(own, repeats=False)[1:]) if self.headers else recorded(own)
+        shown = also_recorded(self.shown, own)
         return RequestHead(
             self.method,
             self.path,

@@ -26,10 +26,10 @@ class Target:
     """Where a request can go. One is told from another by identity: each is made once, when its grant is.
 
     `account` is that of the key it was compiled for, without credentials of the caller's own. `prefix` is the path of
-    the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them;
-    `defaults` those it sets unless the caller does. `stated` is what every record of an exchange with it says of it,
-    `served` the same when it answered: parts of an ExchangeRecord, in wire form. `mask` finds its credentials in what
-    is recorded.
+    the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them,
+    and `set_here` their names; `defaults` those it sets unless the caller does. `stated` is what every record of an
+    exchange with it says of it, `served` the same when it answered: parts of an ExchangeRecord, in wire form. `mask`
+    finds its credentials in what is recorded.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Target:
     passthrough: bool
     custom_headers: bool
     extra: Headers
+    set_here: frozenset[bytes]
     defaults: Headers
     timeouts: Timeouts
     models: frozenset[str]
@@ -91,6 +92,7 @@ def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str
         passthrough=passthrough,
         custom_headers=route.type == PROVIDER_TYPE_HTTP,
         extra=headers,
+        set_here=frozenset(name for name, _ in headers),
         defaults=[(name.encode(), value.encode()) for name, value in kind.headers if name not in extra],
         timeouts=Timeouts(timeouts.connect, route.timeout_ms / 1000, timeouts.idle),
         models=frozenset(route.models),

@@ -290,7 +290,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._deadline.arm(self._service.limits.idle)
             # Who sends requests faster than they are answered is not to fill the memory with them.
-            if len(self._buffer) <= self._service.limits.head:
+            if self._reading_paused and len(self._buffer) <= self._service.limits.head:
                 self.resume()
 
     # How it ends

@@ -12,6 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead, is_heeded
+from ingate.remembered import Remembered
 from rest_facade import failures
 from rest_facade.failures import Refused
 
@@ -45,7 +46,7 @@ class Head(Struct, eq=False):
     `target` is raw, `path` and `query` are its parts. Header names are in lower case; `content-length` is not among the
     headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `claimed` tells whether a
     dialect answers. `asked` is what the proxy makes of the head when it first sees it, `named` is kept by `fields`.
-    One with headers of its `own` has the rest, and what follows from it, from `shared`.
+    One with headers of its `own` has the rest, and what follows from it, from `shared`, of which `names` are the names.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Head(Struct, eq=False):
     claimed: bool
     asked: RequestHead | None = None
     named: CIMultiDictProxy[str] | None = None
+    names: frozenset[bytes] = frozenset()
     shared: "Head | None" = None
     own: Headers = []
 
@@ -122,12 +124,12 @@ class Heads:
         known = self._lines
         new = [line for line in lines if line not in known]
         if len(new) <= MOST_OWN and lines[0] in known and len(lines) <= MAX_HEADERS:
-            own = [_header(line) for line in new]
-            names = {name for name, _ in own}
-            if len(names) == len(own) and not any(name in _HEEDED or is_heeded(name) for name in names):
+            own = list(map(_header, new))
+            named = dict(own)
+            if len(named) == len(own) and all(map(_differs.__getitem__, named)):
                 stable = b"\r\n".join([line for line in lines if line in known])
                 shared = self._known.get(stable) or self._keep(stable)
-                if names.isdisjoint(name for name, _ in shared.headers):
+                if shared.names.isdisjoint(named):
                     self._learn(new)
                     return shared.differing(own) if own else shared
         head = self._keep(text)
@@ -187,7 +189,16 @@ class Heads:
             keep_alive and b"upgrade" not in tokens,
             bool(version) and values.get(b"expect", b"").lower() == b"100-continue",
             self._claims(path),
+            names=frozenset(values),
         )
+
+
+def _may_differ(name: bytes) -> bool:
+    """Tells whether nothing follows from a header but that it crosses and is recorded."""
+    return name not in _HEEDED and not is_heeded(name)
+
+
+_differs = Remembered(_may_differ, len)
 
 
 def may_begin(raw: bytes | bytearray) -> bool:

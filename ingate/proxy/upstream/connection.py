@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
         if not reusable:
             self._outgoing = []
             self.transport.abort()
-        else:
+        elif self._reading_paused:
             self._read_on()
         self._owner.released(self, reusable=reusable)
 

@@ -113,12 +113,11 @@ class Parser:
             return True
         self._tail = self._last(data)
         self._piece = b""
-        return (in_head and self._headers is None) or self._progress()
-
-    def _progress(self) -> bool:
-        """Tells whether some of the body was fed, and bounds what is not."""
+        if in_head and self._headers is None:
+            return True
         body, self._body = self._body, 0
-        self._excess = excess = max(0, self._excess + self._size - _WORTH * body)
+        excess = self._excess + self._size - _WORTH * body
+        self._excess = excess = max(0, excess)
         if excess > HEAD_LIMIT:
             raise BadResponse("too many bytes that are neither a complete head nor body")
         return body > 0

@@ -61,7 +61,7 @@ def encode(request: OutboundRequest, prefix: str, fixed: bytes, join_limit: int)
     known = _blocks.get(id(headers))
     block = known[1] if known is not None and known[0] is headers else _block(headers)
     if request.also:
-        block += b"".join([_header_line(header) + b"\r\n" for header in request.also])
+        block = b"%b%b\r\n" % (block, b"\r\n".join(map(_header_line, request.also)))
     if body or method in BODY_EXPECTED:
         shown = bytes(body) if len(body) <= join_limit else b""
         return b"%b\r\n%b\r\n%bcontent-length: %d\r\n\r\n%b" % (start, fixed, block, len(body), shown)
@@ -90,17 +90,22 @@ def _start_line(parts: tuple[str, str, str]) -> bytes:
 def _header_line(header: tuple[bytes, bytes]) -> bytes:
     """Returns a header line, the name in lower case."""
     name, value = header
+    if _LINE_END.search(value):
+        raise ValueError("a line end or NUL in a header value")
+    return _line_starts[name] + value
+
+
+def _line_start(name: bytes) -> bytes:
     if not _TOKEN.fullmatch(name):
         raise ValueError("a header name is not a token")
     name = name.lower()
     if name in _FRAMING:
         raise ValueError(f"the transport itself adds {name.decode()}")
-    if _LINE_END.search(value):
-        raise ValueError("a line end or NUL in a header value")
-    return name + b": " + value
+    return name + b": "
 
 
 _start_lines = Remembered(_start_line, lambda parts: sum(map(len, parts)))
+_line_starts = Remembered(_line_start, len)
 _header_lines = Remembered(_header_line, lambda header: sum(map(len, header)))
 _blocks: dict[int, tuple[Headers, bytes]] = {}
 """Header lines by the identity of the list that they are made of: requests of one route have the same."""

@@ -9,7 +9,9 @@ from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord, RecordReq
 from ingate.proxy.shipping import join
 from ingate.proxy.wire import double, sized, tag, text, varint
 
-NUMBERS = st.integers(0, 2**63 - 1) | st.sampled_from([0, 127, 128, 2**14 - 1, 2**14, 2**21 - 1, 2**21, 2**63 - 1])
+NUMBERS = st.integers(0, 2**63 - 1) | st.sampled_from(
+    [0, 127, 128, 2047, 2048, 2**14 - 1, 2**14, 2**21 - 1, 2**21, 2**63 - 1]
+)
 
 
 @given(NUMBERS)
