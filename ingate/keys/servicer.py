@@ -74,10 +74,10 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
 
     async def UpdateKey(self, request: pb.UpdateKeyRequest, context: Any) -> pb.UpdateKeyResponse:
         """Changes what the request states. Without new scopes, those that the role allows are left."""
-        changes = stated(request)
         async with self._changes.write(principal().org_id) as db:
             mine = await holder(db)
             row = await _find_to_change(db, mine, request.key_id)
+            changes = stated(request)
             if "name" in changes:
                 row.name = request.name
             if not changes.isdisjoint({"role", "scopes"}):

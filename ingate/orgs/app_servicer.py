@@ -56,10 +56,10 @@ class AppServicer(app_service_pb2_grpc.AppServiceServicer):
 
     async def UpdateApp(self, request: pb.UpdateAppRequest, context: Any) -> pb.UpdateAppResponse:
         """Changes what the request states."""
-        changes = stated(request)
         try:
             async with self._database.write() as db:
                 row = await _find(db, request.app_id)
+                changes = stated(request)
                 # Before the row changes: what asks the database sends it the changes first.
                 await lookups.require_team(db, row.org_id, request.team_id)
                 for name in changes & {"name", "description"}:

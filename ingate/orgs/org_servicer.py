@@ -69,11 +69,11 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
 
     async def UpdateOrg(self, request: pb.UpdateOrgRequest, context: Any) -> pb.UpdateOrgResponse:
         """Changes name and slug."""
-        changes = {name: getattr(request, name) for name in stated(request)}
         try:
             # Which of the installation's providers an organisation reaches may depend on its slug.
             async with self._changes.write(principal().org_id) as db:
                 row = await _find(db, lock=True)
+                changes = {name: getattr(request, name) for name in stated(request)}
                 for name, value in changes.items():
                     setattr(row, name, value)
                 audit.record(db, "org.settings_update", row.id, **changes)

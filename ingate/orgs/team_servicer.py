@@ -53,10 +53,10 @@ class TeamServicer(team_service_pb2_grpc.TeamServiceServicer):
 
     async def UpdateTeam(self, request: pb.UpdateTeamRequest, context: Any) -> pb.UpdateTeamResponse:
         """Changes the name, the people, or both."""
-        changes = stated(request)
         try:
             async with self._database.write() as db:
                 row = await _find(db, request.team_id)
+                changes = stated(request)
                 if "name" in changes:
                     row.name = request.name
                 if "member_ids" in changes:

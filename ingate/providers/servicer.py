@@ -93,11 +93,11 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def UpdateProvider(self, request: pb.UpdateProviderRequest, context: Any) -> pb.UpdateProviderResponse:
         """Changes what the request states. A stored key is forgotten when it would go to another place than before."""
-        changes = stated(request)
         async with self._changes.write(principal().org_id) as db:
             if request.is_default:
                 await _clear_default(db, principal().org_id)
             row = await _find(db, request.name, lock=True)
+            changes = stated(request)
             key_goes = _key_goes(row)
             if "type" in changes:
                 row.type = request.type

@@ -84,12 +84,12 @@ async def test_an_answer_without_usage_claims_nothing(grpc_stub, recording, tena
     assert sorted(entry.total_tokens for entry in (await entries(grpc_stub, tenant)).values()) == [0, 1500]
 
 
-async def test_of_many_at_once_one_counts(core, grpc_stub, second_core, tenant, gateway):
+async def test_of_many_at_once_one_counts(core, recording, second_core, tenant, gateway):
     """As when two cores record the same answers in the same moment, in batches that overlap in any order."""
     names = [f"resp_{number}" for number in range(20)]
     batches = [[fetched(tenant, name) for name in (names if turn % 2 else reversed(names))] for turn in range(8)]
     other, as_other = RecordServiceStub(second_core.channel), (("x-ingate-gateway", second_core.gateway_token),)
-    doors = [(grpc_stub, gateway), (other, as_other)]
+    doors = [(recording, gateway), (other, as_other)]
     async with asyncio.timeout(30):
         await asyncio.gather(*(store(*doors[turn // 2 % 2], *batch) for turn, batch in enumerate(batches)))
     mine = Exchange.org_id == tenant.org_id

@@ -47,7 +47,7 @@ async def test_a_key_changes_in_what_is_stated(site):
     assert (narrowed.role, list(narrowed.scopes)) == (ROLE_MEMBER, [SCOPE_READ])
     ends = clock.to_proto(clock.now() + clock.HOUR)
     assert (await update(expires_at=ends)).expires_at == ends
-    assert (await site.call(GetKeyRequest(key_id=key.id), org.owner)).key == await update()
+    assert (await site.call(GetKeyRequest(key_id=key.id), org.owner)).key == await update(expires_at=ends)
 
 
 async def test_a_new_role_never_adds_scopes(site):
