@@ -72,18 +72,30 @@ class HttpSink:
 
     def write(self, chunk: bytes) -> Coroutine[Any, Any, None]:
         """Writes a piece of the body, behind the head."""
-        send = self._connection.send
-        if self._bodiless:
-            return send()
-        if not self._chunked:
-            return send(chunk)
-        if len(chunk) <= _COPIED:
-            return send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        # It may wait for a caller who does not read: it is not to be there twice.
+        self.push(chunk)
+        return self._connection.send()
+
+    @property
+    def open(self) -> bool:
+        """Whether the connection takes bytes at once."""
+        connection = self._connection
+        return not connection.writing_paused and not connection.transport.is_closing()
+
+    def push(self, chunk: bytes) -> None:
+        """Writes a piece of the body, behind the head, without waiting for anything."""
         transport = self._connection.transport
-        transport.write(b"%x\r\n" % len(chunk))
-        transport.flush()
-        return send(chunk, b"\r\n")
+        if self._bodiless:
+            return
+        if not self._chunked:
+            transport.write(chunk)
+        elif len(chunk) <= _COPIED:
+            transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        else:
+            # It may wait for a caller who does not read: it is not to be there twice.
+            transport.write(b"%x\r\n" % len(chunk))
+            transport.flush()
+            transport.write(chunk)
+            transport.write(b"\r\n")
 
     async def end(self) -> None:
         """Ends the body."""

@@ -79,6 +79,16 @@ class OutboundRequest(Struct, frozen=True):
     also: Headers = []
 
 
+class Receiver(Protocol):
+    """Who takes pieces of a body in the call in which they arrive, without waking a task for each."""
+
+    def accepts(self, size: int) -> bool:
+        """Tells whether a piece of that many bytes can be taken now; else it waits to be read."""
+
+    def accept(self, piece: bytes) -> None:
+        """Takes a piece for which `accepts` was true."""
+
+
 class UpstreamResponse(Protocol):
     """A provider's answer whose head has arrived and whose body is read piece by piece.
 
@@ -91,8 +101,11 @@ class UpstreamResponse(Protocol):
     named: Mapping[bytes, bytes]
     length: int | None
 
-    async def read(self) -> bytes:
-        """Returns the next piece of the body as it arrived, `b""` once at the end, or raises an `UpstreamError`."""
+    async def read(self, receiver: Receiver | None = None) -> bytes:
+        """Returns the next piece of the body as it arrived, `b""` once at the end, or raises an `UpstreamError`.
+
+        A receiver may be handed pieces while this waits, in their order; what it does not accept is returned.
+        """
 
     def take(self) -> bytes | None:
         """Returns the rest of the body if all of it is here: nothing is left to read or to close. None otherwise."""
@@ -207,6 +220,13 @@ class Sink(Protocol):
 
     async def write(self, chunk: bytes) -> None:
         """Sends a piece of the body. Raises `ClientGone`."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the host takes a piece of the body at once."""
+
+    def push(self, chunk: bytes) -> None:
+        """Sends a piece of the body while `open`."""
 
     async def end(self) -> None:
         """Completes the body. Raises `ClientGone`."""

@@ -23,6 +23,7 @@ from ingate.proxy.ports import (
     ClientGone,
     Headers,
     NoRoom,
+    Receiver,
     ShareUsedUp,
     Sink,
     UpstreamError,
@@ -144,6 +145,7 @@ class _Pieces:
         self._beyond = terms.capture - self._room  # bytes that are to be kept yet, and are not counted
         self._loose = 0  # pieces at the end of what is kept that are kept one by one
         self._tail = b""
+        self._late = b""  # a piece that was handed on, for which there is no room in what is kept
         self._reader: ResponseReader | None = None  # once more has come than is kept
 
     async def run(self, headers: Headers, left: int | None) -> None:
@@ -158,14 +160,15 @@ class _Pieces:
                 raise failure(error, exchange.target) from error
             try:
                 await sink.start(self._response.status, headers)
+                receiver = self if left is None else None
                 while chunk:
                     if left is not None:
                         left -= len(chunk)
                         if left <= 0:
                             await self._completing()
                     await sink.write(chunk)
-                    self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
-                    chunk = await self._next()
+                    self._note_end(chunk)
+                    chunk = await self._next(receiver)
                 await self._completing()
                 await sink.end()
             except ClientGone:
@@ -191,8 +194,28 @@ class _Pieces:
         """Leaves the end of the reading to who records."""
         self._exchange.response_reader = self._reader
 
-    async def _next(self) -> bytes:
-        chunk = await self._response.read()
+    def accepts(self, size: int) -> bool:
+        """Tells whether the caller takes a piece of a stream now, and there is room to keep it."""
+        return self._sink.open and (size <= self._room or self._count(size))
+
+    def accept(self, piece: bytes) -> None:
+        """Hands a piece of a stream on in the call in which it arrives."""
+        self._sink.push(piece)
+        self._note_end(piece)
+        # A stage may let pass more than came.
+        if len(piece) <= self._room or self._count(len(piece)):
+            self._keep(self._exchange.response_body, piece)
+        else:
+            self._late = piece
+
+    def _note_end(self, chunk: bytes) -> None:
+        self._tail = chunk[-4:] if len(chunk) > 3 else (self._tail + chunk)[-4:]
+
+    async def _next(self, receiver: Receiver | None = None) -> bytes:
+        chunk = await self._response.read(receiver)
+        if self._late:
+            late, self._late = self._late, b""
+            await self._overflow(late)
         if chunk:
             exchange = self._exchange
             if exchange.first_byte is None:

@@ -127,6 +127,15 @@ class _EventSink:
     async def write(self, chunk: bytes) -> None:
         await self._send(pb.ForwardResponse(chunk=chunk))
 
+    @property
+    def open(self) -> bool:
+        """Whether an event more fits into the queue."""
+        return not self._left and not self._events.full()
+
+    def push(self, chunk: bytes) -> None:
+        """Puts a piece of the body into the queue."""
+        self._events.put_nowait(pb.ForwardResponse(chunk=chunk))
+
     async def end(self) -> None:
         await self._send(pb.ForwardResponse(ended=pb.Ended(complete=True)))
 

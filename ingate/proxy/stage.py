@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from typing import Protocol
 
 from ingate.pacing import paced
-from ingate.proxy.ports import Headers, UpstreamResponse
+from ingate.proxy.ports import Headers, Receiver, UpstreamResponse
 
 AT_ONCE = 4096
 """Bytes that a stage is fed before others have their turn."""
@@ -46,20 +46,32 @@ class Staged(_Wrapper):
     Where the provider breaks off, what the stage holds back is lost: it is less than anybody could use.
     """
 
-    __slots__ = ("_stage",)
+    __slots__ = ("_receiver", "_stage")
 
     def __init__(self, response: UpstreamResponse, stage: Stage) -> None:
         super().__init__(response, None)  # its length shows when it ends
         self._stage = stage
+        self._receiver: Receiver | None = None  # of the read that waits
 
-    async def read(self) -> bytes:
+    async def read(self, receiver: Receiver | None = None) -> bytes:
         """Returns the next piece that has passed, `b""` at the end, or raises an `UpstreamError`."""
         stage = self._stage
-        while chunk := await self._response.read():
+        self._receiver = receiver
+        while chunk := await self._response.read(self if receiver is not None else None):
             passed = stage.feed(chunk) if len(chunk) <= AT_ONCE else await paced(_feeding(stage, chunk))
             if passed:
                 return passed
         return stage.finish()
+
+    def accepts(self, size: int) -> bool:
+        """Tells whether a piece can be fed to the stage at once, and what passes handed on."""
+        return size <= AT_ONCE and self._receiver is not None and self._receiver.accepts(size)
+
+    def accept(self, piece: bytes) -> None:
+        """Feeds a piece to the stage and hands on what passes."""
+        passed = self._stage.feed(piece)
+        if passed and self._receiver is not None:
+            self._receiver.accept(passed)
 
     def take(self) -> None:
         """Returns None: the body is to be read."""
@@ -83,10 +95,10 @@ class ReadAhead(_Wrapper):
         super().__init__(response, response.length)
         self._first = first
 
-    async def read(self) -> bytes:
+    async def read(self, receiver: Receiver | None = None) -> bytes:
         """Returns what was read, then the rest piece by piece, or raises an `UpstreamError`."""
         first, self._first = self._first, b""
-        return first or await self._response.read()
+        return first or await self._response.read(receiver)
 
     def take(self) -> bytes | None:
         """Returns the whole body if all of it is here, None otherwise."""

@@ -14,7 +14,7 @@ from ingate.providers.demo.answers import Answer, Stamp
 from ingate.providers.demo.fields import Fault, JsonObject, as_name, decode, maybe, must
 from ingate.providers.demo.kept_responses import KeptResponses
 from ingate.providers.demo.names import Manner, Roster, manner
-from ingate.proxy.ports import FirstByteTimeout, Headers, OutboundRequest, Truncated
+from ingate.proxy.ports import FirstByteTimeout, Headers, OutboundRequest, Receiver, Truncated
 
 LARGEST_BODY = 16 * 1024 * 1024
 SILENCE_SECONDS = 5.0
@@ -39,7 +39,7 @@ class DemoResponse:
         self._pieces = pieces
         self._cut = cut
 
-    async def read(self) -> bytes:
+    async def read(self, receiver: Receiver | None = None) -> bytes:  # noqa: ARG002 -- nothing arrives by itself
         """Returns the next piece, `b""` at the end and after `aclose`. Raises `Truncated` where the answer is cut."""
         piece = next(self._pieces, b"")
         if not piece and self._cut:
@@ -65,11 +65,11 @@ class SlowResponse(DemoResponse):
         self._seconds, self._then = pace.first_seconds, pace.piece_seconds
         self._sleep = sleep
 
-    async def read(self) -> bytes:
+    async def read(self, receiver: Receiver | None = None) -> bytes:
         """Returns the next piece when it is time."""
         await self._sleep(self._seconds)
         self._seconds = self._then
-        return await super().read()
+        return await super().read(receiver)
 
 
 class DemoTransport:

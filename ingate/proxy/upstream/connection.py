@@ -252,10 +252,12 @@ class Connection(asyncio.Protocol):
             self._judge(status)
         if parser.complete:
             self._finish(response)
-        elif arrived:
+        elif response.pieces or (in_head and arrived):
             self._wake()
             if response.buffered > _HIGH_WATER:
                 self._pause()
+        elif arrived:
+            self._deadline.arm(response.idle_timeout)  # handed on, and nobody woke to wait again
 
     def _judge(self, status: int) -> None:
         """Tells from the time and the status of an answer whether the provider has read the request first."""

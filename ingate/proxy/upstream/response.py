@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ingate.proxy.ports import Headers, UpstreamError
+from ingate.proxy.ports import Headers, Receiver, UpstreamError
 
 _PIECE_COST = 64  # bytes a piece costs beside its content: a body in one-byte pieces must not escape the bound
 
@@ -40,9 +40,14 @@ class Response(Struct, eq=False):
     failure: UpstreamError | None = None
     buffered: int = 0
     pieces: list[bytes] = []
+    receiver: Receiver | None = None
 
     def put(self, piece: bytes) -> None:
         """Takes a piece of the body in. `buffered` counts its bytes and what keeping it costs."""
+        receiver = self.receiver
+        if receiver is not None and not self.pieces and receiver.accepts(len(piece)):
+            receiver.accept(piece)
+            return
         self.pieces.append(piece)
         self.buffered += len(piece) + _PIECE_COST
 
@@ -51,26 +56,34 @@ class Response(Struct, eq=False):
         self.feed = None
         self.failure = failure
 
-    async def read(self) -> bytes:
+    async def read(self, receiver: Receiver | None = None) -> bytes:
         """Returns what has arrived since the last read, `b""` at the end; raises what cut the body short."""
         pieces = self.pieces
-        while not pieces:
-            feed = self.feed
-            if feed is None:
-                if self.failure is not None:
-                    raise self.broken(self.failure)
-                return b""
+        if not pieces and self.feed is not None:
+            self.receiver = receiver
             try:
-                await feed.wait(self.idle_timeout)
-            except BaseException:
-                await self.aclose()
-                raise
+                await self._arrival()
+            finally:
+                self.receiver = None
+        if not pieces:
+            if self.failure is not None:
+                raise self.broken(self.failure)
+            return b""
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.buffered = 0
         if self.feed is not None:
             self.feed.resume()
         return piece
+
+    async def _arrival(self) -> None:
+        """Waits for something to read, or the end."""
+        try:
+            while not self.pieces and self.feed is not None:
+                await self.feed.wait(self.idle_timeout)
+        except BaseException:
+            await self.aclose()
+            raise
 
     def take(self) -> bytes | None:
         """Returns the rest of the body if all of it is here, None otherwise."""

@@ -262,6 +262,44 @@ async def test_a_deadline_moves_with_every_read(pool):
         assert len((await fetch(pool, server.origin, idle=0.2, first_byte=0.2))[2]) == 10
 
 
+class Taking:
+    """A receiver that takes every piece."""
+
+    def __init__(self):
+        self.pieces = []
+
+    def accepts(self, _size):
+        return True
+
+    def accept(self, piece):
+        self.pieces.append(piece)
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+async def test_a_deadline_moves_with_every_piece_that_is_handed_on(pool, stalls):
+    """Although nobody wakes to wait again; a body that stalls then fails all the same."""
+
+    async def script(peer, _):
+        await peer.request()
+        await peer.send(CHUNKED)
+        for _ in range(10):
+            await asyncio.sleep(0.03)
+            await peer.send(b"1\r\nx\r\n")
+        if not stalls:
+            await peer.send(b"0\r\n\r\n")
+        await peer.gone()
+
+    async with scripted(script) as server:
+        response = await pool.send(outbound(server.origin, idle=0.2))
+        taking = Taking()
+        if stalls:
+            with pytest.raises(IdleTimeout):
+                await asyncio.wait_for(response.read(taking), 3)
+        else:
+            assert await response.read(taking) == b""
+        assert taking.pieces == [b"x"] * 10
+
+
 async def test_refused(pool):
     """Nobody listens."""
     with pytest.raises(ConnectFailed, match="cannot connect"):

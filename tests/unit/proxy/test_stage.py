@@ -23,7 +23,7 @@ class Answer:
         self.here = here
         self.closed = False
 
-    async def read(self):
+    async def read(self, receiver=None):
         piece = self.pieces.pop(0) if self.pieces else b""
         if isinstance(piece, Exception):
             raise piece

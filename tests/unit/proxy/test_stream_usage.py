@@ -21,7 +21,7 @@ class Answer:
         self.status = status
         self.body = body
 
-    async def read(self):
+    async def read(self, receiver=None):
         body, self.body = self.body, b""
         return body
 
