@@ -9,8 +9,8 @@ import com.google.genai.types.Tool;
 import java.util.List;
 import java.util.Map;
 
-/** Content generation by Google's client. Its exceptions have no request id. */
-final class Gemini implements Client {
+/** Content generation by Google's client, which calls the tool itself. Its exceptions have no request id. */
+public final class Gemini implements Client {
   private static final Map<String, Object> TRIP =
       Map.of(
           "type", "object",
