@@ -35,8 +35,9 @@ class Guard:
     async def proves(self, claim: Claim, stored: str | None, password: str) -> bool:
         """Tells whether a password belongs to the hash, in the same time where there is none.
 
-        A wrong one counts for the account and for the place. A right one from a known place is taken whatever failed
-        there: what a stranger does must not keep the person out. Raises RateLimited or Unavailable.
+        A wrong one counts for the account and for the place, and as a guess where there is no hash. A right one from a
+        known place is taken whatever failed there: what a stranger does must not keep the person out. Raises RateLimited
+        or Unavailable.
         """
         rank = Rank.KNOWN if claim.known else self._rank(claim.place)
         self._check(claim)
@@ -46,6 +47,8 @@ class Guard:
             right = await self._passwords.verify(stored, password)
             if not right:
                 self._count(claim)
+                if stored is None:
+                    self.throttle.guessed(claim.place)
         return right
 
     async def proves_to_holder(self, held: str, stored: str, password: str) -> bool:

@@ -1,8 +1,9 @@
 """Failed attempts to prove who one is: counted by where they come from and whom they are for.
 
-Only failures count. Ten for one account from one place, or a hundred from the place, shut it for a quarter of an hour,
-and for longer each time it happens again. An account has no counter of its own, which strangers could use up for its
-owner. Whoever holds a session or an invitation is counted by that alone, whatever others at the same place do.
+Only failures count. Ten for one account from one place, ten for accounts that do not exist, or a hundred from the
+place, shut it for a quarter of an hour, and for longer each time it happens again. An account has no counter of its
+own, which strangers could use up for its owner. Whoever holds a session or an invitation is counted by that alone,
+whatever others at the same place do.
 """
 
 import ipaddress
@@ -15,6 +16,8 @@ from ingate.limits.attempts import Attempts, Terms
 
 PLACE = Terms(limit=100)
 ACCOUNT = Terms(limit=10)
+GUESSES = Terms(limit=10)
+"""For accounts that do not exist, all together: whoever tries many names guesses them."""
 HOLDER = Terms(limit=10)
 SIGNUPS = Terms(limit=10)
 KNOWN = Terms(limit=1000, window_us=24 * HOUR, longest_us=24 * HOUR)
@@ -59,13 +62,15 @@ class Throttle:
 
     def __init__(self, *, capacity: int = 10_000) -> None:
         self._places = Attempts(PLACE, ACCOUNT, capacity=capacity)
+        self._guesses = Attempts(GUESSES, capacity=capacity)
         self._known = Attempts(KNOWN, capacity=capacity)
         self._holders = Attempts(HOLDER, capacity=capacity)
         self._signups = Attempts(SIGNUPS, capacity=capacity)
 
     def wait(self, place: Place, account: str = "") -> float:
         """Returns the seconds until somebody at this place may try, for an account where one is named."""
-        return self._places.wait(place.subjects, _now(), account)
+        now = _now()
+        return max(self._places.wait(place.subjects, now, account), self._guesses.wait(place.subjects, now))
 
     def check(self, place: Place, account: str = "") -> None:
         """Raises RateLimited where somebody at this place must wait."""
@@ -74,6 +79,10 @@ class Throttle:
     def failed(self, place: Place, account: str = "") -> None:
         """Counts a failure."""
         self._places.failed(place.subjects, _now(), account)
+
+    def guessed(self, place: Place) -> None:
+        """Counts a failure for an account that does not exist."""
+        self._guesses.failed(place.subjects, _now())
 
     def suspect(self, place: Place) -> bool:
         """Tells whether somebody at this place failed lately."""

@@ -57,6 +57,16 @@ async def test_addresses_of_one_ipv6_network_count_together(site):
     assert codes == [WRONG] * 10 + [WAIT]
 
 
+async def test_ten_names_that_do_not_exist_shut_the_address(site):
+    """For names that do exist as well, so that the refusal tells nobody which do."""
+    org, address, number = await site.found(), site.address(), site.number()
+    names = [f"nobody{n}@site{number}.example" for n in range(11)]
+    codes = [await site.code(login(name, "wrong password"), address=address) for name in names]
+    assert codes == [WRONG] * 10 + [WAIT]
+    assert await site.code(login(org.owner.email, "wrong password"), address=address) is WAIT
+    assert await site.code(login(org.owner.email), address=site.address()) is OK
+
+
 async def test_strangers_do_not_lock_the_owner(site):
     """Wrong passwords from elsewhere, however many, leave the owner their way in from wherever they are."""
     org = await site.found()

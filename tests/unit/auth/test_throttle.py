@@ -56,6 +56,19 @@ def test_a_place_has_a_hundred_for_all_accounts(throttle):
     assert failures_until_refused(throttle, *tries) == PLACE
 
 
+def test_whoever_guesses_names_is_stopped_sooner(throttle):
+    """Ten accounts that do not exist shut the place, for those that do as well: which they are is not told."""
+    place = place_of("203.0.113.9")
+    for _ in range(9):
+        throttle.guessed(place)
+    throttle.check(place, "ann")
+    throttle.guessed(place)
+    with pytest.raises(RateLimited) as refused:
+        throttle.check(place, "ann")
+    assert refused.value.retry_after > 0
+    throttle.check(place_of("203.0.113.10"), "ann")
+
+
 def test_a_crowd_does_not_push_a_counter_out():
     """Failures from other places, as many as there are places for and more, give nobody another try."""
     throttle = Throttle(capacity=20)
