@@ -36,8 +36,8 @@ class Guard:
         """Tells whether a password belongs to the hash, in the same time where there is none.
 
         A wrong one counts for the account and for the place, and as a guess where there is no hash. A right one from a
-        known place is taken whatever failed there: what a stranger does must not keep the person out. Raises RateLimited
-        or Unavailable.
+        known place is taken whatever failed there: what a stranger does must not keep the person out. Raises
+        RateLimited or Unavailable.
         """
         rank = Rank.KNOWN if claim.known else self._rank(claim.place)
         self._check(claim)
