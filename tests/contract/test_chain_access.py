@@ -10,7 +10,6 @@ from grpc_status import rpc_status
 
 from gen.ingate.access.v1 import access_pb2
 from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
-from gen.ingate.keys.v1 import key_service_pb2_grpc as keys_grpc
 from gen.ingate.options.v1 import options_pb2
 from ingate.errors import Forbidden, Unauthenticated, Unavailable
 from ingate.rpc.interceptors.authorise import permit
@@ -24,8 +23,10 @@ from tests.support.chain import (
     KEY,
     TRANSPORTS,
     Callers,
+    LastCaller,
     answering,
     call,
+    list_keys,
     scripted,
     serving,
 )
@@ -109,21 +110,6 @@ def test_a_feature_that_the_plan_lacks_is_named():
     assert refused.value.metadata == {"feature": "evals", "plan": "free"}
 
 
-class Tell:
-    """Keeps who called ListKeys last."""
-
-    caller: Principal
-
-    async def list_keys(self, _request, _context):
-        self.caller = principal()
-        return keys_pb.ListKeysResponse()
-
-
-def ask(channel, metadata):
-    stub = keys_grpc.KeyServiceStub(channel)
-    return stub.ListKeys(keys_pb.ListKeysRequest(), metadata=metadata)
-
-
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -136,7 +122,7 @@ def ask(channel, metadata):
 async def test_a_credential_is_taken_from_either_place(metadata):
     """Key header and Bearer are the same to us, and the same secret twice is one."""
     async with serving({KEYS: answering(KEYS)}) as (channel, _):
-        await ask(channel, metadata)
+        await list_keys(channel, metadata)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +145,7 @@ async def test_a_bad_missing_or_contradictory_credential_is_unauthenticated(meta
     """Nobody gets through by a second header, and the answer does not quote a secret."""
     async with serving({KEYS: answering(KEYS)}) as (channel, _):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await ask(channel, metadata)
+            await list_keys(channel, metadata)
     failure = from_rpc_error(refused.value)
     assert (failure.code, failure.reason) == (UNAUTHENTICATED, "UNAUTHENTICATED")
     assert not any(value and value in failure.message for _, value in metadata)
@@ -170,7 +156,7 @@ async def test_an_authenticator_that_cannot_tell_is_not_a_refusal():
     callers = Callers({"good": Unavailable("the database is down", retry_after=1)})
     async with serving({KEYS: answering(KEYS)}, callers=callers) as (channel, _):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await ask(channel, AS_KEY)
+            await list_keys(channel, AS_KEY)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -185,15 +171,15 @@ async def test_a_stale_credential_does_not_shut_a_public_rpc():
 
 async def test_the_client_address_is_the_connections_unless_a_gateway_says_otherwise(transport):
     """x-ingate-address counts only beside a valid gateway token. Within a process there is no connection."""
-    tell = Tell()
+    tell = LastCaller()
     own = "127.0.0.1" if transport == "socket" else ""
     said = ("x-ingate-address", "203.0.113.9")
     async with serving({KEYS: scripted(KEYS, ListKeys=tell.list_keys)}) as (channel, _):
-        await ask(channel, [*AS_KEY, said])
+        await list_keys(channel, [*AS_KEY, said])
         assert tell.caller.address == own
-        await ask(channel, [*AS_KEY, *AS_GATEWAY, said])
+        await list_keys(channel, [*AS_KEY, *AS_GATEWAY, said])
         assert (tell.caller.address, tell.caller.kind) == ("203.0.113.9", "key")
-        await ask(channel, [*AS_KEY, *AS_GATEWAY])
+        await list_keys(channel, [*AS_KEY, *AS_GATEWAY])
         assert tell.caller.address == own
 
 
@@ -209,7 +195,7 @@ async def test_callers_do_not_see_one_another():
 
     callers = Callers({f"k{n}": dataclasses.replace(KEY, org_id=str(n), key_id=f"k{n}") for n in range(8)})
     async with serving({KEYS: scripted(KEYS, ListKeys=meet)}, callers=callers) as (channel, _):
-        answers = await asyncio.gather(*(ask(channel, [("x-ingate-key", f"k{n}")]) for n in range(8)))
+        answers = await asyncio.gather(*(list_keys(channel, [("x-ingate-key", f"k{n}")]) for n in range(8)))
     assert [answer.total for answer in answers] == list(range(8))
 
 
@@ -218,7 +204,7 @@ async def test_a_refusal_is_a_rich_status():
     callers = Callers({"good": dataclasses.replace(KEY, role=access_pb2.ROLE_VIEWER)})
     async with serving({KEYS: answering(KEYS)}, callers=callers) as (channel, _):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await ask(channel, AS_KEY)
+            await list_keys(channel, AS_KEY)
     status = await rpc_status.aio.from_call(_Ended(refused.value))
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)

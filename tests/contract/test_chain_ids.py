@@ -5,15 +5,22 @@ import asyncio
 import grpc
 import pytest
 
-from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
-from gen.ingate.keys.v1 import key_service_pb2_grpc as keys_grpc
 from gen.ingate.proxy.v1 import proxy_service_pb2 as proxy_pb
 from gen.ingate.proxy.v1 import proxy_service_pb2_grpc as proxy_grpc
 from ingate import ids
 from ingate.errors import NotFound
 from ingate.rpc.principal import principal
 from ingate.rpc.services import rpcs, services
-from tests.support.chain import AS_GATEWAY, AS_KEY, TRANSPORTS, answering, scripted, serving
+from tests.support.chain import (
+    AS_GATEWAY,
+    AS_KEY,
+    TRANSPORTS,
+    LastCaller,
+    answering,
+    list_keys,
+    scripted,
+    serving,
+)
 
 KEYS = "ingate.keys.v1.KeyService"
 PROXY = "ingate.proxy.v1.ProxyService"
@@ -25,19 +32,6 @@ def transport(request, monkeypatch):
     """Every test here holds on both transports."""
     monkeypatch.setattr("tests.support.chain.TRANSPORT", request.param)
     return request.param
-
-
-class Tell:
-    """Keeps who called ListKeys last."""
-
-    async def list_keys(self, _request, _context):
-        self.caller = principal()
-        return keys_pb.ListKeysResponse()
-
-
-def ask(channel, metadata):
-    stub = keys_grpc.KeyServiceStub(channel)
-    return stub.ListKeys(keys_pb.ListKeysRequest(), metadata=metadata)
 
 
 async def ended(running):
@@ -91,7 +85,7 @@ async def test_a_failure_of_the_servicer_has_the_id_as_well():
 
     async with serving({KEYS: scripted(KEYS, ListKeys=fail)}) as (channel, _):
         for expected in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL):
-            code, initial, trailing = await ended(ask(channel, AS_KEY))
+            code, initial, trailing = await ended(list_keys(channel, AS_KEY))
             assert code is expected
             assert initial["x-ingate-request-id"] == trailing["x-ingate-request-id"]
 
@@ -105,18 +99,18 @@ async def test_a_reference_that_is_sent_twice_or_as_bytes():
             ((("x-request-id-bin", b"\xff\x00"),), None),
             ((*given, ("x-request-id", "c" * 128)), None),
         ):
-            _, initial, trailing = await ended(ask(channel, (*AS_KEY, *metadata)))
+            _, initial, trailing = await ended(list_keys(channel, (*AS_KEY, *metadata)))
             assert initial.get("x-request-id") == trailing.get("x-request-id") == reference
             assert "x-ingate-request-id" in initial
 
 
 async def test_the_request_id_is_ours_whatever_the_caller_states():
     """Each call has a fresh UUIDv7; the caller's reference comes back beside it, when it is fit to be repeated."""
-    tell, seen = Tell(), set()
+    tell, seen = LastCaller(), set()
     async with serving({KEYS: scripted(KEYS, ListKeys=tell.list_keys)}) as (channel, _):
         for stated in STATED:
             reference = () if stated is None else (("x-request-id", stated),)
-            running = ask(channel, [*AS_KEY, *reference])
+            running = list_keys(channel, [*AS_KEY, *reference])
             trailers = dict(await running.trailing_metadata())
             made = trailers.pop("x-ingate-request-id")
             assert made == tell.caller.request_id != stated
@@ -129,14 +123,14 @@ async def test_the_request_id_is_ours_whatever_the_caller_states():
 
 async def test_a_gateway_hands_on_the_id_that_it_made():
     """Beside a valid token a UUID is the id; anything else is replaced there too, and nothing is echoed."""
-    tell, made = Tell(), ids.uuid7()
+    tell, made = LastCaller(), ids.uuid7()
     async with serving({KEYS: scripted(KEYS, ListKeys=tell.list_keys)}) as (channel, _):
         for stated in (made, "r", made.upper(), f"{made},{made}"):
-            running = ask(channel, [*AS_KEY, *AS_GATEWAY, ("x-request-id", stated)])
+            running = list_keys(channel, [*AS_KEY, *AS_GATEWAY, ("x-request-id", stated)])
             trailers = dict(await running.trailing_metadata())
             assert (tell.caller.request_id == stated) is (stated == made)
             assert "x-ingate-request-id" not in {*trailers, *dict(await running.initial_metadata())}
         for token in ("", "wrong", "gateway-token-for-tests,gateway-token-for-tests"):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await ask(channel, [*AS_KEY, ("x-ingate-gateway", token), ("x-request-id", made)])
+                await list_keys(channel, [*AS_KEY, ("x-ingate-gateway", token), ("x-request-id", made)])
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -9,6 +9,8 @@ from typing import Any
 import grpc
 
 from gen.ingate.access.v1 import access_pb2
+from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
+from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 from ingate.errors import Unauthenticated
 from ingate.limits.window import FixedWindows
 from ingate.rpc.connect import connect
@@ -18,7 +20,7 @@ from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.interceptors.chain import chain
 from ingate.rpc.interceptors.stages import stages
 from ingate.rpc.interceptors.tenancy import Standing
-from ingate.rpc.principal import Principal
+from ingate.rpc.principal import Principal, principal
 from ingate.rpc.server import start
 from ingate.rpc.services import Rpc, rpcs, services
 
@@ -84,6 +86,22 @@ def answering(service: str) -> Any:
         return many if rpc.server_streaming else one
 
     return scripted(service, **{rpc.name: behaviour(rpc) for rpc in services()[service].rpcs})
+
+
+class LastCaller:
+    """Answers `ListKeys` and keeps in `caller` the Principal that called it last."""
+
+    caller: Principal
+
+    async def list_keys(self, _request: Any, _context: Any) -> keys_pb.ListKeysResponse:
+        """The behaviour for `scripted`."""
+        self.caller = principal()
+        return keys_pb.ListKeysResponse()
+
+
+def list_keys(channel: grpc.aio.Channel, metadata: Any) -> Any:
+    """Begins a call of `ListKeys`, and returns it running."""
+    return KeyServiceStub(channel).ListKeys(keys_pb.ListKeysRequest(), metadata=metadata)
 
 
 @asynccontextmanager
