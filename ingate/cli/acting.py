@@ -1,7 +1,7 @@
 """What commands share that work on the database of an installation: reading it, acting as an owner, and printing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ import click
 from ingate.config import Settings
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from ingate.db import Database
 
 org_option = click.option("--org", default="demo", show_default=True, help="Slug of the organisation.")
@@ -30,8 +32,8 @@ async def existing(settings: Settings) -> AsyncIterator["Database"]:
         yield database
 
 
-def as_owner(settings: Settings, org: str, call: Callable[[Any, Any], Awaitable[Any]]) -> Any:
-    """Returns what `call` does, given a channel to the services and the metadata with which it is an owner's.
+def as_owner(settings: Settings, org: str, request: "Message") -> Any:
+    """Returns the response of the unary rpc that takes such a request, called as an owner of the organisation.
 
     Domain failures of the services end the command with their sentence. Nothing is made where there is no such
     organisation yet: Unavailable and NotFound say what to do.
@@ -39,13 +41,21 @@ def as_owner(settings: Settings, org: str, call: Callable[[Any, Any], Awaitable[
     from grpc.aio import AioRpcError
 
     from ingate.core import open_core
+    from ingate.rpc.services import rpcs
+
+    [rpc] = [rpc for rpc in rpcs().values() if rpc.request is type(request)]
 
     async def run() -> Any:
         async with existing(settings) as database:
             await org_id(database, org)
         async with open_core(settings) as core, core.as_owner(org) as metadata:
             try:
-                return await call(core.channel, metadata)
+                call = core.channel.unary_unary(
+                    rpc.path,
+                    request_serializer=rpc.request.SerializeToString,
+                    response_deserializer=rpc.response.FromString,
+                )
+                return await call(request, metadata=metadata)
             except AioRpcError as error:
                 raise click.ClickException(error.details() or error.code().name) from None
 
@@ -83,6 +93,14 @@ def show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], *, as_json
     widths = [max((len(line[index]) for line in cells), default=0) for index in range(len(columns))]
     for line in cells:
         click.echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def report(result: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
+    """Prints what a command did: its result as JSON, else a sentence."""
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(sentence)
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingate.cli.acting import as_owner, existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.acting import as_owner, existing, json_option, moment, org_id, org_option, report, show
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def create(
     """Create a key and print its secret, this once."""
     from gen.ingate.access.v1.access_pb2 import Role, Scope
     from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
-    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 
     request = CreateKeyRequest(
         name=name,
@@ -56,11 +55,8 @@ def create(
         rate_limit_per_minute=limit,
         expires_at=_moment(expires) if expires else None,
     )
-    answer = as_owner(settings, org, lambda channel, owner: KeyServiceStub(channel).CreateKey(request, metadata=owner))
-    if as_json:
-        print_json({"id": answer.description.id, "name": name, "org": org, "key": answer.key})
-    else:
-        click.echo(answer.key)
+    answer = as_owner(settings, org, request)
+    report({"id": answer.description.id, "name": name, "org": org, "key": answer.key}, answer.key, as_json=as_json)
 
 
 def _moment(text: str) -> "Timestamp | None":
@@ -141,16 +137,12 @@ def state(expires: int | None, ended: int | None, now: int) -> str:
 def rotate(settings: Settings, key_id: str, org: str, overlap_hours: int | None, *, as_json: bool) -> None:
     """Replace a key by a new one that may do the same, and print its secret, this once."""
     from gen.ingate.keys.v1.key_service_pb2 import RotateKeyRequest
-    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 
     request = RotateKeyRequest(key_id=key_id, overlap_hours=overlap_hours)
-    answer = as_owner(settings, org, lambda channel, owner: KeyServiceStub(channel).RotateKey(request, metadata=owner))
-    if as_json:
-        until = answer.replaced_valid_until.ToJsonString()
-        shown = {"id": answer.description.id, "name": answer.description.name, "org": org, "key": answer.key}
-        print_json({**shown, "replaces": key_id, "replaced_valid_until": until})
-    else:
-        click.echo(answer.key)
+    answer = as_owner(settings, org, request)
+    until = answer.replaced_valid_until.ToJsonString()
+    shown = {"id": answer.description.id, "name": answer.description.name, "org": org, "key": answer.key}
+    report({**shown, "replaces": key_id, "replaced_valid_until": until}, answer.key, as_json=as_json)
 
 
 @command.command()
@@ -161,11 +153,7 @@ def rotate(settings: Settings, key_id: str, org: str, overlap_hours: int | None,
 def revoke(settings: Settings, key_id: str, org: str, *, as_json: bool) -> None:
     """Revoke a key, at once."""
     from gen.ingate.keys.v1.key_service_pb2 import RevokeKeyRequest
-    from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 
     request = RevokeKeyRequest(key_id=key_id)
-    as_owner(settings, org, lambda channel, owner: KeyServiceStub(channel).RevokeKey(request, metadata=owner))
-    if as_json:
-        print_json({"id": key_id, "revoked": True})
-    else:
-        click.echo("revoked")
+    as_owner(settings, org, request)
+    report({"id": key_id, "revoked": True}, "revoked", as_json=as_json)

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, print_json, show
+from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, print_json, report, show
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 
@@ -90,10 +90,7 @@ def plan(settings: Settings, slug: str, plan: str, *, as_json: bool) -> None:
                 (await db.get_one(Org, org)).plan = plan
 
     asyncio.run(run())
-    if as_json:
-        print_json({"org": slug, "plan": plan})
-    else:
-        click.echo(f"{slug} is on plan {plan}")
+    report({"org": slug, "plan": plan}, f"{slug} is on plan {plan}", as_json=as_json)
 
 
 @command.command()
@@ -104,7 +101,6 @@ def plan(settings: Settings, slug: str, plan: str, *, as_json: bool) -> None:
 def remove(settings: Settings, slug: str, *, yes: bool, as_json: bool) -> None:
     """Remove an organisation with its keys, providers and logs. The accounts of its members stay."""
     from gen.ingate.orgs.v1.org_service_pb2 import DeleteOrgRequest
-    from gen.ingate.orgs.v1.org_service_pb2_grpc import OrgServiceStub
 
     async def found() -> str:
         async with existing(settings) as database:
@@ -112,8 +108,5 @@ def remove(settings: Settings, slug: str, *, yes: bool, as_json: bool) -> None:
 
     request = DeleteOrgRequest(org_id=asyncio.run(found()))
     confirmed(f"Remove the organisation {slug} with its keys, providers and logs?", yes=yes)
-    as_owner(settings, slug, lambda channel, owner: OrgServiceStub(channel).DeleteOrg(request, metadata=owner))
-    if as_json:
-        print_json({"org": slug, "removed": True})
-    else:
-        click.echo(f"removed {slug}")
+    as_owner(settings, slug, request)
+    report({"org": slug, "removed": True}, f"removed {slug}", as_json=as_json)

@@ -8,7 +8,18 @@ from typing import Any
 
 import click
 
-from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.acting import (
+    as_owner,
+    confirmed,
+    existing,
+    json_option,
+    moment,
+    org_id,
+    org_option,
+    print_json,
+    report,
+    show,
+)
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 TYPES = ("openai", "anthropic", "gemini", "azure-openai", "ollama", "openai-compatible", "http", "demo")
@@ -44,7 +55,6 @@ def add(
     """Store a provider of an organisation. Its key is asked for, for what stands in a command others can see."""
     from gen.ingate.providers.v1.provider_pb2 import ProviderType
     from gen.ingate.providers.v1.provider_service_pb2 import CreateProviderRequest
-    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
 
     api_key = None
     if api_key_stdin:
@@ -58,15 +68,9 @@ def add(
         api_key=api_key,
         is_default=is_default or None,
     )
-    answer = as_owner(
-        settings, org, lambda channel, owner: ProviderServiceStub(channel).CreateProvider(request, metadata=owner)
-    )
-    made = answer.provider
-    if as_json:
-        shown = {"name": made.name, "org": org, "type": kind, "base_url": made.base_url}
-        print_json({**shown, "has_api_key": made.has_api_key})
-    else:
-        click.echo(f"added {made.name}: {made.base_url or 'inside the gateway'}")
+    made = as_owner(settings, org, request).provider
+    shown = {"name": made.name, "org": org, "type": kind, "base_url": made.base_url, "has_api_key": made.has_api_key}
+    report(shown, f"added {made.name}: {made.base_url or 'inside the gateway'}", as_json=as_json)
 
 
 @command.command()
@@ -97,7 +101,6 @@ def update(
 ) -> None:
     """Change what is stated of a provider; the rest stays. A key is deleted that would go to another address."""
     from gen.ingate.providers.v1.provider_service_pb2 import UpdateProviderRequest
-    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
 
     if ask + api_key_stdin + no_api_key > 1:
         raise click.UsageError("state one of --api-key, --api-key-stdin and --no-api-key")
@@ -112,17 +115,15 @@ def update(
     )
     if request == UpdateProviderRequest(name=name):
         raise click.UsageError("state what is to change")
-    answer = as_owner(
-        settings, org, lambda channel, owner: ProviderServiceStub(channel).UpdateProvider(request, metadata=owner)
-    )
-    made = answer.provider
+    made = as_owner(settings, org, request).provider
     state = "enabled" if made.enabled else "disabled"
-    if as_json:
-        shown = {"name": made.name, "org": org, "base_url": made.base_url, "state": state}
-        print_json({**shown, "has_api_key": made.has_api_key, "is_default": made.is_default})
-    else:
-        key = "a key" if made.has_api_key else "no key"
-        click.echo(f"changed {made.name}: {made.base_url or 'inside the gateway'}, {state}, with {key}")
+    key = "a key" if made.has_api_key else "no key"
+    shown = {"name": made.name, "org": org, "base_url": made.base_url, "state": state}
+    report(
+        {**shown, "has_api_key": made.has_api_key, "is_default": made.is_default},
+        f"changed {made.name}: {made.base_url or 'inside the gateway'}, {state}, with {key}",
+        as_json=as_json,
+    )
 
 
 @command.command()
@@ -134,15 +135,11 @@ def update(
 def remove(settings: Settings, name: str, org: str, *, yes: bool, as_json: bool) -> None:
     """Remove a provider and its key; what was recorded of its calls stays."""
     from gen.ingate.providers.v1.provider_service_pb2 import DeleteProviderRequest
-    from gen.ingate.providers.v1.provider_service_pb2_grpc import ProviderServiceStub
 
     confirmed(f"Remove the provider {name} of {org} and its key?", yes=yes)
     request = DeleteProviderRequest(name=name)
-    as_owner(settings, org, lambda channel, owner: ProviderServiceStub(channel).DeleteProvider(request, metadata=owner))
-    if as_json:
-        print_json({"name": name, "org": org, "removed": True})
-    else:
-        click.echo(f"removed {name}")
+    as_owner(settings, org, request)
+    report({"name": name, "org": org, "removed": True}, f"removed {name}", as_json=as_json)
 
 
 def _asked() -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, org_option, print_json, show
+from ingate.cli.acting import as_owner, confirmed, existing, json_option, moment, org_id, org_option, report, show
 from ingate.cli.options import DATABASE, Settings, settings_options
 
 ROLES = ("viewer", "member", "admin", "owner")
@@ -43,10 +43,11 @@ def create(settings: Settings, email: str, org: str, role: str, *, as_json: bool
             return await operator.add_member(database, org, user, Role.Value(f"ROLE_{role.upper()}"))
 
     new = asyncio.run(run())
-    if as_json:
-        print_json({"email": email, "org": org, "role": role, "password": password if new else None})
-    else:
-        click.echo(f"sign-in   {email} / {password if new else 'the password of the account'}")
+    report(
+        {"email": email, "org": org, "role": role, "password": password if new else None},
+        f"sign-in   {email} / {password if new else 'the password of the account'}",
+        as_json=as_json,
+    )
 
 
 @command.command("reset-password")
@@ -67,10 +68,7 @@ def reset_password(settings: Settings, email: str, *, as_json: bool) -> None:
             await operator.reset_password(database, email, await hash_password(password))
 
     asyncio.run(run())
-    if as_json:
-        print_json({"email": email, "password": password})
-    else:
-        click.echo(f"sign-in   {email} / {password}")
+    report({"email": email, "password": password}, f"sign-in   {email} / {password}", as_json=as_json)
 
 
 @command.command()
@@ -83,15 +81,11 @@ def role(settings: Settings, email: str, role: str, org: str, *, as_json: bool) 
     """Give a member another role in an organisation."""
     from gen.ingate.access.v1.access_pb2 import Role
     from gen.ingate.orgs.v1.member_service_pb2 import UpdateMemberRequest
-    from gen.ingate.orgs.v1.member_service_pb2_grpc import MemberServiceStub
 
     of_org, user_id = asyncio.run(_member(settings, org, email))
     request = UpdateMemberRequest(org_id=of_org, user_id=user_id, role=Role.Value(f"ROLE_{role.upper()}"))
-    as_owner(settings, org, lambda channel, owner: MemberServiceStub(channel).UpdateMember(request, metadata=owner))
-    if as_json:
-        print_json({"email": email, "org": org, "role": role})
-    else:
-        click.echo(f"{email} is {role} of {org}")
+    as_owner(settings, org, request)
+    report({"email": email, "org": org, "role": role}, f"{email} is {role} of {org}", as_json=as_json)
 
 
 @command.command()
@@ -104,17 +98,13 @@ def role(settings: Settings, email: str, role: str, org: str, *, as_json: bool) 
 def remove(settings: Settings, email: str, org: str, *, keep_keys: bool, yes: bool, as_json: bool) -> None:
     """Remove a member from an organisation, with the keys that they made. The account stays."""
     from gen.ingate.orgs.v1.member_service_pb2 import REMOVED_KEYS_KEEP, REMOVED_KEYS_REVOKE, RemoveMemberRequest
-    from gen.ingate.orgs.v1.member_service_pb2_grpc import MemberServiceStub
 
     of_org, user_id = asyncio.run(_member(settings, org, email))
     confirmed(f"Remove {email} from {org}?", yes=yes)
     keys = REMOVED_KEYS_KEEP if keep_keys else REMOVED_KEYS_REVOKE
     request = RemoveMemberRequest(org_id=of_org, user_id=user_id, keys=keys)
-    as_owner(settings, org, lambda channel, owner: MemberServiceStub(channel).RemoveMember(request, metadata=owner))
-    if as_json:
-        print_json({"email": email, "org": org, "removed": True})
-    else:
-        click.echo(f"removed {email}")
+    as_owner(settings, org, request)
+    report({"email": email, "org": org, "removed": True}, f"removed {email}", as_json=as_json)
 
 
 async def _member(settings: Settings, org: str, email: str) -> tuple[str, str]:
