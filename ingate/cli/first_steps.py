@@ -11,7 +11,7 @@ from ingate.providers.tables import Provider
 ORG = "example"
 
 
-async def told(database: Database, settings: Settings, url: str) -> str:
+async def missing_steps(database: Database, settings: Settings, url: str) -> str:
     """Returns the lines of the steps that are missing, nothing where there are an organisation and a provider."""
     async with database.read() as db:
         org = await db.scalar(select(Org.slug).order_by(Org.id).limit(1))

@@ -99,7 +99,9 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         banner = f"Ingate {version('ingate')} is ready: {url} (gRPC {_shown(settings.host)}:{grpc.port})"
         # In one piece, so that no log line comes between its lines on a terminal.
         steps = (
-            demo.greeting(credentials, url) if settings.demo else await first_steps.told(core.database, settings, url)
+            demo.greeting(credentials, url)
+            if settings.demo
+            else await first_steps.missing_steps(core.database, settings, url)
         )
         click.echo(f"{banner}\n{steps}" if steps else banner)
         if credentials is not None and settings.demo_traffic:

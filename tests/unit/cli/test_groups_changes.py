@@ -105,7 +105,7 @@ def test_what_serve_says_of_the_next_step(installed):
     def told(**settings):
         async def ask():
             async with open_database(Settings()) as database:
-                return await first_steps.told(database, Settings(**settings), "http://h:1")
+                return await first_steps.missing_steps(database, Settings(**settings), "http://h:1")
 
         return asyncio.run(ask())
 
