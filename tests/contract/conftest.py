@@ -4,24 +4,25 @@ A test module names its stub by a fixture `grpc_stub_cls` and asks for `grpc_stu
 database and keep apart by organisation: `tenant` is a fresh one.
 """
 
-from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
 from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
-from ingate import migrate
 from ingate.config import Settings
 from ingate.core import open_core
-from ingate.db import Database
 from ingate.rpc import server as rpc_server
 from ingate.rpc.connect import connect
 from ingate.rpc.services import services
 from ingate.vault import MASTER_KEY_FILE
-from tests.support.postgres import create_database, drop_database, ensure_template
+from rest_facade.app import Facade
+from rest_facade.dialects.ingate import INGATE
+from rest_facade.serving import Calls
+from tests.support.installation import migrated
 from tests.support.tenants import sign_up, via_gateway
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -37,27 +38,10 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-async def _migrate(url):
-    database = Database(url)
-    try:
-        await migrate.upgrade(database)
-    finally:
-        await database.aclose()
-
-
-@asynccontextmanager
-async def _migrated(server):
-    url = await create_database(server, await ensure_template(server, _migrate, "migrated"))
-    try:
-        yield url
-    finally:
-        await drop_database(server, url)
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def migrated_postgres(postgres_server):
     """The URL of a migrated database of this test's own."""
-    async with _migrated(postgres_server) as url:
+    async with migrated(postgres_server) as url:
         yield url
 
 
@@ -72,7 +56,7 @@ async def database_url(database_kind, request):
     if database_kind == "sqlite":
         yield ""
         return
-    async with _migrated(request.getfixturevalue("postgres_server")) as url:
+    async with migrated(request.getfixturevalue("postgres_server")) as url:
         yield url
 
 
@@ -126,6 +110,16 @@ async def grpc_channel(request, core, grpc_servicer, grpc_interceptors):
             yield channel
     finally:
         await server.stop(0)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def http(core, grpc_channel):
+    """An HTTP client of the facade, which calls the services through the module's channel."""
+    facade = Facade(grpc_channel, (INGATE,), None, calls=Calls(gateway_token=core.gateway_token))
+    port = await facade.start("127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        yield client
+    await facade.drain(1.0)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """What becomes of keys and invitations when the person who made them goes, or may less."""
 
-import httpx
 import pytest
 from grpc import StatusCode
 
@@ -24,9 +23,6 @@ from gen.ingate.orgs.v1.member_service_pb2 import (
 )
 from ingate import ids
 from ingate.errors import Unauthenticated
-from rest_facade.app import Facade
-from rest_facade.dialects.ingate import INGATE
-from rest_facade.serving import Calls
 from tests.support import tenancy
 from tests.support.tenancy import PASSWORD, Secret
 from tests.support.waiting import eventually
@@ -160,15 +156,12 @@ async def test_a_lowered_role_takes_back_invitations(site):
 @pytest.mark.parametrize(
     ("query", "status", "left"), [("?keys=keep", 204, OK), ("?keys=revoke", 204, DEAD), ("", 204, DEAD)]
 )
-async def test_the_choice_is_a_query_parameter(site, query, status, left):
+async def test_the_choice_is_a_query_parameter(site, http, query, status, left):
     """Over REST, where a word that is none is refused and removes nobody."""
     org = await site.found()
     admin = await site.join(org, ROLE_ADMIN)
     key = await site.key(org, admin)
-    facade = Facade(site.core.channel, (INGATE,), None, calls=Calls(gateway_token=site.core.gateway_token))
-    url = f"http://127.0.0.1:{await facade.start('127.0.0.1', 0)}/api/v1/orgs/{org.id}/members/{admin.user_id}"
-    async with httpx.AsyncClient(headers=dict(org.owner.metadata), timeout=30, trust_env=False) as client:
-        assert (await client.delete(f"{url}?keys=some")).status_code == 400
-        assert (await client.delete(url + query)).status_code == status
-    await facade.drain(1.0)
+    path, headers = f"/api/v1/orgs/{org.id}/members/{admin.user_id}", dict(org.owner.metadata)
+    assert (await http.delete(f"{path}?keys=some", headers=headers)).status_code == 400
+    assert (await http.delete(path + query, headers=headers)).status_code == status
     assert await site.code(MeRequest(), key) is left

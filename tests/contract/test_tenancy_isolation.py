@@ -1,16 +1,12 @@
 """Whatever one organisation names of another's, in whatever place, does not exist and stays as it is."""
 
-import httpx
-import pytest_asyncio
 from grpc import StatusCode
 from sqlalchemy import select
 
 from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN
 from gen.ingate.auth.v1.auth_service_pb2 import ListSessionsRequest
 from ingate.db import Base
-from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
-from rest_facade.serving import Calls
 from tests.support import tenancy
 from tests.support.possessions import MARK, fill
 from tests.support.probes import as_http, probes
@@ -26,16 +22,6 @@ STATUS = {
     StatusCode.NOT_FOUND: 404,
     StatusCode.ALREADY_EXISTS: 409,
 }
-
-
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def http(core):
-    """An HTTP client of a facade on the core."""
-    facade = Facade(core.channel, (INGATE,), None, calls=Calls(gateway_token=core.gateway_token))
-    port = await facade.start("127.0.0.1", 0)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
-        yield client
-    await facade.drain(1.0)
 
 
 async def stored(site, org):

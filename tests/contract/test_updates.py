@@ -3,14 +3,13 @@
 The fields come from the routes and the protos, so one that nobody decided about fails here.
 """
 
-import httpx
 import pytest
 import pytest_asyncio
 from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode
 
 from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN, SCOPE_PROXY, SCOPE_READ
-from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest, UpdateKeyRequest
+from gen.ingate.keys.v1.key_service_pb2 import UpdateKeyRequest
 from gen.ingate.orgs.v1.app_service_pb2 import CreateAppRequest
 from gen.ingate.orgs.v1.team_service_pb2 import CreateTeamRequest
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_OPENAI
@@ -20,10 +19,8 @@ from ingate.identity.tables import AuditEntry
 from ingate.rpc import updates
 from ingate.rpc.status import from_rpc_error
 from rest_facade import services
-from rest_facade.app import Facade
-from rest_facade.dialects.ingate import INGATE, NAME
+from rest_facade.dialects.ingate import NAME
 from rest_facade.routes import Parameter, native_routes, segments
-from rest_facade.serving import Calls
 from rest_facade.spec.schemas import is_required
 from tests.support import tenancy
 
@@ -80,29 +77,35 @@ def changeable(route):
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def http(core, grpc_channel):
-    """An HTTP client of a facade before the module's channel."""
-    facade = Facade(grpc_channel, (INGATE,), None, calls=Calls(gateway_token=core.gateway_token))
-    port = await facade.start("127.0.0.1", 0)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
-        yield client
-    await facade.drain(1.0)
+async def org(core, grpc_channel):
+    """The organisation that owns what is updated; no test here changes it or its owner."""
+    return await tenancy.Site(core, grpc_channel).found()
 
 
-async def possessions(site, org):
-    """Makes one of everything that a `PUT` changes, with no field at its default. Returns the values of paths."""
+async def make_team(site, org):
+    """Creates a team with a member, and returns its id."""
     member = await site.join(org)
-    team = (await site.call(CreateTeamRequest(org_id=org.id, name="t", member_ids=[member.user_id]), org.owner)).team
-    app = CreateAppRequest(org_id=org.id, name="a", description="d", team_id=team.id)
-    key = CreateKeyRequest(
-        name="k",
-        role=ROLE_ADMIN,
-        scopes=[SCOPE_PROXY, SCOPE_READ],
-        rate_limit_per_minute=60,
-        expires_at=clock.to_proto(clock.now() + clock.HOUR),
-    )
+    request = CreateTeamRequest(org_id=org.id, name=f"t{site.number()}", member_ids=[member.user_id])
+    return (await site.call(request, org.owner)).team.id
+
+
+async def make_app(site, org):
+    """Creates an app of a team, and returns its id."""
+    team_id = await make_team(site, org)
+    request = CreateAppRequest(org_id=org.id, name=f"a{site.number()}", description="d", team_id=team_id)
+    return (await site.call(request, org.owner)).app.id
+
+
+async def make_key(site, org):
+    """Creates a key, and returns its id."""
+    fields = {"role": ROLE_ADMIN, "scopes": [SCOPE_PROXY, SCOPE_READ], "rate_limit_per_minute": 60}
+    return (await site.key(org, **fields, expires_at=clock.to_proto(clock.now() + clock.HOUR))).id
+
+
+async def make_provider(site, org):
+    """Creates a provider, and returns its name."""
     provider = CreateProviderRequest(
-        name="p",
+        name=f"p{site.number()}",
         type=PROVIDER_TYPE_OPENAI,
         base_url="https://llm.example/v1",
         api_key="secret",
@@ -114,21 +117,33 @@ async def possessions(site, org):
         headers={"x-a": "b"},
     )
     await site.call(provider, org.owner)
-    return {
-        "org_id": org.id,
-        "user_id": member.user_id,
-        "team_id": team.id,
-        "app_id": (await site.call(app, org.owner)).app.id,
-        "key_id": (await site.call(key, org.owner)).description.id,
-        "name": "p",
-    }
+    return provider.name
 
 
-async def fresh(site, route):
-    """Makes an organisation, and returns the path of what a route changes and the headers of the owner."""
-    org = await site.found()
-    made = await possessions(site, org)
-    return route.template.format(**made), {"Authorization": f"Bearer {org.owner.token}"}
+async def make_member(site, org):
+    """Returns the id of a new member."""
+    return (await site.join(org)).user_id
+
+
+MAKE = {
+    "user_id": make_member,
+    "team_id": make_team,
+    "app_id": make_app,
+    "key_id": make_key,
+    "name": make_provider,
+}
+"""By the parameter of a path that names a thing: what makes one, with no field at its default."""
+
+
+async def path_parameters(site, org, route):
+    """Makes what a route changes, and returns the parameters of its path."""
+    things = {name: await MAKE[name](site, org) for name in in_path(route) - {"org_id"}}
+    return {**things, "org_id": org.id}
+
+
+async def fresh(site, org, route):
+    """Makes what a route changes, and returns its path and the headers of the owner."""
+    return route.template.format(**await path_parameters(site, org, route)), dict(org.owner.metadata)
 
 
 async def shown(http, path, headers):
@@ -165,14 +180,14 @@ def test_every_field_of_every_update_is_decided_about():
         for field in changeable(route)
     ],
 )
-async def test_an_empty_value_is_applied_or_refused(site, http, route, field):
+async def test_an_empty_value_is_applied_or_refused(site, org, http, route, field):
     """What is refused is named and changes nothing; what is applied changes that field alone."""
     table = APPLIED[route.rpc.rpartition(".")[2]][field]
     seen_in = SHOWN.get(field, field)
     before = None
     for word, value in EMPTY.items():
         if before is None:
-            path, headers = await fresh(site, route)
+            path, headers = await fresh(site, org, route)
             before = await shown(http, path, headers)
         answer = await http.put(path, headers=headers, json={field: value})
         after = await shown(http, path, headers)
@@ -187,9 +202,9 @@ async def test_an_empty_value_is_applied_or_refused(site, http, route, field):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.template)
-async def test_a_body_that_states_nothing_is_refused(site, http, route):
+async def test_a_body_that_states_nothing_is_refused(site, org, http, route):
     """It would be answered as if something had happened; nor is anything on record."""
-    path, headers = await fresh(site, route)
+    path, headers = await fresh(site, org, route)
     entries = await site.count(AuditEntry)
     for body in ("{}", "null", "[]", '""', ""):
         answer = await http.put(path, headers={**headers, "Content-Type": "application/json"}, content=body)
@@ -212,12 +227,9 @@ async def test_what_an_update_is_about_is_not_null(site, http):
     assert (await http.put("/api/v1/org", headers=headers, json={"org_id": org.id, "name": "x"})).status_code == 200
 
 
-async def test_several_at_once(site, http):
+async def test_several_at_once(site, org, http):
     """All of a request happens, or none of it."""
-    org = await site.found()
-    headers = {"Authorization": f"Bearer {org.owner.token}"}
-    made = await possessions(site, org)
-    path = f"/api/v1/keys/{made['key_id']}"
+    path, headers = f"/api/v1/keys/{await make_key(site, org)}", dict(org.owner.metadata)
     before = await shown(http, path, headers)
     refused = await http.put(path, headers=headers, json={"rate_limit_per_minute": None, "scopes": []})
     assert (refused.status_code, await shown(http, path, headers)) == (400, before)
@@ -226,15 +238,14 @@ async def test_several_at_once(site, http):
     assert answer.json() == {**before, **changes, "last_used_at": None}
 
 
-async def test_over_grpc_a_mask_names_what_is_cleared(site):
+async def test_over_grpc_a_mask_names_what_is_cleared(site, org):
     """As null does over REST: each field that the mask names alone is cleared or refused, whatever the rpc."""
-    org = await site.found()
-    made = await possessions(site, org)
     seen = 0
     for route in ROUTES:
         message = services.method(route.rpc).input_type
+        stated = await path_parameters(site, org, route)
         for name, why in updates.refusals(message).items():
-            request = GetMessageClass(message)(**{it: made[it] for it in in_path(route)})
+            request = GetMessageClass(message)(**{it: stated[it] for it in in_path(route)})
             request.update_mask.paths.append(name)
             code, answer = await site.outcome(request, org.owner)
             assert code is (StatusCode.INVALID_ARGUMENT if why else StatusCode.OK), (route.rpc, name)
@@ -244,10 +255,9 @@ async def test_over_grpc_a_mask_names_what_is_cleared(site):
     assert seen > 20
 
 
-async def test_over_grpc_nothing_is_left_out_in_silence(site):
+async def test_over_grpc_nothing_is_left_out_in_silence(site, org):
     """A mask that does not name a field which is set, or names another one, contradicts the request."""
-    org = await site.found()
-    key_id = (await possessions(site, org))["key_id"]
+    key_id = await make_key(site, org)
     for fields, paths, field in (
         ({"name": "x", "rate_limit_per_minute": 5}, ["name"], "rate_limit_per_minute"),
         ({"scopes": [SCOPE_READ]}, ["name"], "scopes"),

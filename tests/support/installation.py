@@ -7,7 +7,7 @@ async def test_something(install):
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest_asyncio
 
@@ -30,15 +30,23 @@ async def _migrate(url):
         await database.aclose()
 
 
+@asynccontextmanager
+async def migrated(server):
+    """Yields the URL of a migrated database on a `PostgresServer`, which is dropped afterwards."""
+    url = await create_database(server, await ensure_template(server, _migrate, "migrated"))
+    try:
+        yield url
+    finally:
+        await drop_database(server, url)
+
+
 @pytest_asyncio.fixture(loop_scope="session", params=["sqlite", "postgres"])
 async def install(request, tmp_path):
     """Returns a coroutine function that opens an installation, or opens the same one again, as a `Site`."""
     async with AsyncExitStack() as stack:
         url = ""
         if request.param == "postgres":
-            server = request.getfixturevalue("postgres_server")
-            url = await create_database(server, await ensure_template(server, _migrate, "migrated"))
-            stack.push_async_callback(drop_database, server, url)
+            url = await stack.enter_async_context(migrated(request.getfixturevalue("postgres_server")))
 
         async def opened(**settings):
             chosen = Settings(data_dir=str(tmp_path), database_url=url, database_pool=4, **settings)
