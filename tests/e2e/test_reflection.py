@@ -8,7 +8,6 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from ingate.rpc.services import services
 from tests.support.gateway import demo_gateway
 from tests.support.tools import BUF, run
 
@@ -34,19 +33,6 @@ def invoke(channel, pool, service, method, **fields):
         response_deserializer=GetMessageClass(found.output_type).FromString,
     )
     return make(GetMessageClass(found.input_type)(**fields), timeout=10)
-
-
-def test_every_service_is_listed(channel):
-    """Reflection lists each service that strangers may call, health checking and itself."""
-    listed = set(ProtoReflectionDescriptorDatabase(channel).get_services())
-
-    ours = {name for name in listed if name.startswith("ingate.")}
-    assert ours == {service.name for service in services().values() if not service.internal}
-    assert listed - ours == {
-        "grpc.health.v1.Health",
-        "grpc.reflection.v1.ServerReflection",
-        "grpc.reflection.v1alpha.ServerReflection",
-    }
 
 
 def test_a_call_is_made_of_reflected_types_alone(channel):

@@ -1,10 +1,10 @@
 """A client in another language needs the protos and nothing else."""
 
 import json
-import os
 
 import pytest
 
+from tests.support.builds import run_directory
 from tests.support.gateway import demo_gateway
 from tests.support.node import find_node
 from tests.support.tools import run
@@ -21,9 +21,7 @@ pytestmark = pytest.mark.timeout(300)
 def tell(tmp_path_factory):
     """A function: it has the client live through a story at a gateway, and returns what the client saw."""
     node = find_node(OLDEST_NODE)
-    base = tmp_path_factory.getbasetemp()
-    # A worker's directory lies in that of the run, whose workers share the build.
-    program = build(node, (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "typescript")
+    program = build(node, run_directory(tmp_path_factory) / "typescript")
     with demo_gateway(tmp_path_factory.mktemp("data")) as gateway:
 
         def in_client(story, *words):

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 from contextlib import contextmanager
 
 from tests.support.tools import ROOT
@@ -25,6 +26,12 @@ def built(name, inputs, build):
             build(directory)
             stamp.write_text(wanted)
     return directory
+
+
+def run_directory(tmp_path_factory):
+    """Returns a directory that all workers of a run share; without workers, the run's own."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @contextmanager

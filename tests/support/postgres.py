@@ -27,6 +27,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from tests.support.builds import run_directory
+
 _SUPERVISOR = Path(__file__).with_name("postgres_server.py")
 
 
@@ -211,9 +213,7 @@ def postgres_server(tmp_path_factory):
         with existing_server(url) as server:
             yield server
         return
-    base = tmp_path_factory.getbasetemp()
-    # Each worker's directory lies in the run's; without workers the parent is shared with other runs.
-    with shared_server(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as server:
+    with shared_server(run_directory(tmp_path_factory)) as server:
         yield server
 
 

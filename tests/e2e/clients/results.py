@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 
 from tests.e2e.clients.expectations import CLIENTS
 from tests.e2e.clients.programs import command
@@ -25,12 +24,6 @@ def results(language, directory):
         if not kept.exists():
             kept.write_bytes(asyncio.run(_results(language, program)))
     return {result.pop("id"): result for result in map(json.loads, kept.read_text().splitlines())}
-
-
-def shared(tmp_path_factory, name):
-    """Returns a directory that all workers of a run share: that of one lies in that of the run."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
 
 
 async def _results(language, program):
