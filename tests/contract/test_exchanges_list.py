@@ -1,4 +1,3 @@
-import asyncio
 import itertools
 import random
 
@@ -141,34 +140,6 @@ async def test_a_provider_is_who_was_asked_or_who_answered(grpc_stub, recording,
 async def test_pages_cover_everything_once(grpc_stub, bystander, stored, limit):
     """Whatever the size of the pages, also of those that end exactly with the list."""
     assert await walk(grpc_stub, bystander, limit=limit) == expected(stored)
-
-
-async def test_pages_keep_apart_exchanges_of_one_moment(grpc_stub, recording, tenant, gateway):
-    """The id decides where the time is the same."""
-    records = [record(tenant.org_id, at=MOMENT) for _ in range(9)]
-    await recording.Record(RecordRequest(records=records), metadata=gateway)
-    assert await walk(grpc_stub, tenant, limit=2) == sorted((it.exchange.request_id for it in records), reverse=True)
-
-
-async def test_pages_are_stable_while_more_arrive(grpc_stub, recording, tenant, gateway):
-    """A walk that began before them sees everything that was there, once, whatever is recorded meanwhile."""
-    before = [record(tenant.org_id, at=MOMENT + n) for n in range(20)]
-    await recording.Record(RecordRequest(records=before), metadata=gateway)
-
-    async def go_on():
-        for n in range(20):
-            later = record(tenant.org_id, at=MOMENT + 1000 + n)
-            await recording.Record(RecordRequest(records=[later]), metadata=gateway)
-
-    first = await listed(grpc_stub, tenant, limit=3)
-    seen, cursor = ids_of(first), first.next_cursor
-    arriving = asyncio.ensure_future(go_on())
-    while cursor:
-        answer = await listed(grpc_stub, tenant, limit=3, cursor=cursor)
-        seen, cursor = seen + ids_of(answer), answer.next_cursor
-    await arriving
-    assert seen == [it.exchange.request_id for it in reversed(before)]
-    assert len(await walk(grpc_stub, tenant, limit=50)) == 40
 
 
 async def test_a_count_is_of_all_that_match(grpc_stub, bystander, stored):
