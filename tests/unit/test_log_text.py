@@ -3,7 +3,6 @@
 import ast
 import re
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from ingate.log_text import TextRenderer
 from ingate.log_words import SENTENCES
+from tests.support.tools import ROOT
 
 AT = time.mktime((2026, 11, 28, 18, 12, 1, 0, 0, -1))
 CALL = {
@@ -132,7 +132,7 @@ def test_amounts(usd, shown):
 def logged_events():
     """Yields the events that the code logs by name."""
     for package in ("ingate", "rest_facade"):
-        for path in Path(package).rglob("*.py"):
+        for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
                     continue
