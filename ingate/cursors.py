@@ -1,7 +1,7 @@
 """Cursors: the place in a list after which a page begins, as opaque text. Pure.
 
-A cursor carries a digest of the place and of the list that gave it out, so that one that was edited, or is from another
-list, is refused. It is no secret: whoever works a digest out gets to a place in a list that they may read anyway.
+A cursor carries a digest of its place and of the fingerprint of its list, so that an edited one and one of another list
+are refused. The digest has no key: whoever computes one gets to a place in a list that they may read anyway.
 """
 
 import base64
@@ -23,8 +23,8 @@ _encode = msgspec.json.encode
 _decoder = msgspec.json.Decoder(tuple[Value, ...])
 
 
-def list_of(request: Any, owner: str) -> bytes:
-    """Returns what tells a list from others: the request but for its place and size, and the id of whose list it is."""
+def list_fingerprint(request: Any, owner: str) -> bytes:
+    """Returns what identifies a list: the request without its place and size, and the id of its owner."""
     rest = type(request)()
     rest.CopyFrom(request)
     for name in _PLACE_IN_LIST:
@@ -34,13 +34,13 @@ def list_of(request: Any, owner: str) -> bytes:
     return named.encode() + bytes(rest.SerializeToString(deterministic=True))
 
 
-def encode(place: Sequence[int | str], of: bytes) -> str:
+def encode(place: Sequence[int | str], fingerprint: bytes) -> str:
     """Returns the cursor for a place in a list."""
     text = _encode(place)
-    return base64.urlsafe_b64encode(_digest(text, of) + text).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(_digest(text, fingerprint) + text).rstrip(b"=").decode()
 
 
-def decode(cursor: str, kinds: Sequence[type], of: bytes) -> tuple[int | str, ...]:
+def decode(cursor: str, kinds: Sequence[type], fingerprint: bytes) -> tuple[int | str, ...]:
     """Returns the place in a cursor, of values of these types. Raises BadRequest for one that the list did not give."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -49,10 +49,10 @@ def decode(cursor: str, kinds: Sequence[type], of: bytes) -> tuple[int | str, ..
         place = ()
     fits = tuple(map(type, place)) == tuple(kinds) and not any(isinstance(it, str) and "\0" in it for it in place)
     # Compared as a whole: the last character of base64 has bits that say nothing.
-    if not fits or encode(place, of) != cursor:
+    if not fits or encode(place, fingerprint) != cursor:
         raise BadRequest.field("cursor", "is not one that this list gave out")
     return place
 
 
-def _digest(text: bytes, of: bytes) -> bytes:
-    return hashlib.blake2b(text + b" " + of, digest_size=_DIGEST_BYTES).digest()
+def _digest(text: bytes, fingerprint: bytes) -> bytes:
+    return hashlib.blake2b(text + b" " + fingerprint, digest_size=_DIGEST_BYTES).digest()

@@ -1,4 +1,4 @@
-"""A database session whose statements are waited for to their end, for what is cut leaves a broken connection.
+"""A database session that finishes a statement whose caller is cancelled: one that is cut off breaks its connection.
 
 Knows SQLAlchemy; knows no database and no table.
 """
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 T = TypeVar("T")
 
 LAST_SECONDS = 1.0
-"""How long what a caller leaves behind is waited for: a transaction's end, and the threads of closed connections."""
+"""How many seconds a transaction may take to end when its caller was cancelled, and connections to close at exit."""
 PATIENCE = "ingate_patience"
 """In the `info` of a session: for how many seconds a statement may go on whose caller was cancelled."""
 
@@ -55,7 +55,7 @@ def _as_whole(method: Any, patience: float | None = None) -> Any:
 
 
 class Session(AsyncSession):
-    """A session that no cancellation interrupts: a connection in the middle of something could only be thrown away."""
+    """A session whose methods finish, or are cancelled and clean up, before a cancellation reaches their caller."""
 
     connection = _as_whole(AsyncSession.connection, LAST_SECONDS)
     delete = _as_whole(AsyncSession.delete)

@@ -41,7 +41,7 @@ class Page:
     offset: int | None
     more: bool
     columns: int
-    of: bytes
+    fingerprint: bytes
 
     def answer(self, items: Iterable[M]) -> dict[str, Any]:
         """Returns the fields of the answer, given each row's message: as many as fit, and where the next begins."""
@@ -52,19 +52,19 @@ class Page:
             fields["offset"] = self.offset
         if self.more or len(kept) < len(self.rows):
             place = tuple(self.rows[len(kept) - 1])[-self.columns :]
-            fields["next_cursor"] = cursors.encode(place, self.of)
+            fields["next_cursor"] = cursors.encode(place, self.fingerprint)
         return fields
 
 
 class Order:
-    """The order of a list: by columns whose values are unique together, all rising or all falling.
+    """The order of a list: by columns whose values are unique together, all ascending or all descending.
 
     A page begins after a place, not after a number of rows, so one that is added or deleted meanwhile moves no other.
     """
 
-    def __init__(self, *columns: InstrumentedAttribute[Any], falling: bool = False) -> None:
+    def __init__(self, *columns: InstrumentedAttribute[Any], descending: bool = False) -> None:
         self._columns = columns
-        self._falling = falling
+        self._descending = descending
         self._kinds = [column.type.python_type for column in columns]
 
     async def page(
@@ -75,21 +75,21 @@ class Order:
         Each row has the columns of the order behind its own. Raises BadRequest for a cursor that is not of this list.
         """
         limit, offset = request.limit or DEFAULT_LIMIT, getattr(request, "offset", None)
-        of = cursors.list_of(request, owner)
+        fingerprint = cursors.list_fingerprint(request, owner)
         here = query.add_columns(*self._columns).order_by(
-            *(column.desc() if self._falling else column for column in self._columns)
+            *(column.desc() if self._descending else column for column in self._columns)
         )
         if request.cursor:
             if offset:
                 raise BadRequest.field("offset", "must not be stated beside cursor")
-            here = here.where(self._after(cursors.decode(request.cursor, self._kinds, of)))
+            here = here.where(self._after(cursors.decode(request.cursor, self._kinds, fingerprint)))
         found = (await db.execute(here.limit(limit + 1).offset(offset or None))).all()
         total = await db.scalar(query.with_only_columns(func.count(), maintain_column_froms=True)) if count else None
-        return Page(found[:limit], total, limit, offset, len(found) > limit, len(self._columns), of)
+        return Page(found[:limit], total, limit, offset, len(found) > limit, len(self._columns), fingerprint)
 
     def _after(self, place: tuple[int | str, ...]) -> ColumnElement[bool]:
         own, other = (self._columns[0], place[0]) if len(place) == 1 else (tuple_(*self._columns), tuple_(*place))
-        return own < other if self._falling else own > other
+        return own < other if self._descending else own > other
 
 
 def fitting(items: Iterable[M]) -> list[M]:

@@ -14,7 +14,7 @@ from ingate.page import Order
 from ingate.rpc.principal import principal
 
 EQUAL = ("action", "resource_type", "actor_id", "resource_id")
-NEWEST = Order(AuditEntry.created_at, AuditEntry.id, falling=True)
+NEWEST = Order(AuditEntry.created_at, AuditEntry.id, descending=True)
 
 
 class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):

@@ -25,7 +25,7 @@ from ingate.rpc.principal import principal
 
 WRONG = "e-mail address or password is wrong"
 NO_INVITATION = "the invitation is unknown, used or expired, or the password is not that of its account"
-NEWEST = Order(Session.id, falling=True)
+NEWEST = Order(Session.id, descending=True)
 
 
 class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):

@@ -16,7 +16,7 @@ from ingate.page import Order
 from ingate.rpc.principal import principal
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
-NEWEST = Order(Exchange.created_at, Exchange.id, falling=True)
+NEWEST = Order(Exchange.created_at, Exchange.id, descending=True)
 PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_headers, Exchange.response_body)
 
 LISTED_DOCUMENTS = {"attempts": "[]", "meta": "{}", "tags": "{}"}

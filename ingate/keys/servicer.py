@@ -21,7 +21,7 @@ from ingate.rpc.principal import principal
 from ingate.rpc.updates import stated
 
 DEFAULT_OVERLAP_HOURS = 24
-NEWEST = Order(Key.id, falling=True)
+NEWEST = Order(Key.id, descending=True)
 
 
 class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):

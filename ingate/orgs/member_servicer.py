@@ -23,7 +23,7 @@ from ingate.rpc.principal import principal
 
 DEFAULT_HOURS = 168
 FIRST_JOINED = Order(Member.created_at, Member.user_id)
-NEWEST = Order(Invitation.id, falling=True)
+NEWEST = Order(Invitation.id, descending=True)
 
 
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):

@@ -96,7 +96,7 @@ async def test_a_page_is_read_along_an_index(core, owner, filters):
         for others in OTHERS:
             request = pb.ListExchangesRequest(**filters, **others)
             if request.cursor:
-                request.cursor = cursors.encode(PLACE, cursors.list_of(request, owner.org_id))
+                request.cursor = cursors.encode(PLACE, cursors.list_fingerprint(request, owner.org_id))
             await ExchangeServiceStub(core.channel).ListExchanges(request, metadata=owner.owner)
     assert len(statements) == len(OTHERS)
     for statement, parameters in statements:

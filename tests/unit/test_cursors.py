@@ -10,7 +10,7 @@ from gen.ingate.keys.v1.key_service_pb2 import ListKeysRequest
 from ingate import cursors
 from ingate.errors import BadRequest
 
-LIST = cursors.list_of(ListKeysRequest(), "org")
+LIST = cursors.list_fingerprint(ListKeysRequest(), "org")
 ROW = "0198c0de-0000-7000-8000-000000000001"
 KINDS = (int, str)
 plain = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=200)
@@ -66,14 +66,14 @@ def test_lists_are_told_apart():
     """By rpc, filters and owner; not by how much of the list is asked for."""
     lists = {
         LIST,
-        cursors.list_of(ListKeysRequest(), "other"),
-        cursors.list_of(ListExchangesRequest(), "org"),
-        cursors.list_of(ListExchangesRequest(model="a"), "org"),
-        cursors.list_of(ListExchangesRequest(model="b"), "org"),
+        cursors.list_fingerprint(ListKeysRequest(), "other"),
+        cursors.list_fingerprint(ListExchangesRequest(), "org"),
+        cursors.list_fingerprint(ListExchangesRequest(model="a"), "org"),
+        cursors.list_fingerprint(ListExchangesRequest(model="b"), "org"),
     }
     assert len(lists) == 5
-    assert cursors.list_of(ListKeysRequest(limit=7, offset=3, cursor="x"), "org") == LIST
-    assert cursors.list_of(ListExchangesRequest(model="a", count=True), "org") in lists
+    assert cursors.list_fingerprint(ListKeysRequest(limit=7, offset=3, cursor="x"), "org") == LIST
+    assert cursors.list_fingerprint(ListExchangesRequest(model="a", count=True), "org") in lists
 
 
 @given(st.text(max_size=120) | st.binary(max_size=90).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
