@@ -23,6 +23,7 @@ if [ ! -x "$directory/bin/python" ]; then
         "$PYTHON" -m venv "$directory"
     fi
 fi
+echo "Installing the packages of $requirements into $directory, which takes a minute or two." >&2
 # The file names all there is to install. Left to look for dependencies, pip would find a version of one that was released
 # since wherever a package asks for an extra, and stop because its hash is not in the file.
 "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$requirements"

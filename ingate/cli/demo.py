@@ -37,7 +37,7 @@ def command() -> None:
     """Delete the example traffic of `--demo` without a running gateway."""
 
 
-@command.command(help="Delete the example traffic; real calls stay, and it does not come again.")
+@command.command(help="Delete the example traffic for good. Real calls stay.")
 @click.option("--org", default=ORG, show_default=True, help="Slug of the organisation.")
 @settings_options(only=DATABASE)
 def clear(settings: Settings, org: str) -> None:

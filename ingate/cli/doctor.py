@@ -147,7 +147,7 @@ async def _secrets(settings: Settings, database: "Database", *, calling: bool) -
     if lost := sealed.unreadable(rows, key):
         yield Finding("fail", f"the master key does not open {len(lost)} of {len(rows)} stored keys: {sealed.WAYS_OUT}")
     elif rows:
-        yield Finding("ok", f"the master key opens the stored keys of {len(rows)} providers")
+        yield Finding("ok", f"the master key opens all stored keys of providers ({len(rows)})")
     if calling:
         async for made in trial.trials(settings, database, key):
             whose = f"provider of {made.org}" if made.org else "provider of the installation"

@@ -16,9 +16,14 @@ async def ports(settings: Settings) -> AsyncIterator[Finding]:
     for prefix in ("", "grpc_"):
         if (finding := _certificate(settings, prefix)) is not None:
             yield finding
-    async for finding in _http(settings):
+    found = [finding async for finding in _http(settings)]
+    found.append(await _grpc(settings))
+    for finding in found:
         yield finding
-    yield await _grpc(settings)
+    free = [_bound(settings, port, "", "").state == "ok" for port in (settings.port, settings.grpc_port)]
+    if free[0] != free[1] and all(finding.state != "fail" for finding in found):
+        advice = "choose others with --port and --grpc-port, or stop that gateway"
+        yield Finding("fail", f"another gateway has one of the two ports, and the other is free: {advice}")
 
 
 def _certificate(settings: Settings, prefix: str) -> Finding | None:

@@ -135,7 +135,7 @@ def state(expires: int | None, ended: int | None, now: int) -> str:
 @json_option
 @settings_options(only=DATABASE)
 def rotate(settings: Settings, key_id: str, org: str, overlap_hours: int | None, *, as_json: bool) -> None:
-    """Replace a key by a new one that may do the same, and print its secret, this once."""
+    """Replace a key and print the new secret, this once. The new key may do what the old one may."""
     from gen.ingate.keys.v1.key_service_pb2 import RotateKeyRequest
 
     request = RotateKeyRequest(key_id=key_id, overlap_hours=overlap_hours)

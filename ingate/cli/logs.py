@@ -43,7 +43,10 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
 @_filters
 def list_calls(settings: Settings, limit: int, *, as_json: bool, **filters: Any) -> None:
-    """List the last calls, the newest below: time, status, provider, model, tokens, cost, milliseconds, key, id."""
+    """List the last calls, the newest below.
+
+    Columns: time, status, provider, model, tokens, cost, milliseconds, key, id.
+    """
 
     async def run() -> None:
         async with existing(settings) as database:
@@ -57,7 +60,7 @@ def list_calls(settings: Settings, limit: int, *, as_json: bool, **filters: Any)
 @json_option
 @settings_options(only=DATABASE)
 def show(settings: Settings, request_id: str, *, as_json: bool) -> None:
-    """Show one call: what is known of it, attempts, texts, headers and bodies, as far as they are kept."""
+    """Show one call with its attempts, texts, headers and bodies. What was not kept is left out."""
     from sqlalchemy import select
     from sqlalchemy.orm import undefer
 

@@ -52,7 +52,7 @@ def add(
     is_default: bool,
     as_json: bool,
 ) -> None:
-    """Store a provider of an organisation. Its key is asked for, for what stands in a command others can see."""
+    """Store a provider of an organisation. The command asks for its key: other users could read an argument."""
     from gen.ingate.providers.v1.provider_pb2 import ProviderType
     from gen.ingate.providers.v1.provider_service_pb2 import CreateProviderRequest
 
@@ -133,7 +133,7 @@ def update(
 @json_option
 @settings_options(only=DATABASE)
 def remove(settings: Settings, name: str, org: str, *, yes: bool, as_json: bool) -> None:
-    """Remove a provider and its key; what was recorded of its calls stays."""
+    """Remove a provider and its key. The log entries of its calls stay."""
     from gen.ingate.providers.v1.provider_service_pb2 import DeleteProviderRequest
 
     confirmed(f"Remove the provider {name} of {org} and its key?", yes=yes)
@@ -157,7 +157,7 @@ def _asked() -> str:
 @json_option
 @settings_options(only=DATABASE)
 def list_providers(settings: Settings, org: str, *, as_json: bool) -> None:
-    """List the providers of an organisation: name, type, base URL, state."""
+    """List the providers of an organisation. Columns: name, type, base URL, state."""
     from sqlalchemy import select
 
     from gen.ingate.providers.v1.provider_pb2 import ProviderType
@@ -190,7 +190,7 @@ def list_providers(settings: Settings, org: str, *, as_json: bool) -> None:
 @json_option
 @settings_options(only=DATABASE | {"master_key"})
 def test_provider(settings: Settings, name: str, org: str, *, as_json: bool) -> None:
-    """Call a provider once; the status is 1 where it does not answer as it should."""
+    """Call a provider once. The exit status is 1 if the call fails."""
     from pathlib import Path
 
     import msgspec

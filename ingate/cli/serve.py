@@ -76,7 +76,9 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         core.hold()
         if core.made_master_key:
             path = data_dir(settings) / MASTER_KEY_FILE
-            _log.warning("master_key_made", path=str(path), advice="keep a copy: stored provider keys are lost without")
+            _log.warning(
+                "master_key_made", path=str(path), advice="keep a copy: without it, stored provider keys are lost"
+            )
         credentials = None
         if settings.demo:
             with inside(data_dir(settings)):

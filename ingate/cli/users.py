@@ -23,7 +23,7 @@ def command() -> None:
 @json_option
 @settings_options(only=DATABASE)
 def create(settings: Settings, email: str, org: str, role: str, *, as_json: bool) -> None:
-    """Make a person a member of an organisation, whatever INGATE_SIGNUP says; print the password of a new account."""
+    """Make a person a member of an organisation. A new account's password is printed. INGATE_SIGNUP does not apply."""
     import secrets
 
     from gen.ingate.access.v1.access_pb2 import Role
@@ -55,7 +55,7 @@ def create(settings: Settings, email: str, org: str, role: str, *, as_json: bool
 @json_option
 @settings_options(only=DATABASE)
 def reset_password(settings: Settings, email: str, *, as_json: bool) -> None:
-    """Give an account another password, print it, and end the account's sessions."""
+    """Set a new password, print it, and end all sessions."""
     import secrets
 
     from ingate.auth.passwords import hash_password
@@ -96,7 +96,7 @@ def role(settings: Settings, email: str, role: str, org: str, *, as_json: bool) 
 @json_option
 @settings_options(only=DATABASE)
 def remove(settings: Settings, email: str, org: str, *, keep_keys: bool, yes: bool, as_json: bool) -> None:
-    """Remove a member from an organisation, with the keys that they made. The account stays."""
+    """Remove a member and the keys that they made. The account stays."""
     from gen.ingate.orgs.v1.member_service_pb2 import REMOVED_KEYS_KEEP, REMOVED_KEYS_REVOKE, RemoveMemberRequest
 
     of_org, user_id = asyncio.run(_member(settings, org, email))
@@ -130,7 +130,7 @@ async def _member(settings: Settings, org: str, email: str) -> tuple[str, str]:
 @json_option
 @settings_options(only=DATABASE)
 def list_users(settings: Settings, org: str, *, as_json: bool) -> None:
-    """List the members of an organisation, oldest first: id, role, address."""
+    """List the members of an organisation, oldest first. Columns: id, role, address."""
     from sqlalchemy import select
 
     from gen.ingate.access.v1.access_pb2 import Role

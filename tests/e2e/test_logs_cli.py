@@ -100,6 +100,10 @@ async def test_doctor_knows_both_ports(spawned):
     said = "\n".join(await printed("doctor", "--data-dir", data_dir, "--port", http, "--grpc-port", grpc))
     assert f"ok    a gateway answers at {gateway.url}/healthz" in said
     assert f"ok    a gateway answers at 127.0.0.1:{grpc} (gRPC, version " in said
+    for ports in (("--port", http, "--grpc-port", 0), ("--port", 0, "--grpc-port", grpc)):
+        with command("doctor", "--data-dir", data_dir, *ports) as child:
+            assert await child.wait_exit(60) == 1
+        assert "FAIL  another gateway has one of the two ports" in child.output
     with command("doctor", "--data-dir", data_dir, "--port", grpc, "--grpc-port", http, "--json") as child:
         assert await child.wait_exit(60) == 1
     found = json.loads("\n".join(line.text for line in child.lines if line.stream == "stdout"))

@@ -152,6 +152,9 @@ def _arguments(schema: Any, text: str, values: list[str]) -> list[dict[str, Any]
     properties = schema.get("properties") if isinstance(schema, dict) else None
     known = properties if isinstance(properties, dict) else {}
     texts = [name for name in sample if _is_free_text(known.get(name))]
+    if not sample and len(known) <= samples.MOST_NODES:
+        # Where nothing is required, a model still states what the message is about: the first text that the tool takes.
+        texts = [name for name, described in known.items() if _is_free_text(described)][:1]
     numbers = iter(_NUMBER.findall(text[:PLAIN]))
     for name, described in known.items():
         value: str | float | None = _mentioned(described, text)

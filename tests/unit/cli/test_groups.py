@@ -53,6 +53,7 @@ def test_each_command_explains_itself(run, words, command):
     said = run(*words, "--help")
     assert said.startswith("Usage: ")
     assert command.get_short_help_str()
+    assert not re.search(r"[^\]]\.\.\.$", run(*words[:-1], "--help"), re.MULTILINE), "the list cuts a summary off"
     assert ("--journal-fsync" in said) is (words[-1] in {"serve", "config", "doctor"})
     assert all(option.help for option in command.params if isinstance(option, click.Option))
 
@@ -151,7 +152,7 @@ def test_a_provider_from_its_key_to_a_call(installed, monkeypatch):
     assert "demo has no provider none" in installed("providers", "test", "none", code=1)
     said = installed("doctor", "--providers", "--port", "0", "--grpc-port", "0", code=1)
     assert "FAIL  provider of demo: dead: cannot connect" in said
-    assert "ok    the master key opens the stored keys of 2 providers" in said
+    assert "ok    the master key opens all stored keys of providers (2)" in said
     assert "provider of demo" not in installed("doctor", "--port", "0", "--grpc-port", "0")
 
 
@@ -217,7 +218,7 @@ def test_a_backup_brings_everything_back(installed, tmp_path):
     }
     assert installed("keys", "list", "--data-dir", "new") == installed("keys", "list")
     said = installed("doctor", "--data-dir", "new", "--port", "0", "--grpc-port", "0")
-    assert "the master key opens the stored keys of 1 providers" in said
+    assert "the master key opens all stored keys of providers (1)" in said
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "master.key").write_text("another")
     assert "is another master key" in installed("restore", "copy.tar.gz", "--data-dir", "other", code=1)

@@ -53,6 +53,15 @@ def test_plain_words_ask_for_tools(text, made):
     assert [(tool.name, arguments) for tool, arguments, _ in calls(ALL, text, required=False)] == made
 
 
+def test_a_tool_that_requires_nothing_gets_what_the_text_says():
+    """The first text that it takes has the values of the message, a call each; without a value it is left out."""
+    optional = {"days": {"type": "integer"}, "city": {"type": "string"}, "note": {"type": "string"}}
+    tool = Tool("get_weather", "", {"type": "object", "properties": optional})
+    asked = calls([tool], "What is the weather in Oslo and Paris?", required=False)
+    assert [arguments for _, arguments, _ in asked] == [{"city": "Oslo"}, {"city": "Paris"}]
+    assert [arguments for _, arguments, _ in calls([tool], "Use get_weather.", required=False)] == [{}]
+
+
 def test_a_free_tool_gets_the_text():
     """A tool that takes any text gets the value in the message, or else the message."""
     tool = Tool("run_code", "", None, free=True)
