@@ -10,7 +10,7 @@ SENTENCES = {
     "connection refused": "a connection was refused that sent no valid HTTP",
     "connections_refused": "new connections are refused: the process has nearly as many as it may have",
     "data_directory_open_to_others": "other users of this machine may enter the data directory: run chmod go= on it",
-    "draining": "shutting down: no new calls are taken; open ones may finish, and are cut after so many seconds",
+    "draining": "shutting down: no new calls are taken; open ones may finish until the time is over",
     "exchange_lost": "a call could not be recorded",
     "file_open_to_others": "other users of this machine may read a file of the gateway, and its mode cannot be changed",
     "job_died": "a background job failed and is started again",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ingate.db import Database
 
 org_option = click.option("--org", default="demo", show_default=True, help="Slug of the organisation.")
+_NAMED = 3
+"""Organisations that an error names in place of one that does not exist."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -71,10 +73,12 @@ async def org_id(database: "Database", slug: str) -> str:
 
     async with database.read() as db:
         found = await db.scalar(select(Org.id).where(Org.slug == slug))
-    if found is None:
-        others = "`ingate orgs list` shows those that there are, `ingate orgs create` makes one"
-        raise NotFound(f"there is no organisation {slug}: name one with --org; {others}")
-    return found
+        if found is not None:
+            return found
+        others = list(await db.scalars(select(Org.slug).order_by(Org.created_at, Org.id).limit(_NAMED)))
+    if not others:
+        raise NotFound(f"there is no organisation {slug}, and no other: make one with `ingate orgs create`")
+    raise NotFound(f"there is no organisation {slug}: name one with --org, such as --org {' or --org '.join(others)}")
 
 
 def confirmed(question: str, *, yes: bool) -> None:

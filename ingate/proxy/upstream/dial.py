@@ -5,6 +5,7 @@ Knows no pool and sets no deadline.
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import ssl
@@ -43,7 +44,13 @@ async def dial(origin: Origin, proxy: Proxy | None, context: ssl.SSLContext | No
     except TimeoutError as error:
         raise ConnectTimeout("the network gave up connecting") from error
     except (OSError, ValueError, OverflowError, RuntimeError) as error:
-        raise ConnectFailed(f"cannot connect: {getattr(error, 'strerror', None) or error}") from error
+        raise ConnectFailed(f"cannot connect: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """Returns the system's words for an error that has a number: asyncio's own tell of its calls."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error)
 
 
 async def _look_up(host: str, port: int) -> list[AddrInfoType]:

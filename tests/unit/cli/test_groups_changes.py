@@ -44,7 +44,7 @@ def test_an_organisation_that_is_not_there_makes_nothing(installed, tmp_path):
     """No master key and no journal; the sentence says how to find the right one."""
     before = sorted(tmp_path.rglob("*"))
     said = installed("keys", "create", "x", "--org", "nobody", code=1)
-    assert "there is no organisation nobody: name one with --org" in said
+    assert "there is no organisation nobody: name one with --org, such as --org " in said
     assert [path for path in sorted(tmp_path.rglob("*")) if path not in before and path.suffix == ""] == []
 
 
