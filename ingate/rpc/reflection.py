@@ -31,7 +31,7 @@ def add_reflection(services: Iterable[Service], server: Any) -> None:
     names = (*(service.name for service in public), HEALTH, V1, V1ALPHA)
     handler = grpc.stream_stream_rpc_method_handler(
         aio.ReflectionServicer(names, pool=pool).ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        request_deserializer=lenient(reflection_pb2.ServerReflectionRequest),
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     # The messages of both are the same but for their package, which is not on the wire.
