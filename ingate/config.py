@@ -10,6 +10,7 @@ import msgspec
 
 ENVIRONMENT_PREFIX = "INGATE_"
 MASK = "***"
+_CREDENTIAL = "ingate.setting_values:credential"
 
 
 def _setting(
@@ -198,16 +199,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = 50
     gateway_token: Annotated[
-        str, _setting("Token that gateways share with the core; made at start if empty.", secret=True)
+        str,
+        _setting("Token that gateways share with the core; made at start if empty.", secret=True, check=_CREDENTIAL),
     ] = ""
     openai_api_key: Annotated[
-        str, _setting("OpenAI credential of the installation.", secret=True, env="OPENAI_API_KEY")
+        str,
+        _setting("OpenAI credential of the installation.", secret=True, env="OPENAI_API_KEY", check=_CREDENTIAL),
     ] = ""
     anthropic_api_key: Annotated[
-        str, _setting("Anthropic credential of the installation.", secret=True, env="ANTHROPIC_API_KEY")
+        str,
+        _setting("Anthropic credential of the installation.", secret=True, env="ANTHROPIC_API_KEY", check=_CREDENTIAL),
     ] = ""
     gemini_api_key: Annotated[
-        str, _setting("Gemini credential of the installation.", secret=True, env="GEMINI_API_KEY")
+        str,
+        _setting("Gemini credential of the installation.", secret=True, env="GEMINI_API_KEY", check=_CREDENTIAL),
     ] = ""
     ollama_host: Annotated[
         str, _setting("Ollama server of the installation.", env="OLLAMA_HOST", check="ingate.setting_values:server")

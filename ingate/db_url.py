@@ -61,6 +61,8 @@ def _sqlite(rest: str) -> DatabaseUrl:
         raise _wrong("is not a URL") from None
     if url.database in {None, "", ":memory:"}:
         raise _wrong("must name a file")
+    if url.query:
+        raise _wrong("must have nothing behind the name of the file: SQLite has no parameters here")
     return DatabaseUrl(url, str(url.database), embedded=True)
 
 

@@ -16,6 +16,8 @@ FALSE = ("false", "no", "off", "0")
 _SLUGS = re.compile(r"[a-z0-9-]{1,63}( *, *[a-z0-9-]{1,63}){0,999}")
 _SERVER = re.compile(r"(https?://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?(/[!-~]*)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_CREDENTIAL = re.compile(r"[!-~](?:[ -~]{0,8190}[!-~])?")
 
 
 class Unfit(Exception):
@@ -47,10 +49,8 @@ def _number(setting: Setting, text: Any) -> float:
     whole = setting.type is int
     value: float | None = None
     if isinstance(text, str):
-        try:
-            value = (int(text) if _WHOLE.fullmatch(text) else None) if whole else float(text)
-        except ValueError:
-            value = None
+        if (_WHOLE if whole else _DECIMAL).fullmatch(text):
+            value = int(text) if whole else float(text)
     elif isinstance(text, int | float) and not isinstance(text, bool) and not (whole and isinstance(text, float)):
         value = text
     if value is None or not math.isfinite(value) or not _within(setting, value):
@@ -96,8 +96,15 @@ def _text(setting: Setting, text: str) -> str:
 
 def slugs(text: str) -> None:
     """Checks a list of organisations. Raises BadRequest."""
-    if not _SLUGS.fullmatch(text):
+    words = _SLUGS.fullmatch(text.lower())
+    if words is None or (words[1] and "all" in (word.strip() for word in text.lower().split(","))):
         raise BadRequest("must be first, all, or slugs of organisations separated by commas")
+
+
+def credential(text: str) -> None:
+    """Checks what is sent as a header or as metadata, where nothing else can stand. Raises BadRequest."""
+    if not _CREDENTIAL.fullmatch(text):
+        raise BadRequest("must be printable ASCII, at most 8192 characters")
 
 
 def server(text: str) -> None:

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from ingate.errors import BadRequest
 from rest_facade.middleware import Pairs
 
 ALL = "*"
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+|null")
+_NULL = "null"
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(?:\[([0-9a-f:.]+)\]|([a-z0-9._~-]+))(?::(\d{1,5}))?", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65535
 _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, -]{1,4096}")
 _EXPOSED = (
     "Retry-After, X-Ingate-Request-Id, X-Ingate-Served-By, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
@@ -37,17 +41,38 @@ def from_setting(listed: str) -> Cors | None:
 
     Raises BadRequest naming the setting for what is no origin.
     """
-    origins = [origin for part in listed.split(",") if (origin := part.strip())]
-    for origin in origins:
-        if origin != ALL and not _ORIGIN.fullmatch(origin):
-            raise BadRequest.field(
-                "cors_origins",
-                f"must be * or origins without a path such as https://app.example, not {origin[:100]!r}",
-            )
+    origins = set()
+    for written in (part.strip() for part in listed.split(",")):
+        if written:
+            origin = _as_sent(written)
+            if origin is None:
+                raise BadRequest.field(
+                    "cors_origins",
+                    f"must be * or origins without a path such as https://app.example, not {written[:100]!r}",
+                )
+            origins.add(origin)
     if not origins:
         return None
     listed_here = frozenset() if ALL in origins else frozenset(origins)
     return Cors(listed_here, request_headers="", exposed_headers=_EXPOSED, max_age=_MAX_AGE)
+
+
+def _as_sent(written: str) -> str | None:
+    """Returns an origin as browsers send it: in lower case, without the port of its scheme. None for what is none."""
+    if written in {ALL, _NULL}:
+        return written
+    found = _ORIGIN.fullmatch(written.lower())
+    if found is None:
+        return None
+    scheme, address, name, port = found.groups()
+    number = int(port or 0)
+    try:
+        host = f"[{IPv6Address(address).compressed}]" if address else name
+    except ValueError:
+        return None
+    if number > _LAST_PORT:
+        return None
+    return f"{scheme}://{host}" + (f":{number}" if number and number != _DEFAULT_PORTS.get(scheme) else "")
 
 
 def is_preflight(method: str, asked: Mapping[str, str]) -> bool:

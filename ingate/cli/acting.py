@@ -1,6 +1,7 @@
 """What commands share that work on the database of an installation: reading it, acting as an owner, and printing."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,8 @@ async def org_id(database: "Database", slug: str) -> str:
 def confirmed(question: str, *, yes: bool) -> None:
     """Returns when the question is answered with yes, or need not be asked; ends the command otherwise."""
     if not yes:
+        if sys.stdin is None:
+            raise click.Abort
         click.confirm(question, abort=True)
 
 

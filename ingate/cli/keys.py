@@ -30,7 +30,7 @@ def command() -> None:
 @click.option("--role", type=click.Choice(ROLES), help="What the key may do at most; member if not stated.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be repeated; all of the role.")
 @click.option("--expires", help="When it ends: in a time such as 12h or 30d, or at one in RFC 3339.")
-@click.option("--limit", type=click.IntRange(1), help="Requests a minute; those of the plan if not stated.")
+@click.option("--limit", type=click.IntRange(1, 10_000_000), help="Requests a minute; those of the plan if not stated.")
 @json_option
 @settings_options(only=DATABASE)
 def create(

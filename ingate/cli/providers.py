@@ -1,6 +1,7 @@
 """`ingate providers`: providers, for whoever may read the database; no running gateway is needed."""
 
 import asyncio
+import math
 import sys
 import warnings
 from getpass import GetPassWarning
@@ -21,8 +22,21 @@ from ingate.cli.acting import (
     show,
 )
 from ingate.cli.options import DATABASE, Settings, settings_options
+from ingate.errors import BadRequest
+from ingate.setting_values import credential
 
 TYPES = ("openai", "anthropic", "gemini", "azure-openai", "ollama", "openai-compatible", "http", "demo")
+
+
+class _Seconds(click.FloatRange):
+    """A range in which NaN is not, though it is below and above nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the number of a text."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return seconds
 
 
 @click.group()
@@ -58,7 +72,7 @@ def add(
 
     api_key = None
     if api_key_stdin:
-        api_key = sys.stdin.read().strip()
+        api_key = _piped()
     elif not no_api_key and kind != "demo":
         api_key = _asked()
     request = CreateProviderRequest(
@@ -82,7 +96,7 @@ def add(
 @click.option("--no-api-key", is_flag=True, help="Delete its key.")
 @click.option("--default/--no-default", "is_default", default=None, help="Make it the default, or not any more.")
 @click.option("--enable/--disable", "enabled", default=None, help="Send it calls, or none until it is enabled again.")
-@click.option("--timeout", type=click.FloatRange(0.001, 3600), help="Seconds until an answer begins at most.")
+@click.option("--timeout", type=_Seconds(0.001, 3600), help="Seconds until an answer begins at most.")
 @json_option
 @settings_options(only=DATABASE | {"demo"})
 def update(
@@ -104,7 +118,7 @@ def update(
 
     if ask + api_key_stdin + no_api_key > 1:
         raise click.UsageError("state one of --api-key, --api-key-stdin and --no-api-key")
-    api_key = "" if no_api_key else sys.stdin.read().strip() if api_key_stdin else _asked() if ask else None
+    api_key = "" if no_api_key else _piped() if api_key_stdin else _asked() if ask else None
     request = UpdateProviderRequest(
         name=name,
         base_url=base_url,
@@ -140,6 +154,18 @@ def remove(settings: Settings, name: str, org: str, *, yes: bool, as_json: bool)
     request = DeleteProviderRequest(name=name)
     as_owner(settings, org, request)
     report({"name": name, "org": org, "removed": True}, f"removed {name}", as_json=as_json)
+
+
+def _piped() -> str:
+    """Returns the key on standard input. Raises UsageError where there is none, and BadRequest for what is no key."""
+    key = "" if sys.stdin is None else sys.stdin.buffer.read().decode(errors="replace").strip()
+    if not key:
+        raise click.UsageError("standard input has no key: --no-api-key states that there is none")
+    try:
+        credential(key)
+    except BadRequest as error:
+        raise BadRequest.field("api_key", error.message) from None
+    return key
 
 
 def _asked() -> str:

@@ -43,15 +43,22 @@ class BodyBudget:
         """Has younger bodies give way to one that grows, the youngest first. Tells whether it fits then."""
         if lease not in self._large:
             return False
-        for other in reversed(tuple(self._large)):
-            if other is lease:
+        own = max(lease.owned + size - lease.bound, 0)
+        all_ = max(self.in_use + size - self._process, 0)
+        giving: list[tuple[Lease, Callable[[], Exception]]] = []
+        for other in reversed(self._large):
+            if other is lease or not (own or all_):
                 break
-            within = lease.fits(size)
-            if within or lease.shares(other):
-                other.give_way(_full if within else _too_many)
-            if lease.fits(size) and self.in_use + size <= self._process:
-                return True
-        return False
+            shared = lease.shares(other)
+            if other.can_give_way() and (shared or not own):
+                giving.append((other, _too_many if own else _full))
+                own = max(own - other.held, 0) if shared else own
+                all_ = max(all_ - other.held, 0)
+        if own or all_:
+            return False  # what they would lose helps nobody
+        for other, refusal in giving:
+            other.give_way(refusal)
+        return True
 
     def lease(self, address: str) -> "Lease":
         """Returns a lease without bytes, for a body from an address."""
@@ -67,7 +74,7 @@ class BodyBudget:
 class Lease:
     """The share of one body. Whoever holds the body releases it; `held` are its bytes.
 
-    When a body does not fit, younger ones that are not complete give way to it.
+    When a body does not fit, younger ones that are not complete give way to it, if it fits then.
     """
 
     __slots__ = ("_accounts", "_bound", "_budget", "_owner", "held")
@@ -102,16 +109,26 @@ class Lease:
         if self.held > _LARGE:
             budget._large[self] = None
 
-    def fits(self, size: int) -> bool:
-        """Tells whether the owner may have so many bytes more."""
-        return self._accounts.get(self._owner, 0) + size <= self._bound
+    @property
+    def owned(self) -> int:
+        """Bytes of all bodies of the owner."""
+        return self._accounts.get(self._owner, 0)
+
+    @property
+    def bound(self) -> int:
+        """Bytes that the owner may have."""
+        return self._bound
 
     def shares(self, other: "Lease") -> bool:
         """Tells whether both have the same owner."""
         return self._accounts is other._accounts and self._owner == other._owner
 
+    def can_give_way(self) -> bool:
+        """Tells whether it may end with a refusal."""
+        return False
+
     def give_way(self, refusal: Callable[[], Exception]) -> None:
-        """Gives its bytes to an older body, and ends with a refusal, if it can."""
+        """Gives its bytes to an older body, and ends with a refusal. For a lease that can."""
 
     def move(self, organisation: str) -> None:
         """Counts the bytes, and those to come, for an organisation. Raises RateLimited; the lease is then released."""

@@ -7,7 +7,7 @@ caller may have invented.
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 from ingate.errors import BadRequest
 from ingate.net.addresses import Address, Network
@@ -66,12 +66,19 @@ def trusted_proxies(listed: str) -> TrustedProxies | None:
     for entry in (part.strip() for part in listed.split(",")):
         if entry:
             try:
-                networks.append(ip_network(entry, strict=False))
+                networks.append(_network(entry))
             except ValueError:
                 raise BadRequest.field(
                     "trusted_proxies", f"must be addresses and networks such as 10.0.0.0/8, not {entry[:100]!r}"
                 ) from None
     return TrustedProxies(networks) if networks else None
+
+
+def _network(entry: str) -> Network:
+    network = ip_network(entry, strict=False)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    # Addresses are compared as what they stand for.
+    return ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 def _listed(value: str) -> list[str]:

@@ -43,7 +43,7 @@ def shared(settings: Settings, *, embedded: bool) -> Shared:
 
     On a database that is not `embedded` the first organisation is listed like any other.
     """
-    words = {word.strip() for word in settings.shared_providers.split(",")}
+    words = {word.strip() for word in settings.shared_providers.lower().split(",")}
     # The words that the setting has for others are no slugs in it, whoever may have taken them as such.
     return Shared(tuple(shared_routes(settings)), words == {"all"}, frozenset(words - {"all", "first"}), embedded)
 

@@ -21,7 +21,9 @@ from ingate.proxy.target import Target
 
 VERSION = "/v1"
 GEMINI_VERSION = "/v1beta"
-ANTHROPIC_ROOTS = ("/messages",)
+ANTHROPIC_ROOTS = ("/complete", "/messages")
+_GEMINI_PATHS = tuple(f"{upload}/{version}/" for upload in ("", "/upload") for version in ("v1beta", "v1alpha"))
+_OPENAI_AT_GOOGLE = tuple(f"{path}openai/" for path in _GEMINI_PATHS)
 GEMINI_ROOTS = ("/cachedContents", "/tunedModels")
 OLLAMA_ROOTS = (
     "/api/blobs",
@@ -155,13 +157,18 @@ def vendor_of(path: str, headers: Headers) -> Vendor | None:
     bare = path.removeprefix(VERSION)
     if b"anthropic-version" in names or _below(bare, ANTHROPIC_ROOTS):
         return Vendor.ANTHROPIC
-    if not _GOOGLE.isdisjoint(names) or path.startswith(GEMINI_VERSION + "/") or _below(bare, GEMINI_ROOTS):
+    if not _GOOGLE.isdisjoint(names) or path.startswith(_GEMINI_PATHS) or _below(bare, GEMINI_ROOTS):
         return Vendor.GEMINI
     if _below(path, OLLAMA_ROOTS):
         return Vendor.OLLAMA
     if _GEMINI_VERB.fullmatch(bare):
         return Vendor.GEMINI
     return Vendor.OPENAI if _below(bare, OPENAI_ROOTS) else None
+
+
+def speaks_of(path: str, headers: Headers) -> Vendor | None:
+    """Returns the vendor whose clients call a path without a wire format: Google has OpenAI's API on some."""
+    return Vendor.OPENAI if path.startswith(_OPENAI_AT_GOOGLE) else vendor_of(path, headers)
 
 
 def by_vendor(targets: Sequence[Target], vendor: Vendor | None) -> Target | None:
@@ -228,8 +235,8 @@ def missing(targets: Sequence[Target]) -> str:
     """Returns why a request goes nowhere, which providers there are, and how to name one."""
     if not targets:
         return (
-            "There is no provider yet. Add one with POST /api/v1/providers or `ingate providers add`, or start the gateway"
-            " with --demo to try it"
+            "There is no provider yet. Add one with POST /api/v1/providers or `ingate providers add`, or start the"
+            " gateway with --demo to try it"
         )
     first = targets[0].name
     return (

@@ -10,7 +10,7 @@ from ingate import ids
 from ingate.errors import BadRequest, MethodNotAllowed
 
 _SECRET = re.compile("|".join((*ids.MADE_PREFIXES, ids.SECRET)), re.ASCII)
-_SUSPICIOUS = ("%", "//", "/.", " ", *ids.SECRET_HINTS)
+_SUSPICIOUS = ("%", "//", "/.", " ", "\\", "#", *ids.SECRET_HINTS)
 _NEVER_SENT = frozenset({"CONNECT", "TRACE", "TRACK"})
 """Methods that ask for a tunnel, or to be shown the request as it arrived: with the provider's credential in it."""
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -39,11 +39,12 @@ def _plain(text: str) -> bool:
 
 
 def _check_path(path: str) -> None:
-    if not _plain(path) or " " in path:
+    if not _plain(path) or " " in path or "#" in path:
         raise BadRequest("the path is not percent-encoded UTF-8")
     for segment in path[1:].split("/"):
-        # An encoded slash may be one to the provider.
-        if not {".", ".."}.isdisjoint(unquote(segment).split("/")):
+        # An encoded slash may be one to the provider, a backslash too, and what is behind a semicolon no part of it.
+        parts = unquote(segment).replace("\\", "/").split("/")
+        if not {".", ".."}.isdisjoint(part.partition(";")[0] for part in parts):
             raise BadRequest("the path must not contain . or .. segments")
     if "//" in path:
         raise BadRequest("the path must not contain empty segments")
@@ -58,7 +59,7 @@ def _check_path(path: str) -> None:
 
 
 def _check_query(query: str) -> None:
-    if not _plain(query) or " " in query:
+    if not _plain(query) or " " in query or "#" in query:
         raise BadRequest("the query is not percent-encoded UTF-8")
     if "ing" not in query and "%" not in query:
         return

@@ -70,9 +70,9 @@ async def start(
     Raises ValueError for a service that does not exist, and OSError where the address cannot be had.
     """
     # Late: these two take longer to import than the rest of this package, and only a server needs them.
-    from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: PLC0415
+    from grpc_health.v1 import health, health_pb2  # noqa: PLC0415
 
-    from ingate.rpc.reflection import add_reflection  # noqa: PLC0415
+    from ingate.rpc.reflection import add_health, add_reflection  # noqa: PLC0415
 
     known = services()
     if unknown := set(servicers) - set(known):
@@ -82,7 +82,7 @@ async def start(
     for name, servicer in servicers.items():
         known[name].add_to_server(servicer, server)
     checks = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    add_health(checks, server)
     add_reflection([known[name] for name in servicers], server)
     try:
         if tls is None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.formats import REQUEST_ID_HEADERS, VENDORS, Fault, Vendor, detect, error_members
 from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
-from ingate.proxy.plan import vendor_of
+from ingate.proxy.plan import speaks_of
 from ingate.proxy.ports import Headers as Pairs
 from ingate.rpc.status import INTERNAL_MESSAGE, Failure
 from rest_facade.call import Metadata
@@ -144,7 +144,7 @@ def proxy_error(failure: Failure, path: str, headers: Pairs, request_id: str) ->
 
 def _vendor(path: str, headers: Pairs) -> Vendor | None:
     """Returns whose API a raw path belongs to, as it and the headers tell; None for one that is nobody's."""
-    found = VENDORS.get(detect(path)) or vendor_of(path, headers)
+    found = VENDORS.get(detect(path)) or speaks_of(path, headers)
     return found or (Vendor.OLLAMA if path.startswith(_OLLAMA_ROOT) else None)
 
 

@@ -116,8 +116,12 @@ class Body(Lease):
             self.discard()
             self._wake()
 
+    def can_give_way(self) -> bool:
+        """Tells whether some of it is still to come."""
+        return not self.complete
+
     def give_way(self, refusal: Callable[[], Exception]) -> None:
-        """Gives its bytes to an older body, and ends with a refusal, unless all of it has come."""
+        """Gives its bytes to an older body, and ends with a refusal."""
         self.fail(refusal)
 
     def discard(self) -> None:

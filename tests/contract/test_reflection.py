@@ -108,3 +108,20 @@ async def test_what_makes_no_sense_is_answered(version):
     assert len(wrong) == len(asked)
     assert empty.error_response.error_code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     assert listing.list_services_response.service
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b"\x0a\x05x", b"\x0a\x01\xff"])
+async def test_bytes_that_are_no_request_are_the_callers_fault(version, raw, caplog):
+    """Anyone may send them, so none is worth a line of the log."""
+    async with serving({}) as (channel, _):
+        reflection = channel.stream_stream(f"/{version}/ServerReflectionInfo")(iter([raw]), timeout=20)
+        [answer] = [pb.ServerReflectionResponse.FromString(it) async for it in reflection]
+        assert answer.error_response.error_code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+        health = "/grpc.health.v1.Health"
+        for call, code in (
+            (channel.unary_unary(f"{health}/Check")(raw, timeout=20), grpc.StatusCode.INVALID_ARGUMENT),
+            (channel.unary_stream(f"{health}/Watch")(raw, timeout=20), grpc.StatusCode.INVALID_ARGUMENT),
+            (channel.unary_unary(f"{health}/List")(b"", timeout=20), grpc.StatusCode.UNIMPLEMENTED),
+        ):
+            assert await call.code() is code
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -139,18 +139,32 @@ WRONG = {
         "nan": '="nan" must be a number above 0 and up to 86400',
         "inf": '="inf" must be a number above 0 and up to 86400',
         "0": '="0" must be a number above 0 and up to 86400',
+        "1_0": '="1_0" must be a number above 0 and up to 86400',
+        "\N{FULLWIDTH DIGIT ONE}": '="\N{FULLWIDTH DIGIT ONE}" must be a number above 0 and up to 86400',
     },
     "INGATE_SHUTDOWN_SECONDS": {"-0.1": '="-0.1" must be a number from 0 to 86400'},
     "INGATE_EVENT_LOOP": {"trio": '="trio" must be one of uvloop, asyncio'},
     "INGATE_LOG_LEVEL": {"LOUD": '="LOUD" must be one of debug, info, warning, error'},
     "INGATE_ALLOW_PRIVATE_UPSTREAMS": {"all": '="all" must be one of auto, yes, no'},
-    "INGATE_SHARED_PROVIDERS": {"A B": '="A B" must be first, all, or slugs of organisations separated by commas'},
+    "INGATE_SHARED_PROVIDERS": {
+        wrong: f'="{wrong}" must be first, all, or slugs of organisations separated by commas'
+        for wrong in ("A B", "all, acme", "acme,ALL")
+    },
     "INGATE_SSRF_ALLOWED_HOSTS": {
         "10.0.0.0/99": "=\"10.0.0.0/99\" must be host names, addresses and networks, not '10.0.0.0/99'"
     },
     "INGATE_CORS_ORIGINS": {
-        "app.example": '="app.example" must be * or origins without a path such as https://app.example, not'
-        " 'app.example'"
+        wrong: f'="{wrong}" must be * or origins without a path such as https://app.example, not {wrong!r}'
+        for wrong in (
+            "app.example",
+            "https://*.example",
+            "https://app.example/",
+            "https://app.example:65536",
+            "https://app.example:x",
+            "https://[::1",
+            "https://[::1::]",
+            "https://bücher.example",
+        )
     },
     "INGATE_TRUSTED_PROXIES": {"x": "=\"x\" must be addresses and networks such as 10.0.0.0/8, not 'x'"},
     "OLLAMA_HOST": {
@@ -158,9 +172,14 @@ WRONG = {
         "http://u:canary@h": '="http://***@h" must be a host, with a port or not, or a URL that begins with http:// or'
         " https://",
     },
+    **{
+        name: dict.fromkeys(("canary\nX-A: b", "canarÿ"), " must be printable ASCII, at most 8192 characters")
+        for name in ("INGATE_GATEWAY_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
+    },
     "INGATE_MASTER_KEY": {"canary": " must be 32 bytes in base64"},
     "INGATE_DATABASE_URL": {
         "mysql://u:canary@h/d": " must begin with postgresql:// or sqlite://",
+        "sqlite:///canary.db?mode=ro": " must have nothing behind the name of the file: SQLite has no parameters here",
         "postgresql://u:canary@h:port/d": " must have a port from 1 to 65535 behind its host, and : / ? # @ of its"
         " password percent-encoded",
     },

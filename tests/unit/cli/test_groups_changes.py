@@ -3,10 +3,12 @@
 import asyncio
 import json
 
+import click
 import pytest
 from sqlalchemy import select
 
 from ingate.cli import first_steps
+from ingate.cli.acting import confirmed
 from ingate.config import Settings
 from ingate.identity.tables import User
 from ingate.providers.tables import Provider
@@ -122,3 +124,28 @@ def test_what_serve_says_of_the_next_step(installed):
     assert "curl http://h:1/api/v1/auth/signup" in said
     assert "--org example" in said
     assert "/auth/signup" not in told(signup="closed")
+
+
+@pytest.mark.parametrize(
+    ("option", "stdin", "code", "said"),
+    [
+        ("--api-key-stdin", "", 2, "standard input has no key"),
+        ("--api-key-stdin", " \n", 2, "standard input has no key"),
+        ("--api-key-stdin", b"\xb6sk", 1, "api_key must be printable ASCII"),
+        ("--api-key-stdin", "sk-a\nsk-b", 1, "api_key must be printable ASCII"),
+        ("--timeout=nan", None, 2, "nan is not a number"),
+    ],
+)
+def test_what_is_no_key_and_no_number_changes_nothing(installed, option, stdin, code, said):
+    """A file that was empty deletes no key, and what it held is not shown."""
+    installed("providers", "add", "p", "--type", "openai", "--api-key-stdin", stdin="sk-canary")
+    assert said in installed("providers", "update", "p", option, stdin=stdin, code=code)
+    assert json.loads(installed("providers", "list", "--json"))[0]["has_api_key"] is True
+
+
+def test_nobody_to_ask_means_no(installed, monkeypatch):
+    """As for whoever answers nothing."""
+    monkeypatch.setattr("ingate.cli.acting.sys.stdin", None)
+    with pytest.raises(click.Abort):
+        confirmed("Remove it?", yes=False)
+    confirmed("Remove it?", yes=True)

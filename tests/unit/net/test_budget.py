@@ -82,10 +82,12 @@ class Yielding(Lease):
     complete = False
     refusal = None
 
+    def can_give_way(self):
+        return not self.complete
+
     def give_way(self, refusal):
-        if not self.complete:
-            self.refusal = refusal()
-            self.release()
+        self.refusal = refusal()
+        self.release()
 
 
 @pytest.fixture
@@ -126,6 +128,18 @@ def test_nobody_gives_way_for_what_another_organisation_may_not_have(yielding):
     with pytest.raises(RateLimited):
         older.grow(30)
     assert (older.held, other.refusal) == (31, None)
+
+
+def test_nobody_gives_way_in_vain(yielding):
+    """A body that would not fit even so is refused alone, whoever holds the bytes that it lacks."""
+    oldest, complete, own, other = yielding("a", 20), yielding("a", 30), yielding("a", 5), yielding("b", 30)
+    complete.complete = True
+    with pytest.raises(RateLimited):
+        oldest.grow(20)
+    assert (own.refusal, other.refusal) == (None, None)
+    complete.complete = False
+    oldest.grow(20)
+    assert [isinstance(lease.refusal, RateLimited) for lease in (own, complete, other)] == [True, True, False]
 
 
 @given(

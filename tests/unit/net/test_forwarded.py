@@ -86,3 +86,11 @@ def test_what_is_no_network_is_refused_by_name(listed):
     with pytest.raises(BadRequest, match=r"trusted_proxies must be addresses and networks") as raised:
         trusted_proxies(f"10.0.0.1, {listed}")
     assert repr(listed) in raised.value.message
+
+
+@pytest.mark.parametrize("listed", ["::ffff:10.0.0.0/104", "::ffff:10.0.0.0/128", "::ffff:a00:0/104"])
+def test_a_network_of_mapped_addresses_is_the_one_it_stands_for(listed):
+    """Sockets of both kinds name an IPv4 address in this way, so that is how it may be listed."""
+    caller = trusted_proxies(listed).caller
+    assert caller("::ffff:10.0.0.0", [(b"x-forwarded-for", b"203.0.113.9")]) == "203.0.113.9"
+    assert caller("11.0.0.0", [(b"x-forwarded-for", b"203.0.113.9")]) == "11.0.0.0"
