@@ -37,6 +37,7 @@ def test_a_vendors_key_is_told(beginning, vendor, scheme):
 @pytest.mark.parametrize(
     "secret",
     ["", "x", "Bearer", ids.new_key(), "ing_" + SECRET, ids.new_session_token(), "eyJhbGciOi.J9.x", SECRET],
+    ids=["none", "short", "scheme", "key", "old key", "session", "token", "text"],
 )
 def test_anything_else_is_not(secret):
     """Keys of the gateway that do not work are a different matter, and unknown texts are nobody's."""
