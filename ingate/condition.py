@@ -25,9 +25,9 @@ _SHOWN = {
 assert set(_SHOWN.values()) <= {field.name for field in fields(Counts)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Condition:
-    """The parts that tell."""
+    """The parts that tell. `unready` is why the process is not ready, whatever they say; empty where nothing is."""
 
     engine: Engine
     recorder: Recorder
@@ -35,6 +35,7 @@ class Condition:
     shipper: Shipper
     supervisor: Supervisor
     refusals: Refusals
+    unready: str = ""
 
     def refusing(self) -> str | None:
         """Returns why calls are refused, by name, None when they are not."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, case, delete, func, or_, select
+from sqlalchemy import Column, ColumnElement, case, func, or_, select
 from sqlalchemy.orm import undefer
 
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
@@ -10,6 +10,7 @@ from gen.ingate.exchanges.v1 import exchange_service_pb2_grpc
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import NotFound
+from ingate.exchanges.columns import BODIES
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS, listed, message, payload
 from ingate.exchanges.tables import Exchange
 from ingate.page import Order
@@ -17,13 +18,11 @@ from ingate.rpc.principal import principal
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
 NEWEST = Order(Exchange.created_at, Exchange.id, descending=True)
-PAYLOAD = (Exchange.request_headers, Exchange.request_body, Exchange.response_headers, Exchange.response_body)
+PAYLOAD = tuple(getattr(Exchange, name) for name in BODIES)
 
 LISTED_DOCUMENTS = {"attempts": "[]", "meta": "{}", "tags": "{}"}
 """What a list shows of these where they are longer than the next number of characters."""
 LISTED_DOCUMENT = 16 * 1024
-
-PURGED_AT_ONCE = 1000
 
 
 def _listed(column: Column[Any]) -> ColumnElement[Any]:
@@ -35,7 +34,7 @@ def _listed(column: Column[Any]) -> ColumnElement[Any]:
     return column
 
 
-LISTED = [_listed(column) for column in Exchange.__table__.columns if column.name not in {it.key for it in PAYLOAD}]
+LISTED = [_listed(column) for column in Exchange.__table__.columns if column.name not in BODIES]
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -43,15 +42,6 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def purge(self, org_id: str) -> None:
-        """Deletes all exchanges of an organisation, a thousand in a transaction."""
-        some = select(Exchange.id).where(Exchange.org_id == org_id).limit(PURGED_AT_ONCE)
-        while True:
-            async with self._database.write() as db:
-                batch = delete(Exchange).where(Exchange.id.in_(some.scalar_subquery()))
-                if not (await db.scalars(batch.returning(Exchange.id))).all():
-                    return
 
     async def ListExchanges(self, request: pb.ListExchangesRequest, context: Any) -> pb.ListExchangesResponse:
         """Returns a page, newest first; the cursor is the place after which the next one begins."""

@@ -20,15 +20,18 @@ from ingate.rpc.updates import stated
 
 FIRST_JOINED = Order(Member.created_at, Org.id)
 
-Purge = Callable[[str], Awaitable[None]]
-"""Deletes what another feature keeps of an organisation, given its id; called again whenever there may be more."""
-
 
 class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
-    """Organisations on the identity tables. `purges` delete what is not tied to them by a foreign key."""
+    """Organisations on the identity tables. `purges` delete, by an organisation's id, what no foreign key does."""
 
     def __init__(
-        self, database: Database, changes: Changes, purges: tuple[Purge, ...], *, default_plan: str, closed: bool
+        self,
+        database: Database,
+        changes: Changes,
+        purges: tuple[Callable[[str], Awaitable[None]], ...],
+        *,
+        default_plan: str,
+        closed: bool,
     ) -> None:
         self._database = database
         self._changes = changes

@@ -19,6 +19,9 @@ PATIENCE = 3.0
 class Condition(Protocol):
     """How the parts of the process are; asking costs next to nothing."""
 
+    unready: str
+    """Why the gateway is to be taken for one that is not ready, whatever its parts say; empty where it is not."""
+
     def refusing(self) -> str | None:
         """Returns why calls are refused, None when they are not."""
 
@@ -37,13 +40,11 @@ class SystemServicer(system_service_pb2_grpc.SystemServiceServicer):
         self._condition = condition
         self._version = version("ingate")
         self._asking: asyncio.Task[None] | None = None
-        self.unready = ""
-        """Why the gateway is to be taken for one that is not ready, whatever its parts say; empty where it is not."""
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Any) -> pb.GetHealthResponse:
         """Returns ok or degraded, or raises Unavailable."""
-        if self.unready:
-            raise Unavailable(self.unready)
+        if self._condition.unready:
+            raise Unavailable(self._condition.unready)
         if (why := self._condition.refusing()) is not None:
             raise self._unready(f"calls are refused, for they could not be recorded: {why}")
         # One question for all who ask meanwhile: a database that hangs is not to be left with ever more of them.

@@ -14,8 +14,7 @@ from gen.ingate.keys.v1.key_service_pb2 import ListKeysRequest
 from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 from gen.ingate.system.v1 import system_service_pb2 as pb
 from gen.ingate.system.v1.system_service_pb2_grpc import SystemServiceStub
-from ingate import clock
-from ingate import core as core_module
+from ingate import clock, forwarding
 from ingate.config import Settings
 from ingate.core import open_core
 from ingate.identity.changes import Changes
@@ -60,7 +59,7 @@ async def test_deep_health_tells_how_the_parts_are(grpc_stub, core):
         ("changes.follow", (Changes, "follow")),
         ("last_used.run", (LastUsed, "run")),
         ("grants.watch", (Grants, "watch")),
-        ("journal.tend", (core_module, "_tend")),
+        ("journal.tend", (forwarding, "_tend")),
         ("shipper.run", (Shipper, "run")),
     ],
 )

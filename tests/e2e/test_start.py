@@ -52,7 +52,7 @@ async def test_it_is_ready_once_the_banner_is_printed(tmp_path, monkeypatch):
 
     def echo(text, *, err=False):
         if not err:
-            printed.append((text, cores[0].system.unready))
+            printed.append((text, cores[0].condition.unready))
             echoed.set()
 
     monkeypatch.setattr(serve.click, "echo", echo)
