@@ -4,8 +4,7 @@ By then tokens and cost are known, and nobody waits.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -16,7 +15,8 @@ from gen.ingate.exchanges.v1.exchange_pb2 import LEVEL_ERROR, LEVEL_INFO
 from ingate import clock
 from ingate.db import Database
 from ingate.errors import DomainError
-from ingate.exchanges.rows import COLUMNS, SEED, SEEDED, Row
+from ingate.exchanges.columns import Row, value, values
+from ingate.exchanges.rows import SEED, SEEDED
 from ingate.identity.tables import Key
 from ingate.pricing.money import to_usd
 from ingate.sampling import Sampler
@@ -28,9 +28,7 @@ FIELDS = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
     *("cost_pico", "error_code", "error_message"),
 )
-_fields: Callable[[Row], tuple] = itemgetter(*map(COLUMNS.index, FIELDS))  # type: ignore[type-arg]  # one of each column
-_level = itemgetter(COLUMNS.index("level"))
-_meta = itemgetter(COLUMNS.index("meta"))
+_fields, _level, _meta = values(FIELDS), value("level"), value("meta")
 _EXAMPLE = f'"{SEEDED}":"{SEED}"'
 
 

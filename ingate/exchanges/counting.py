@@ -14,20 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from ingate import clock
-from ingate.exchanges.rows import COLUMNS, COST_REASON, MAX_NAME, Row
+from ingate.exchanges.columns import COLUMNS, Row, place_of
+from ingate.exchanges.rows import COST_REASON, MAX_NAME
 from ingate.exchanges.tables import CountedAnswer
 from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
 
 KEPT = 90 * clock.DAY
 """How long it is known that an answer was counted. Providers keep answers for 30 days."""
-_PLACES = {name: place for place, name in enumerate(COLUMNS)}
-_ID, _ORG, _META, _UNITS = (_PLACES[name] for name in ("id", "org_id", "meta", "units"))
-_TOTAL, _COST = _PLACES["total_tokens"], _PLACES["cost_pico"]
+_ID, _ORG, _META, _UNITS = map(place_of, ("id", "org_id", "meta", "units"))
+_TOTAL, _COST = place_of("total_tokens"), place_of("cost_pico")
+_PROVIDER, _SERVED_BY = place_of("provider"), place_of("served_by")
 _UNCOUNTED = {
-    **{_PLACES[name]: None for name in COLUMNS if name.endswith("_tokens") or name == "cost_pico"},
+    **{place_of(name): None for name in COLUMNS if name.endswith("_tokens") or name == "cost_pico"},
     _UNITS: "{}",
-    _PLACES["cost_source"]: pb.COST_SOURCE_UNKNOWN,
-    _PLACES["usage_source"]: pb.USAGE_SOURCE_UNSPECIFIED,
+    place_of("cost_source"): pb.COST_SOURCE_UNKNOWN,
+    place_of("usage_source"): pb.USAGE_SOURCE_UNSPECIFIED,
 }
 _MARK = f'"{ANSWER_ID}"'
 _KEY = (CountedAnswer.org_id, CountedAnswer.provider, CountedAnswer.answer_id)
@@ -91,7 +92,7 @@ def _key(row: Row) -> Key | None:
     if answer_id and (len(answer_id) > MAX_NAME or "\0" in answer_id):
         # No column holds it as it is.
         answer_id = sha256(answer_id.encode()).hexdigest()
-    return (row[_ORG], row[_PLACES["served_by"]] or row[_PLACES["provider"]], answer_id) if answer_id else None
+    return (row[_ORG], row[_SERVED_BY] or row[_PROVIDER], answer_id) if answer_id else None
 
 
 def _without(row: Row, counted_by: str) -> Row:

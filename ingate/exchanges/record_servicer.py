@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -12,8 +11,9 @@ from gen.ingate.exchanges.v1 import record_service_pb2 as pb
 from gen.ingate.exchanges.v1 import record_service_pb2_grpc
 from ingate.db import Database
 from ingate.exchanges.call_lines import CallLines
+from ingate.exchanges.columns import COLUMNS, Row, value
 from ingate.exchanges.counting import counted_once
-from ingate.exchanges.rows import COLUMNS, Row, rows
+from ingate.exchanges.rows import rows
 from ingate.exchanges.said import reading
 from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace
@@ -29,7 +29,7 @@ statement. The values of the largest stay below 32,766, which databases take, an
 KNOWN = select(Org.id).where(Org.id.in_(bindparam("owners", expanding=True))).with_for_update(read=True, key_share=True)
 """Which organisations there are, of some; none of them is deleted before the transaction ends."""
 
-_id, _org_id, _key_id = (itemgetter(COLUMNS.index(name)) for name in ("id", "org_id", "key_id"))
+_id, _org_id, _key_id = value("id"), value("org_id"), value("key_id")
 
 
 class RecordServicer(record_service_pb2_grpc.RecordServiceServicer):

@@ -19,45 +19,48 @@ from gen.ingate.exchanges.v1.exchange_pb2 import Attempt
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 from ingate.errors import BadRequest
+from ingate.exchanges.columns import (
+    COLUMNS,
+    FRACTIONS,
+    LENGTHS,
+    NULLABLE,
+    NUMBERS,
+    OPTIONAL,
+    PAYLOAD,
+    TEXTS,
+    Row,
+    length,
+)
 from ingate.exchanges.said import Read, reading, said
-from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace, Pairs, at_once
 from ingate.pricing import MAX_PICO, Bill, Source, bill
 from ingate.remembered import Remembered
 
-MAX_NAME = 256
-MAX_LABEL = 64
-MAX_METHOD = 32
 MAX_ERROR = 500
+MAX_NAME = length("model")
 COST_REASON = "cost_reason"
 """The name in metadata of why a cost is unknown, or is not what the provider states."""
 PROVIDER_ERROR = "provider_error"
 SEEDED, SEED = "seeded", "demo"
 """The name and value in metadata that tell example traffic from calls."""
-COLUMNS = tuple(column.name for column in Exchange.__table__.columns)
-"""The columns in the order of a row."""
-
 log = structlog.get_logger(__name__)
 
-Row = tuple[Any, ...]
 T = TypeVar("T")
 
 _SOURCES = {source: pb.CostSource.Value(f"COST_SOURCE_{source.name}") for source in Source}
 _TOO_DEAR = Bill(None, Source.UNKNOWN, "the cost is larger than any that is kept")
 _MOMENTS = range(-62_135_596_800 * clock.SECOND, 253_402_300_800 * clock.SECOND)
 """The years 1 to 9999."""
-_NO_PAYLOAD = (False, None, None, None, None)
-_EMPTY_PAYLOAD = (False, b"", b"", b"", b"")
 
 _json = msgspec.json.Encoder()
 _head = attrgetter("org_id", "exchange", "payload", "price_provider")
 _noted = attrgetter("request_id", "key_id", "created_at", "attempts", "tags")
-_numbers = attrgetter("source", "status_code", "level", "stream", "latency_ms", "ttft_ms", "cache")
-_texts = attrgetter(
-    *("provider", "served_by", "method", "path", "error_code", "user_id", "session_id", "app_id", "team_id")
-)
-_kept = attrgetter("truncated", "request_headers", "request_body", "response_headers", "response_body")
+_numbers = attrgetter(*NUMBERS)
+_texts = attrgetter(*TEXTS)
+_kept = attrgetter(*PAYLOAD)
 _tried = attrgetter("provider", "latency_ms", "status_code", "error")
+_EMPTY_PAYLOAD = _kept(pb.Payload())
+_NO_PAYLOAD = tuple(None if value == b"" else value for value in _EMPTY_PAYLOAD)
 
 
 class _Tried(Struct, omit_defaults=True, gc=False):
@@ -96,7 +99,6 @@ def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | N
 def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -> list[Row]:
     org_ids, its, payloads, price_providers = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
-    sources, statuses, levels, streams, latencies, first_bytes, caches = zip(*map(_numbers, its), strict=True)
     moments = list(map(clock.from_proto, stamps))
     _check(org_ids, _uuids.__getitem__, first, "org_id", "must be a UUID")
     _check(request_ids, ids.is_uuid, first, "exchange.request_id", "must be a UUID")
@@ -107,69 +109,55 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         _NO_PAYLOAD if bodies == _EMPTY_PAYLOAD and not record.HasField("payload") else bodies
         for record, bodies in zip(records, map(_kept, payloads), strict=True)
     ]
-    truncated, request_headers, asked, response_headers, answered = zip(*kept, strict=True)
     told = said(its, read, first=first)
-    _check(latencies, isfinite, first, "exchange.latency_ms", "must be a finite number")
-    _check(first_bytes, isfinite, first, "exchange.ttft_ms", "must be a finite number")
+    columns: dict[str, Sequence[Any]] = dict(zip(NUMBERS, zip(*map(_numbers, its), strict=True), strict=True))
+    for name in FRACTIONS:
+        _check(columns[name], isfinite, first, f"exchange.{name}", "must be a finite number")
+    for name in OPTIONAL:
+        # Only what is zero may be absent.
+        columns[name] = [
+            value if value or it.HasField(name) else None for value, it in zip(columns[name], its, strict=True)
+        ]
+    columns |= zip(TEXTS, zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True), strict=True)
+    columns |= zip(PAYLOAD, zip(*kept, strict=True), strict=True)
     named, usages, prompts, completions, metadata, units, problems, usage_sources = zip(*told, strict=True)
     models = list(map(_names.__getitem__, named))
     bills = [_held(made) for made in map(bill, price_providers, models, usages, moments, units, metadata)]
-    names = zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True)
-    providers, served_by, methods, paths, error_codes, user_ids, session_ids, app_ids, team_ids = names
-    columns = (
-        request_ids,
-        org_ids,
-        moments,
-        sources,
-        providers,
-        served_by,
-        models,
-        methods,
-        paths,
-        statuses,
-        [
+    columns |= {
+        "id": request_ids,
+        "org_id": org_ids,
+        "created_at": moments,
+        "model": models,
+        "level": [
             pb.LEVEL_ERROR if problem is not None and level == pb.LEVEL_INFO else level
-            for level, problem in zip(levels, problems, strict=True)
+            for level, problem in zip(columns["level"], problems, strict=True)
         ],
-        [
+        "error_code": [
             PROVIDER_ERROR if problem is not None and level == pb.LEVEL_INFO and code is None else code
-            for level, code, problem in zip(levels, error_codes, problems, strict=True)
+            for level, code, problem in zip(columns["level"], columns["error_code"], problems, strict=True)
         ],
-        streams,
-        latencies,
-        [time if time or it.HasField("ttft_ms") else None for time, it in zip(first_bytes, its, strict=True)],
-        [usage.input for usage in usages],
-        [usage.output for usage in usages],
-        [usage.cache_read for usage in usages],
-        [usage.cache_write for usage in usages],
-        [usage.reasoning for usage in usages],
-        [usage.total for usage in usages],
-        [made.cost for made in bills],
-        caches,
-        _written(attempts),
-        user_ids,
-        session_ids,
-        key_ids,
-        app_ids,
-        team_ids,
-        [text and _text(text) for text in prompts],
-        [text and _text(text) for text in completions],
-        [
+        "input_tokens": [usage.input for usage in usages],
+        "output_tokens": [usage.output for usage in usages],
+        "cache_read_tokens": [usage.cache_read for usage in usages],
+        "cache_write_tokens": [usage.cache_write for usage in usages],
+        "reasoning_tokens": [usage.reasoning for usage in usages],
+        "total_tokens": [usage.total for usage in usages],
+        "cost_pico": [made.cost for made in bills],
+        "attempts": _written(attempts),
+        "key_id": key_ids,
+        "prompt": [text and _text(text) for text in prompts],
+        "completion": [text and _text(text) for text in completions],
+        "meta": [
             _objects[pairs if made.reason is None else (*pairs, (COST_REASON, made.reason))]
             for pairs, made in zip(metadata, bills, strict=True)
         ],
-        [_objects[tuple(pairs.items())] if pairs else "{}" for pairs in tags],
-        [_json.encode(dict(counts)).decode() if counts else "{}" for counts in units],
-        [_SOURCES[made.source] for made in bills],
-        usage_sources,
-        [text and _text(text, MAX_ERROR) for text in problems],
-        truncated,
-        request_headers,
-        asked,
-        response_headers,
-        answered,
-    )
-    return list(zip(*columns, strict=True))
+        "tags": [_objects[tuple(pairs.items())] if pairs else "{}" for pairs in tags],
+        "units": [_json.encode(dict(counts)).decode() if counts else "{}" for counts in units],
+        "cost_source": [_SOURCES[made.source] for made in bills],
+        "usage_source": usage_sources,
+        "error_message": [text and _text(text, MAX_ERROR) for text in problems],
+    }
+    return list(zip(*map(columns.__getitem__, COLUMNS), strict=True))
 
 
 def _held(made: Bill) -> Bill:
@@ -204,17 +192,9 @@ def _text(text: str, most: int | None = None) -> str:
 
 def _clean(texts: tuple[str, ...]) -> tuple[str | None, ...]:
     """Returns what `_texts` gave as columns hold it."""
-    provider, served_by, method, path, error_code, user_id, session_id, app_id, team_id = texts
-    return (
-        _text(provider, MAX_NAME),
-        _text(served_by, MAX_NAME),
-        _text(method, MAX_METHOD),
-        _text(path),
-        _text(error_code, MAX_LABEL) or None,
-        _text(user_id, MAX_NAME) or None,
-        _text(session_id, MAX_NAME) or None,
-        _text(app_id, MAX_LABEL) or None,
-        _text(team_id, MAX_LABEL) or None,
+    return tuple(
+        _text(text, most) or (None if nullable else "")
+        for text, most, nullable in zip(texts, LENGTHS, NULLABLE, strict=True)
     )
 
 
