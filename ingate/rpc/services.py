@@ -37,6 +37,8 @@ class Rpc:
     server_streaming: bool
     access: options_pb2.Access
     """Who may call it; empty where the rpc states nothing, which refuses everyone."""
+    tenancy: options_pb2.Tenancy
+    """Which organisation a call acts in; empty where the rpc states nothing, which refuses everyone."""
     idempotency: int
     """A number of `google.protobuf.MethodOptions.IdempotencyLevel`."""
     success_status: int
@@ -70,6 +72,7 @@ def _rpc(service: ServiceDescriptor, method: MethodDescriptor) -> Rpc:
         client_streaming=method.client_streaming,
         server_streaming=method.server_streaming,
         access=options.Extensions[options_pb2.access],
+        tenancy=options.Extensions[options_pb2.tenancy],
         idempotency=options.idempotency_level,
         success_status=options.Extensions[options_pb2.success_status] or 200,
     )

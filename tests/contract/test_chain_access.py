@@ -13,6 +13,7 @@ from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
 from gen.ingate.options.v1 import options_pb2
 from ingate.errors import Forbidden, Unauthenticated, Unavailable
 from ingate.rpc.interceptors.authorise import permit
+from ingate.rpc.interceptors.tenancy import Standing
 from ingate.rpc.principal import Principal, principal
 from ingate.rpc.services import rpcs, services
 from ingate.rpc.status import from_rpc_error
@@ -20,6 +21,7 @@ from tests.support.chain import (
     ALL_SCOPES,
     AS_GATEWAY,
     AS_KEY,
+    AS_PERSON,
     KEY,
     TRANSPORTS,
     Callers,
@@ -99,6 +101,44 @@ def test_an_rpc_that_states_nothing_is_refused_to_everyone():
         for caller in (KEY, Principal(kind="gateway"), Principal()):
             with pytest.raises(Forbidden):
                 permit(access, caller)
+
+
+async def test_an_rpc_that_does_not_say_in_which_organisation_it_acts_is_refused():
+    """Default deny: whoever may call it otherwise, without a request being looked at."""
+    path = f"/{KEYS}/ListKeys"
+    table = {path: dataclasses.replace(rpcs()[path], tenancy=options_pb2.Tenancy())}
+    async with serving({KEYS: answering(KEYS)}, table=table) as (channel, _):
+        assert await call(channel, table[path], metadata=AS_KEY) is DENIED
+        assert await call(channel, table[path], metadata=AS_PERSON) is DENIED
+
+
+async def test_the_organisation_is_in_the_field_that_the_rpc_states():
+    """Whatever its name is; one that the caller does not belong to does not exist, as far as they can tell."""
+    path = f"/{KEYS}/GetKey"
+    table = {path: dataclasses.replace(rpcs()[path], tenancy=options_pb2.Tenancy(field="key_id"))}
+    callers = Callers()
+    callers.standing = _member_of_org_2
+    seen = []
+
+    async def get_key(_request, _context):
+        seen.append((principal().org_id, principal().role))
+        return keys_pb.GetKeyResponse()
+
+    async with serving({KEYS: scripted(KEYS, GetKey=get_key)}, callers=callers, table=table) as (channel, _):
+        for org_id, who, code in (
+            ("org-2", AS_PERSON, OK),
+            ("org-1", AS_PERSON, OK),
+            ("org-1", AS_KEY, OK),
+            ("org-3", AS_PERSON, grpc.StatusCode.NOT_FOUND),
+            ("org-2", AS_KEY, grpc.StatusCode.NOT_FOUND),
+        ):
+            assert await call(channel, table[path], keys_pb.GetKeyRequest(key_id=org_id), who) is code, (org_id, who)
+    owner, member = access_pb2.ROLE_OWNER, access_pb2.ROLE_MEMBER
+    assert seen == [("org-2", member), ("org-1", owner), ("org-1", owner)]
+
+
+async def _member_of_org_2(_user_id, org_id):
+    return Standing(access_pb2.ROLE_MEMBER, "enterprise") if org_id == "org-2" else None
 
 
 def test_a_feature_that_the_plan_lacks_is_named():

@@ -1,20 +1,18 @@
-"""Decides which organisation a call acts in, where the request names one.
+"""Decides which organisation a call acts in, by the rpc's tenancy option alone. What states nothing is refused.
 
-An rpc whose request has a field `org_id` acts in that organisation, with the standing that the caller has there; one
-that the caller does not belong to does not exist, as far as they can tell. Does not know what standings allow.
+Where a field of the request names it, the caller has the standing that they have there; an organisation that the caller
+does not belong to does not exist, as far as they can tell. Does not know what standings allow.
 """
 
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ingate.errors import NotFound
+from ingate.errors import Forbidden, NotFound
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.principal import Principal, principal, set_principal
 from ingate.rpc.services import Rpc
-
-FIELD = "org_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,11 @@ class Memberships(Protocol):
 
 def names_organisation(rpc: Rpc) -> bool:
     """Tells whether the organisation, and so the caller's role, follows from the request."""
-    return FIELD in rpc.request.DESCRIPTOR.fields_by_name and bool(rpc.access.role)
+    return bool(rpc.tenancy.field)
+
+
+async def _refused(_request: Incoming, _call: Call) -> Any:
+    raise Forbidden("nobody may call this")
 
 
 def tenancy(memberships: Memberships) -> Stage:
@@ -50,13 +52,16 @@ def tenancy(memberships: Memberships) -> Stage:
         return dataclasses.replace(caller, org_id=org_id, role=standing.role, plan=standing.plan)
 
     def wrap(rpc: Rpc, step: Step) -> Step:
+        if rpc.tenancy.WhichOneof("organization") is None:
+            return _refused
         if not names_organisation(rpc):
             return step
+        field = rpc.tenancy.field
 
         async def placed(request: Incoming, call: Call) -> Any:
             caller = principal()
             # Bytes that are no message name no organisation; they are refused in their turn.
-            org_id = getattr(request.message, FIELD, "")
+            org_id = getattr(request.message, field, "")
             if org_id and caller.kind in {"user", "key"}:
                 set_principal(await seated(caller, org_id))
             return await step(request, call)

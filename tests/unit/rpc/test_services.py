@@ -42,6 +42,23 @@ def test_every_rpc_states_exactly_one_kind_of_access(rpc):
 
 
 @pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.path)
+def test_every_rpc_states_in_which_organisation_it_acts(rpc):
+    """The caller's, the one that a field names, or none; a role is one in an organisation, and no field is left out."""
+    kind, access = rpc.tenancy.WhichOneof("organization"), rpc.access
+    assert kind is not None
+    assert kind == "field" or getattr(rpc.tenancy, kind)
+    if access.role:
+        assert kind in {"caller", "field"}
+        assert "org_id" not in rpc.request.DESCRIPTOR.fields_by_name or rpc.tenancy.field == "org_id"
+    else:
+        assert kind == "none" or (access.authenticated and kind == "caller")
+    if kind == "field":
+        field = rpc.request.DESCRIPTOR.fields_by_name[rpc.tenancy.field]
+        assert field.type == FieldDescriptor.TYPE_STRING
+        assert not field.is_repeated
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.path)
 def test_every_rpc_states_its_idempotency(rpc):
     """The option is written down, even where it says that calls are not idempotent."""
     service = rpc.request.DESCRIPTOR.file.pool.FindServiceByName(rpc.service)

@@ -103,6 +103,40 @@ class Access(_message.Message):
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 @_typing.final
+class Tenancy(_message.Message):
+    """Which organisation a call acts in. Exactly one kind applies; an rpc that states none is refused to everyone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    NONE_FIELD_NUMBER: _builtins.int
+    caller: _builtins.bool
+    """That of the caller's session or key, if it is of one."""
+    field: _builtins.str
+    """The one whose id is in this field of the request, in which the caller then has the standing of a member; that of the
+    session or key where the field is empty. An organisation that the caller does not belong to is NOT_FOUND.
+    """
+    none: _builtins.bool
+    """None: what the call does concerns a person, or the installation, or what a gateway says is trusted."""
+    def __init__(
+        self,
+        *,
+        caller: _builtins.bool = ...,
+        field: _builtins.str = ...,
+        none: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "field", b"field", "none", b"none", "organization", b"organization"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "field", b"field", "none", b"none", "organization", b"organization"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_organization: _TypeAlias = _typing.Literal["caller", "field", "none"]  # noqa: Y015
+    _WhichOneofArgType_organization: _TypeAlias = _typing.Literal["organization", b"organization"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_organization) -> _WhichOneofReturnType_organization | None: ...
+
+Global___Tenancy: _TypeAlias = Tenancy  # noqa: Y015
+
+@_typing.final
 class Rules(_message.Message):
     """What a request field may hold; checked before the servicer runs. Zero means no bound."""
 
@@ -187,6 +221,7 @@ Global___Clearing: _TypeAlias = Clearing  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
+TENANCY_FIELD_NUMBER: _builtins.int
 FORM_FIELD_NUMBER: _builtins.int
 RULES_FIELD_NUMBER: _builtins.int
 CLEARING_FIELD_NUMBER: _builtins.int
@@ -194,6 +229,8 @@ access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions,
 """Who may call the rpc."""
 success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
 """The HTTP status of success; 200 where not stated."""
+tenancy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Tenancy]
+"""Which organisation a call acts in."""
 form: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Form.ValueType]
 """How the field appears in JSON."""
 rules: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Rules]
