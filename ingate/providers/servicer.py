@@ -18,10 +18,11 @@ from ingate.identity.changes import Changes
 from ingate.identity.tables import Org
 from ingate.net.addresses import EVERYWHERE, Policy
 from ingate.page import Order
-from ingate.providers import addresses, messages, outgoing
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
+from ingate.providers import messages
 from ingate.providers.probe import tried
 from ingate.providers.tables import Provider
+from ingate.proxy import base_urls, outgoing
 from ingate.proxy.ports import Transport
 from ingate.rpc.principal import principal
 from ingate.rpc.updates import stated
@@ -160,7 +161,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
             name = ProviderType.Name(row.type).removeprefix("PROVIDER_TYPE_").lower().replace("_", "-")
             raise BadRequest.field("base_url", f"must be stated for type {name}")
         if row.type != PROVIDER_TYPE_DEMO:
-            addresses.parse(row.base_url, self._policy)
+            base_urls.parse(row.base_url, self._policy)
         outgoing.check_place(row.auth_header, row.auth_format)
 
 
@@ -182,7 +183,7 @@ def _key_goes(row: Provider) -> tuple[str, str, int, str, str] | None:
     if row.type == PROVIDER_TYPE_DEMO:
         return None
     try:
-        origin, _ = addresses.parse(row.base_url, EVERYWHERE)
+        origin, _ = base_urls.parse(row.base_url, EVERYWHERE)
     except BadRequest:
         return None
     return origin.scheme, origin.host, origin.port, row.auth_header.lower(), row.auth_format

@@ -13,7 +13,7 @@ from gen.ingate.providers.v1.provider_pb2 import (
 )
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.config import Settings
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
 from ingate.providers.demo import Roster
 
 TIMEOUT_MS = 300_000

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ingate.errors import BadRequest
 from ingate.formats import CHAT_FORMATS, Format, Listed, Vendor, read_model_list, write_model, write_model_list
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
 from ingate.proxy.exchange import Attempt
 from ingate.proxy.grants import Grant
 from ingate.proxy.headers import outbound

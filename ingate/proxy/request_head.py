@@ -12,7 +12,7 @@ from ingate import ids
 from ingate.errors import BadRequest
 from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
 from ingate.logs import mask
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
 from ingate.proxy import uploads
 from ingate.proxy.headers import (
     CREDENTIALS,

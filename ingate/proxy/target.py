@@ -13,8 +13,8 @@ from gen.ingate.providers.v1.provider_pb2 import (
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.formats import Format
 from ingate.net.addresses import Policy, for_operators
-from ingate.providers import addresses, outgoing
-from ingate.providers.catalogue import KINDS, Kind
+from ingate.provider_types import KINDS, Kind
+from ingate.proxy import base_urls, outgoing
 from ingate.proxy.masking import Mask, mask_of
 from ingate.proxy.ports import Account, Headers, Origin, Timeouts
 
@@ -70,7 +70,7 @@ def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str
     demo = route.type == PROVIDER_TYPE_DEMO
     # What the installation itself configures may be inside its network.
     allowed = for_operators(policy) if route.shared else policy
-    origin, prefix = (DEMO_ORIGIN, "") if demo else addresses.parse(route.base_url, allowed)
+    origin, prefix = (DEMO_ORIGIN, "") if demo else base_urls.parse(route.base_url, allowed)
     passthrough = route.auth_mode == AUTH_MODE_PASSTHROUGH
     extra = outgoing.headers(route.headers)
     if route.api_key and route.auth_header and not passthrough:

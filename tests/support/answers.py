@@ -11,7 +11,7 @@ from ingate import clock
 from ingate.formats import INCOMPLETE, ResponseFacts, Usage, cloud_of, completed, detect, path_model
 from ingate.pricing import Bill, Source
 from ingate.pricing.usage import STATED_COST
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
 from tests.support import event_stream
 from tests.support.recordings import JSON, NDJSON, SSE
 

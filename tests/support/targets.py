@@ -3,7 +3,7 @@
 from gen.ingate.providers.v1 import provider_pb2 as pb
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.net.addresses import EVERYWHERE
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
 from ingate.proxy.ports import Timeouts
 from ingate.proxy.target import compile_target
 

@@ -3,10 +3,10 @@ import pytest
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_DEMO, PROVIDER_TYPE_OLLAMA, ProviderType
 from ingate.config import Settings
 from ingate.net.addresses import EXCEPT_NEVER
-from ingate.providers import addresses
-from ingate.providers.catalogue import KINDS
+from ingate.provider_types import KINDS
 from ingate.providers.demo.names import MODELS
 from ingate.providers.shared import shared, shared_routes
+from ingate.proxy import base_urls
 
 
 def test_without_settings_there_is_none():
@@ -54,7 +54,7 @@ def test_ollamas_host_is_read_as_ollama_reads_it(host, url):
     """Scheme and port may be left out, and the address to listen on stands for this machine."""
     [route] = shared_routes(Settings(ollama_host=host))
     assert (route.base_url, route.type) == (url, PROVIDER_TYPE_OLLAMA)
-    assert addresses.parse(route.base_url, EXCEPT_NEVER)
+    assert base_urls.parse(route.base_url, EXCEPT_NEVER)
 
 
 def test_every_type_has_its_defaults():
@@ -64,7 +64,7 @@ def test_every_type_has_its_defaults():
         assert not kind.auth_header or "{key}" in kind.auth_format
         assert kind.natural <= kind.speaks
         if kind.base_url and number != PROVIDER_TYPE_DEMO:
-            origin, _ = addresses.parse(kind.base_url, EXCEPT_NEVER)
+            origin, _ = base_urls.parse(kind.base_url, EXCEPT_NEVER)
             assert origin.host
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from ingate.errors import BadRequest
 from ingate.net.addresses import EVERYWHERE, Policy
 from ingate.net.special_addresses import Kind
-from ingate.providers import addresses
+from ingate.proxy import base_urls
 from ingate.proxy.upstream.request import authority
 
 ONLY_PUBLIC = Policy(Kind.PUBLIC)
@@ -117,7 +117,7 @@ NO_ADDRESS = [
 @pytest.mark.parametrize(("url", "origin", "prefix"), PUBLIC)
 def test_a_public_address_is_taken_apart(url, origin, prefix):
     """Scheme, host in lower case, port and a prefix without a trailing slash."""
-    found, path = addresses.parse(url, ONLY_PUBLIC)
+    found, path = base_urls.parse(url, ONLY_PUBLIC)
     assert ((found.scheme, found.host, found.port), path) == (origin, prefix)
 
 
@@ -125,9 +125,9 @@ def test_a_public_address_is_taken_apart(url, origin, prefix):
 def test_an_address_inside_is_refused_unless_allowed(url):
     """In every spelling that is one; the policy goes with the origin, to be asked again when it is connected to."""
     with pytest.raises(BadRequest) as refused:
-        addresses.parse(url, ONLY_PUBLIC)
+        base_urls.parse(url, ONLY_PUBLIC)
     assert list(refused.value.fields) == ["base_url"]
-    origin, _ = addresses.parse(url, EVERYWHERE)
+    origin, _ = base_urls.parse(url, EVERYWHERE)
     assert origin.host
     assert origin.policy is EVERYWHERE
 
@@ -136,7 +136,7 @@ def test_an_address_inside_is_refused_unless_allowed(url):
 def test_what_is_no_address_is_refused_even_where_all_are_allowed(url):
     """The refusal names the field and repeats no credential."""
     with pytest.raises(BadRequest) as refused:
-        addresses.parse(url, EVERYWHERE)
+        base_urls.parse(url, EVERYWHERE)
     assert list(refused.value.fields) == ["base_url"]
     assert "secret" not in refused.value.message
 
@@ -145,7 +145,7 @@ def test_what_is_no_address_is_refused_even_where_all_are_allowed(url):
 def test_any_text_is_judged_without_another_error(url):
     """Either an origin that a request line can carry, or BadRequest."""
     try:
-        origin, prefix = addresses.parse(url, EVERYWHERE)
+        origin, prefix = base_urls.parse(url, EVERYWHERE)
     except BadRequest:
         return
     assert authority(origin)
