@@ -20,6 +20,7 @@ from ingate import migrate
 from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Database
+from ingate.entitlements import RateLimits
 from ingate.feature import Feature, Parts
 from ingate.forwarding import open_forwarding
 from ingate.identity.authenticator import Authenticator
@@ -30,7 +31,6 @@ from ingate.identity.operator import owner_session
 from ingate.limits.window import FixedWindows
 from ingate.net import addresses, forwarded
 from ingate.net.budget import BodyBudget
-from ingate.plans import RateLimits
 from ingate.proxy.engine import Engine
 from ingate.proxy.journal import Shipper
 from ingate.proxy.refusals import Refusals

@@ -11,10 +11,10 @@ import grpc.aio
 from ingate.condition import Condition
 from ingate.config import Settings
 from ingate.db import Base, Database
+from ingate.entitlements import RateLimits
 from ingate.identity.changes import Changes
 from ingate.identity.last_used import LastUsed
 from ingate.net.addresses import Policy
-from ingate.plans import RateLimits
 from ingate.proxy.ports import Transport
 from ingate.vault import Vault
 

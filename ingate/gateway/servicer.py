@@ -9,11 +9,11 @@ from gen.ingate.gateway.v1.grant_pb2 import Grant
 from gen.ingate.providers.v1.route_service_pb2 import ListRoutesRequest
 from ingate import clock
 from ingate.db import Database
+from ingate.entitlements import RateLimits
 from ingate.errors import Unauthenticated
 from ingate.identity.authenticator import REFUSED, live_key
 from ingate.identity.changes import Changes
 from ingate.identity.scopes import unpack
-from ingate.plans import RateLimits
 
 if TYPE_CHECKING:
     from gen.ingate.providers.v1.route_service_pb2_grpc import RouteServiceAsyncStub

@@ -4,11 +4,11 @@ from sqlalchemy import Select, select
 
 from ingate import clock, ids, vendor_keys
 from ingate.db import Database
+from ingate.entitlements import RateLimits
 from ingate.errors import Unauthenticated
 from ingate.identity.last_used import LastUsed
 from ingate.identity.scopes import unpack
 from ingate.identity.tables import Key, Member, Org, Session
-from ingate.plans import RateLimits
 from ingate.rpc.interceptors.authenticate import credential
 from ingate.rpc.principal import Principal
 

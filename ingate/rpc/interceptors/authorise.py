@@ -7,7 +7,7 @@ from typing import Any
 
 from gen.ingate.access.v1 import access_pb2
 from gen.ingate.options.v1 import options_pb2
-from ingate import plans
+from ingate import entitlements
 from ingate.errors import Forbidden, Unauthenticated
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
@@ -59,7 +59,7 @@ def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
     if access.scope and caller.kind == "key" and access.scope not in caller.scopes:
         scope = access_pb2.Scope.Name(access.scope).removeprefix("SCOPE_").lower()
         raise Forbidden(f"this takes a key with the scope {scope}", metadata={"scope": scope})
-    if access.feature and access.feature not in plans.features(caller.plan):
+    if access.feature and access.feature not in entitlements.features(caller.plan):
         raise Forbidden(
             f"the plan {caller.plan} does not include {access.feature}",
             metadata={"feature": access.feature, "plan": caller.plan},

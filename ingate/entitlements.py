@@ -1,4 +1,4 @@
-"""Plans: what an organisation may use, and how much.
+"""Entitlements: what an organisation may use by its plan, and how much.
 
 Proxying, recording, usage, keys and providers belong to every plan and are no feature. Knows neither organisations
 nor where the numbers are overridden.
