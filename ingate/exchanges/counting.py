@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from ingate import clock
 from ingate.exchanges.columns import COLUMNS, Row, place_of
-from ingate.exchanges.rows import COST_REASON, MAX_NAME
-from ingate.exchanges.tables import CountedAnswer
+from ingate.exchanges.rows import COST_REASON
+from ingate.exchanges.tables import MAX_NAME, CountedAnswer
 from ingate.pricing.usage import ANSWER_ID, COUNTED_BY
 
 KEPT = 90 * clock.DAY

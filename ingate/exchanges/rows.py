@@ -29,15 +29,14 @@ from ingate.exchanges.columns import (
     PAYLOAD,
     TEXTS,
     Row,
-    length,
 )
 from ingate.exchanges.said import Read, reading, said
+from ingate.exchanges.tables import MAX_NAME
 from ingate.formats import Pace, Pairs, at_once
 from ingate.pricing import MAX_PICO, Bill, Source, bill
 from ingate.remembered import Remembered
 
 MAX_ERROR = 500
-MAX_NAME = length("model")
 COST_REASON = "cost_reason"
 """The name in metadata of why a cost is unknown, or is not what the provider states."""
 PROVIDER_ERROR = "provider_error"

@@ -5,6 +5,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ingate.db import Base
 
+MAX_NAME = 256
+"""Characters of the names of models, providers and people, and of what providers call their answers."""
+
 
 def _where_present(column: str) -> Index:
     """Returns an index for a column that most rows leave empty, in the order of lists; such rows cost it nothing."""
@@ -31,9 +34,9 @@ class Exchange(Base):
     org_id: Mapped[str] = mapped_column(String(36))
     created_at: Mapped[int] = mapped_column(BigInteger)
     source: Mapped[int] = mapped_column(Integer)
-    provider: Mapped[str] = mapped_column(String(256))
-    served_by: Mapped[str] = mapped_column(String(256))
-    model: Mapped[str] = mapped_column(String(256))
+    provider: Mapped[str] = mapped_column(String(MAX_NAME))
+    served_by: Mapped[str] = mapped_column(String(MAX_NAME))
+    model: Mapped[str] = mapped_column(String(MAX_NAME))
     method: Mapped[str] = mapped_column(String(32))
     path: Mapped[str] = mapped_column(Text)
     status_code: Mapped[int] = mapped_column(Integer)
@@ -51,8 +54,8 @@ class Exchange(Base):
     cost_pico: Mapped[int | None] = mapped_column(BigInteger)
     cache: Mapped[int] = mapped_column(Integer)
     attempts: Mapped[str] = mapped_column(Text)
-    user_id: Mapped[str | None] = mapped_column(String(256))
-    session_id: Mapped[str | None] = mapped_column(String(256))
+    user_id: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    session_id: Mapped[str | None] = mapped_column(String(MAX_NAME))
     key_id: Mapped[str] = mapped_column(String(36))
     app_id: Mapped[str | None] = mapped_column(String(64))
     team_id: Mapped[str | None] = mapped_column(String(64))
@@ -80,7 +83,7 @@ class CountedAnswer(Base):
     __tablename__ = "counted_answers"
 
     org_id: Mapped[str] = mapped_column(String(36), ForeignKey("orgs.id", ondelete="CASCADE"), primary_key=True)
-    provider: Mapped[str] = mapped_column(String(256), primary_key=True)
-    answer_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
+    answer_id: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
     exchange_id: Mapped[str] = mapped_column(String(36))
     stored_at: Mapped[int] = mapped_column(BigInteger, index=True)

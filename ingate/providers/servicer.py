@@ -1,6 +1,6 @@
 """ProviderService: providers of the calling organisation, and one call to see that they work."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import select, update
@@ -44,7 +44,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         database: Database,
         vault: Vault,
         changes: Changes,
-        transports: dict[bool, Transport],
+        transports: Mapping[bool, Transport],
         *,
         policy: Policy,
         demo: bool,
