@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from gen.ingate.auth.v1 import auth_service_pb2 as auth
 from gen.ingate.orgs.v1.org_service_pb2 import CreateOrgRequest, DeleteOrgRequest
 from gen.ingate.providers.v1 import provider_service_pb2 as providers
-from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_OPENAI
+from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_DEMO
 from ingate.rpc.services import rpcs
 from tests.support import tenancy
 from tests.support.everything import everything
@@ -16,6 +16,7 @@ from tests.support.possessions import fill
 from tests.support.tenancy import BY_REQUEST, PASSWORD, Site
 from tests.support.writes import watched
 
+core_settings = {"demo": True}
 site, grpc_channel = tenancy.site, tenancy.grpc_channel
 
 ENTRIES = "audit_entries"
@@ -81,9 +82,7 @@ async def test_what_leaves_no_entry_writes_no_more_than_is_listed(site):
     """So a reason stays true."""
     assert set(UNRECORDED) <= changing()
     org = await site.found()
-    await site.call(
-        providers.CreateProviderRequest(name="p", type=PROVIDER_TYPE_OPENAI, base_url="http://127.0.0.1:1"), org.owner
-    )
+    await site.call(providers.CreateProviderRequest(name="p", type=PROVIDER_TYPE_DEMO), org.owner)
     with watched(site.core.database) as committed:
         watching = Watching(site.core, site.channel, committed)
         other, third = await watching.login(org.owner), await watching.login(org.owner)
