@@ -12,6 +12,9 @@ value that makes no sense ends the start with the option, the variable, or the f
 (unless it is a secret) and what would do. An unknown key of the file does so too; an unknown variable `INGATE_…` is
 named in the log, with the setting it is nearest to.
 
+Origins are compared as browsers send them: `https://App.example:443` lists `https://app.example`, and a pattern such as
+`https://*.example` is refused. What is sent as a header (`gateway_token` and the vendors' keys) is printable ASCII.
+
 | setting | environment | default | meaning |
 |---|---|---|---|
 """
