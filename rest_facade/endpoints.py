@@ -11,6 +11,7 @@ import msgspec
 
 from ingate.errors import BadRequest
 from rest_facade import documents
+from rest_facade.asked import Asked
 from rest_facade.bind import Argument, Binder, Slots
 from rest_facade.call import Rpc
 from rest_facade.dialects.base import Dialect
@@ -36,7 +37,7 @@ class Endpoint:
     route: Route
     rpc: Rpc
     slots: Slots
-    render: Callable[[Any], bytes]
+    render: Callable[[Any, Asked], bytes]
     max_body: int
 
 
@@ -67,9 +68,9 @@ def compile_endpoint(
     return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), route.max_body or most)
 
 
-def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any], bytes]:
+def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any, Asked], bytes]:
     if route.success == 204:
-        return lambda _message: b""
+        return lambda _message, _asked: b""
     value = wire.valuer(rpc.response_type)
     key = ""
     if route.response_body:
@@ -79,7 +80,7 @@ def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[
         key = json_name(field, dialect.style)
     shape, envelope = route.shape, dialect.envelope
 
-    def render(message: Any) -> bytes:
+    def render(message: Any, asked: Asked) -> bytes:
         answer: Any = value(message)
         if key:
             answer = answer.get(key)
@@ -87,7 +88,7 @@ def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[
             # A shape is a function on plain JSON, so the parts that are text already are parsed first.
             answer = shape(msgspec.json.decode(encode(answer)))
         if envelope is not None:
-            answer = envelope(answer, route)
+            answer = envelope(answer, route, asked)
         return encode(answer)
 
     return render

@@ -1,5 +1,7 @@
 """Request heads: what is read, what is refused, what is remembered."""
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,8 +13,20 @@ LINE = b"POST /v1/chat/completions?a=b HTTP/1.1"
 HOST = b"Host: x"
 
 
+@dataclass
+class Split:
+    """A table by which whatever is below `/api/` is a dialect's."""
+
+    epoch: int = 0
+    heeded: frozenset[bytes] = frozenset()
+    dialect: str = "dialect"
+
+    def owner(self, path):
+        return self.dialect if path.startswith("/api/") else "proxy"
+
+
 def heads(**limits):
-    return Heads(lambda path: path.startswith("/api/"), **{"max_target": 1000, **limits})
+    return Heads(Split(), **{"max_target": 1000, **limits})
 
 
 def head(*lines):
@@ -32,8 +46,8 @@ def test_what_a_head_says():
         "a=b",
     )
     assert found.headers == [(b"host", b"x"), (b"x-a", b"b c"), (b"x-a", b"d"), (b"expect", b"100-Continue")]
-    assert (length, found.chunked, found.expects, found.claimed, found.keep_alive) == (12, False, True, False, True)
-    assert heads().read(head(b"GET /api/v1/keys HTTP/1.1", HOST))[0].claimed
+    assert (length, found.chunked, found.expects, found.owner, found.keep_alive) == (12, False, True, "proxy", True)
+    assert heads().read(head(b"GET /api/v1/keys HTTP/1.1", HOST))[0].owner == "dialect"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +129,7 @@ def told(known, raw):
     except Refused as refused:
         return refused.failure.reason
     values = {name: [text for other, text in found.headers if other == name] for name, _ in found.headers}
-    stated = found.method, found.target, found.version, found.chunked, found.keep_alive, found.expects, found.claimed
+    stated = found.method, found.target, found.version, found.chunked, found.keep_alive, found.expects, found.owner
     return stated, values, length
 
 
