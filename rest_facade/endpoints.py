@@ -3,7 +3,8 @@
 Knows routes, dialects and descriptors; nothing of connections and of how rpcs travel.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,29 @@ def bind_request(
     for name, text in values.items():
         slots.arguments[name].set(message, text, name)
     return message
+
+
+def bind_path(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
+    """Returns the message for decoded path values alone, without those that do not fit."""
+    message = endpoint.rpc.new_request()
+    for name, text in values.items():
+        argument = endpoint.slots.arguments.get(name)
+        if argument is not None:
+            with contextlib.suppress(BadRequest):
+                argument.set(message, text, name)
+    return message
+
+
+def resource(route: Route, routes: Iterable[Route]) -> Route | None:
+    """Returns the route that gets what a route's path names, None where there is none.
+
+    It is the one whose template is the beginning of the path up to its last parameter.
+    """
+    parts = segments(route.template)
+    last = max((place for place, part in enumerate(parts) if isinstance(part, Parameter)), default=-1)
+    named = parts[: last + 1]
+    found = (it for it in routes if it.verb == "GET" and it.rpc)
+    return next((it for it in found if named and segments(it.template) == named), None)
 
 
 def _plain(body: bytes) -> dict[str, Any]:

@@ -8,20 +8,22 @@ import re
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import grpc
 import structlog
 
 from ingate import vendor_keys
-from ingate.errors import Unauthenticated
+from ingate.errors import DomainError, Unauthenticated
 from ingate.ids import uuid7
 from ingate.proxy.ports import ClientGone
+from ingate.rpc.gateway_metadata import COUNTED, FOUND_MALFORMED, MALFORMED
 from rest_facade import failures, query
 from rest_facade.answers import failure_of, response
 from rest_facade.bind import Binder
 from rest_facade.call import Metadata, resolve
 from rest_facade.dialects.base import Answer, Dialect
-from rest_facade.endpoints import Endpoint, bind_request, compile_endpoint
+from rest_facade.endpoints import Endpoint, bind_path, bind_request, compile_endpoint, resource
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head
 from rest_facade.middleware import Pairs
@@ -34,6 +36,7 @@ from rest_facade.wire import Wire
 
 _log = structlog.get_logger(__name__)
 
+_INVALID = grpc.StatusCode.INVALID_ARGUMENT
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE | re.ASCII)
 
 
@@ -49,6 +52,15 @@ class Calls:
     patience: float = PATIENCE
     timeout: float = 30.0
     gateway_token: str = ""
+
+
+class Told(Exception):
+    """A request was refused for an error after the core has spoken: `trailing` is the metadata with which it did."""
+
+    def __init__(self, error: Exception, trailing: Any) -> None:
+        super().__init__()
+        self.error = error
+        self.trailing = trailing
 
 
 class Serving:
@@ -67,8 +79,11 @@ class Serving:
         self._binder = Binder(dialect.style, strict=dialect.inputs.fields)
         self._token: Metadata = [("x-ingate-gateway", calls.gateway_token)] if calls.gateway_token else []
         self._endpoints: dict[int, Endpoint] = {}
+        self._resources: dict[int, Route] = {}
         wire = Wire(dialect.style)
         for route in dialect.routes:
+            if (found := resource(route, dialect.routes)) is not None:
+                self._resources[id(route)] = found
             if not dialect.claims(_sample(route)):
                 raise ValueError(f"{route.title} is not claimed by its dialect {dialect.name}")
             if route.raw is None:
@@ -118,12 +133,16 @@ class Serving:
 
     def _refuse(self, error: Exception, request: Request, route: Route | None) -> tuple[Answer, Pairs]:
         dialect = self.dialect
+        trailing: Any = ()
+        if isinstance(error, Told):
+            trailing = error.trailing
+            error = error.error
+        elif isinstance(error, grpc.aio.AioRpcError):
+            trailing = error.trailing_metadata()
         failure = failure_of(error, request.asked.request_id, route.title if route else dialect.name)
-        rate: Pairs = ()
-        if isinstance(error, grpc.aio.AioRpcError):
-            rate = dialect.rate_headers([(str(key), value) for key, value in error.trailing_metadata() or ()])
-            if route is not None and failure.fields:
-                failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
+        rate = dialect.rate_headers([(str(key), value) for key, value in trailing or ()])
+        if isinstance(error, grpc.aio.AioRpcError) and route is not None and failure.fields:
+            failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
         return dialect.error(failure, route, request.asked), rate
 
     def _resolve(self, verb: str, path: str) -> Match:
@@ -138,9 +157,8 @@ class Serving:
         raise Refused(failures.route_not_found())
 
     async def _transcode(self, match: Match, request: Request) -> tuple[Answer, Pairs]:
-        dialect, route = self.dialect, match.route
+        dialect, route, asked = self.dialect, match.route, request.asked
         endpoint = self._endpoints[id(route)]
-        asked = request.asked
         credentials = dialect.credentials(asked)
         # Before anything is read: who may not call neither fills the memory nor learns what a request looks like.
         if not credentials and not endpoint.rpc.public:
@@ -152,16 +170,58 @@ class Serving:
             ("x-request-id", asked.request_id),
         ]
         try:
-            pairs = query.parse(asked.query, strict=dialect.inputs.query)
+            message = await self._bound(endpoint, match, request)
+        except (DomainError, Refused) as error:
+            if endpoint.rpc.public:
+                raise
+            raise await self._judged(endpoint, match, metadata, error) from None
+        try:
+            said, trailing = await endpoint.rpc.call(message, metadata)
+        except grpc.aio.AioRpcError as error:
+            missing = await self._missing(match, metadata) if error.code() is _INVALID else None
+            if missing is None:
+                raise
+            raise Told(missing, error.trailing_metadata()) from None
+        answer = Answer(route.success, endpoint.render(said, asked), content_type=dialect.content_type)
+        return answer, dialect.rate_headers(trailing)
+
+    async def _bound(self, endpoint: Endpoint, match: Match, request: Request) -> Any:
+        """Returns the message of a request. Raises what is wrong with query or body."""
+        dialect = self.dialect
+        try:
+            pairs = query.parse(request.asked.query, strict=dialect.inputs.query)
         except BadQuery as error:
             raise Refused(failures.bad_request(str(error))) from None
         body = await request.read(endpoint.max_body, self._calls.patience)
         if body:
-            body = self._json(request, route, body)
-        message = bind_request(endpoint, dialect, self._binder, values=match.values, query=pairs, body=body)
-        said, trailing = await endpoint.rpc.call(message, metadata)
-        answer = Answer(route.success, endpoint.render(said, asked), content_type=dialect.content_type)
-        return answer, dialect.rate_headers(trailing)
+            body = self._json(request, match.route, body)
+        return bind_request(endpoint, dialect, self._binder, values=match.values, query=pairs, body=body)
+
+    async def _judged(
+        self, endpoint: Endpoint, match: Match, metadata: list[tuple[str, str | bytes]], error: DomainError | Refused
+    ) -> Exception:
+        """Returns why a request is refused that is malformed: its caller may not make it at all, or the error."""
+        message = bind_path(endpoint, match.values)
+        told = (MALFORMED, failures.of(error).reason)
+        try:
+            _, trailing = await endpoint.rpc.call(message, [*metadata, told])
+        except grpc.aio.AioRpcError as refused:
+            if failures.of(refused).reason != FOUND_MALFORMED:
+                return refused
+            trailing = tuple(refused.trailing_metadata() or ())
+        return Told(await self._missing(match, metadata) or error, trailing)
+
+    async def _missing(self, match: Match, metadata: list[tuple[str, str | bytes]]) -> Exception | None:
+        """Returns the refusal of the rpc that gets what the path names, if that is not there for the caller."""
+        route = self._resources.get(id(match.route))
+        if route is None:
+            return None
+        getter = self._endpoints[id(route)]
+        try:
+            await getter.rpc.call(bind_path(getter, match.values), [*metadata, (COUNTED, "1")])
+        except grpc.aio.AioRpcError as refused:
+            return refused if refused.code() is grpc.StatusCode.NOT_FOUND else None
+        return None
 
     def _json(self, request: Request, route: Route, body: bytes) -> bytes:
         """Returns the body if it says it is JSON, nothing if it does not and the dialect does not mind."""
