@@ -74,7 +74,7 @@ class Serving:
 
     def __init__(self, dialect: Dialect, channel: grpc.aio.Channel, calls: Calls) -> None:
         self.dialect = dialect
-        self.router = Router(dialect.routes)
+        self.router = Router(dialect.routes, head=dialect.head, options=dialect.cors is not None)
         self._calls = calls
         self._binder = Binder(dialect.style, strict=dialect.inputs.fields)
         self._token: Metadata = [("x-ingate-gateway", calls.gateway_token)] if calls.gateway_token else []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate.errors import Unauthenticated
 from ingate.rpc.status import Failure
 from rest_facade.asked import Asked, Headers
@@ -56,6 +57,11 @@ def no_page(_asked: Asked) -> Answer | None:
     return None
 
 
+def nothing_lacks(_headers: Headers) -> str | None:
+    """Misses nothing."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Ingress:
     """Paths of a dialect that the engine answers.
@@ -65,6 +71,9 @@ class Ingress:
     read the headers of `heeded` (lower-case), and those that the engine heeds. `error` puts a failure into words.
     `page` is what a caller is shown in its place who shows no key, None for the error. `claims` is None for all paths
     that no dialect claims.
+
+    `provider` is the one that answers, None where the request chooses among those of its organisation; it gets requests
+    as they are, without `prefix` at the beginning of their paths. `lacks` says what is missing for it in the headers.
     """
 
     name: str
@@ -73,6 +82,9 @@ class Ingress:
     claims: Claims | None = None
     heeded: frozenset[bytes] = frozenset()
     page: Callable[[Asked], Answer | None] = no_page
+    prefix: str = ""
+    provider: Provider | None = None
+    lacks: Callable[[Headers], str | None] = nothing_lacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,7 @@ class Dialect:
     `unclaimed` has the paths that no dialect claims, if the dialect is the first; without one, they are answered as its
     own. `credentials` turns headers and query into call metadata, and raises a DomainError for what contradicts itself.
     `error` puts a failure into words; the route is None where none was found. `envelope` wraps the JSON of a success.
+    `head`: routes that take GET take HEAD, too.
     `headers` are what every answer of the dialect adds. `rate_headers` reads trailing metadata.
     """
 
@@ -97,6 +110,7 @@ class Dialect:
     style: Style = SNAKE
     inputs: Inputs = Inputs()
     cors: Cors | None = None
+    head: bool = True
     content_type: str = JSON
     headers: Callable[[Asked], Pairs] = no_headers
     rate_headers: Callable[[Metadata], Pairs] = rate_headers
