@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._held: Lease | None = None  # counts the buffer while it waits
         self._overrun: Failure | None = None  # why what came behind the request was dropped
         self._body: Body | None = None  # of the request that is being answered
-        self._patient = False  # whether the rest of it is waited for at the end of the process
+        self._patient = False  # whether the rest of it is waited for when the process ends
         self._head: Head | None = None  # of a request, until its answer begins
         self._task: asyncio.Task[None] | None = None  # answers requests, one after another
         self._turn: asyncio.Future[None] | None = None  # it waits for the next
@@ -327,10 +327,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def drain(self) -> None:
-        """Ends the connection now if it waits for a request, or for the rest of one that nobody is patient with.
-
-        Else it ends after the answer.
-        """
+        """Ends the connection: now if it waits for a request, or for the rest of one in vain, else after the answer."""
         body = self._body
         if body is not None:
             if not self._patient:

@@ -116,6 +116,10 @@ async def test_what_is_refused_and_in_which_order(up):
         for path in ("/openaiish", "/%6fpenai/v1/models", "/openai%2Fv1/models"):
             answer = await http.get(path, headers={KEY: org.key, **CALLER})
             assert answer.status_code in {401, 404}, path
+        asks = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+        preflight = await http.options("/openai/v1/models", headers=asks)
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == "*"
         assert up.requests == []
 
 
