@@ -11,6 +11,7 @@ import msgspec
 ENVIRONMENT_PREFIX = "INGATE_"
 MASK = "***"
 _CREDENTIAL = "ingate.setting_values:credential"
+_BASE_URL = "ingate.providers.addresses:checked"
 
 
 def _setting(
@@ -99,6 +100,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             check="ingate.net.addresses:hosts_and_networks",
         ),
     ] = ""
+    dialects: Annotated[
+        str,
+        _setting(
+            "APIs that the HTTP port speaks, by name, separated by commas: `ingate`, `ongoingai`. The first has the"
+            " paths that none claims.",
+            check="rest_facade.dialects.mounted:names",
+        ),
+    ] = "ingate"
+    ongoingai_openai_upstream: Annotated[
+        str,
+        _setting("Base URL of what is behind `/openai` in the dialect `ongoingai`.", check=_BASE_URL),
+    ] = "https://api.openai.com"
+    ongoingai_anthropic_upstream: Annotated[
+        str,
+        _setting("Base URL of what is behind `/anthropic` in the dialect `ongoingai`.", check=_BASE_URL),
+    ] = "https://api.anthropic.com"
     cors_origins: Annotated[
         str,
         _setting(

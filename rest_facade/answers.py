@@ -8,36 +8,34 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 from ingate.rpc.status import Failure
 from rest_facade import failures
+from rest_facade.asked import Asked
 from rest_facade.cors import cors_headers
 from rest_facade.dialects.base import Answer, Dialect
 from rest_facade.middleware import Pairs, answer_headers
-from rest_facade.request import Request
 
 _log = structlog.get_logger(__name__)
 
 
-def response(dialect: Dialect, request: Request, answer: Answer, more: Pairs) -> web.Response:
+def response(dialect: Dialect, asked: Asked, answer: Answer, more: Pairs) -> web.Response:
     """Returns the answer of a dialect to a request. `more` are headers that the dialect's own win over."""
-    headers = _headers(dialect, request.method, request.headers, request.id, answer)
+    headers = _headers(dialect, asked, answer)
     for name, value in more:
         headers.setdefault(name, value)
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-def written(
-    dialect: Dialect, method: str, asked: CIMultiDictProxy[str], request_id: str, answer: Answer, *, lines: bytes
-) -> bytes:
-    """Returns an answer of a dialect to what it does not claim, as bytes. `lines` are for the head as they are."""
-    headers = _headers(dialect, method, asked, request_id, answer)
+def written(dialect: Dialect, asked: Asked, answer: Answer, *, lines: bytes) -> bytes:
+    """Returns an answer of a dialect to what no route of it answers, as bytes. `lines` are for the head as they are."""
+    headers = _headers(dialect, asked, answer)
     if answer.status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(answer.body))
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n{_date(int(time.time()))}{text}"
-    return head.encode("utf-8", "replace") + lines + b"\r\n" + (b"" if method == "HEAD" else answer.body)
+    return head.encode("utf-8", "replace") + lines + b"\r\n" + (b"" if asked.method == "HEAD" else answer.body)
 
 
 @lru_cache(maxsize=1)
@@ -46,17 +44,16 @@ def _date(seconds: int) -> str:
     return f"Date: {formatdate(seconds, usegmt=True)}\r\n"
 
 
-def _headers(
-    dialect: Dialect, method: str, asked: CIMultiDictProxy[str], request_id: str, answer: Answer
-) -> CIMultiDict[str]:
-    headers: CIMultiDict[str] = answer_headers(request_id)
+def _headers(dialect: Dialect, asked: Asked, answer: Answer) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = answer_headers(asked.request_id)
     if answer.body:
         headers["Content-Type"] = answer.content_type
         headers["Cache-Control"] = "no-store"
-    for name, value in (*answer.headers, *dialect.headers(asked, request_id)):
+    for name, value in (*answer.headers, *dialect.headers(asked)):
         headers[name] = value
     if dialect.cors is not None:
-        headers.extend(cors_headers(dialect.cors, asked, preflight=answer.status == 204 and method == "OPTIONS"))
+        preflight = answer.status == 204 and asked.method == "OPTIONS"
+        headers.extend(cors_headers(dialect.cors, asked.headers, preflight=preflight))
     return headers
 
 

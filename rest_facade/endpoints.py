@@ -3,7 +3,8 @@
 Knows routes, dialects and descriptors; nothing of connections and of how rpcs travel.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 
 from ingate.errors import BadRequest
 from rest_facade import documents
+from rest_facade.asked import Asked
 from rest_facade.bind import Argument, Binder, Slots
 from rest_facade.call import Rpc
 from rest_facade.dialects.base import Dialect
@@ -36,7 +38,7 @@ class Endpoint:
     route: Route
     rpc: Rpc
     slots: Slots
-    render: Callable[[Any], bytes]
+    render: Callable[[Any, Asked], bytes]
     max_body: int
 
 
@@ -67,9 +69,9 @@ def compile_endpoint(
     return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), route.max_body or most)
 
 
-def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any], bytes]:
+def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any, Asked], bytes]:
     if route.success == 204:
-        return lambda _message: b""
+        return lambda _message, _asked: b""
     value = wire.valuer(rpc.response_type)
     key = ""
     if route.response_body:
@@ -79,7 +81,7 @@ def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[
         key = json_name(field, dialect.style)
     shape, envelope = route.shape, dialect.envelope
 
-    def render(message: Any) -> bytes:
+    def render(message: Any, asked: Asked) -> bytes:
         answer: Any = value(message)
         if key:
             answer = answer.get(key)
@@ -87,7 +89,7 @@ def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[
             # A shape is a function on plain JSON, so the parts that are text already are parsed first.
             answer = shape(msgspec.json.decode(encode(answer)))
         if envelope is not None:
-            answer = envelope(answer, route)
+            answer = envelope(answer, route, asked)
         return encode(answer)
 
     return render
@@ -120,6 +122,29 @@ def bind_request(
     for name, text in values.items():
         slots.arguments[name].set(message, text, name)
     return message
+
+
+def bind_path(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
+    """Returns the message for decoded path values alone, without those that do not fit."""
+    message = endpoint.rpc.new_request()
+    for name, text in values.items():
+        argument = endpoint.slots.arguments.get(name)
+        if argument is not None:
+            with contextlib.suppress(BadRequest):
+                argument.set(message, text, name)
+    return message
+
+
+def resource(route: Route, routes: Iterable[Route]) -> Route | None:
+    """Returns the route that gets what a route's path names, None where there is none.
+
+    It is the one whose template is the beginning of the path up to its last parameter.
+    """
+    parts = segments(route.template)
+    last = max((place for place, part in enumerate(parts) if isinstance(part, Parameter)), default=-1)
+    named = parts[: last + 1]
+    found = (it for it in routes if it.verb == "GET" and it.rpc)
+    return next((it for it in found if named and segments(it.template) == named), None)
 
 
 def _plain(body: bytes) -> dict[str, Any]:

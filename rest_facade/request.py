@@ -12,6 +12,7 @@ from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
 from yarl import URL
 
+from rest_facade.asked import Asked
 from rest_facade.http1 import Body, Connection, Head
 
 MAX_BODY = 256 * 1024
@@ -21,13 +22,12 @@ PATIENCE = 30.0
 class Request(web.BaseRequest):
     """One request, whose answer goes to the connection that it came on.
 
-    `id` is the gateway's. `raw_target` holds path and query as they were sent. `address` is the caller's, empty where
-    the transport has none. `read` returns `body`, and so aiohttp's `text` and `json` do; aiohttp's `content`,
-    `multipart` and `post` find nothing.
+    `asked` is what it says before its body. `read` returns `body`, and so aiohttp's `text` and `json` do; aiohttp's
+    `content`, `multipart` and `post` find nothing.
     """
 
     # aiohttp warns of attributes that are not listed here, in development mode.
-    ATTRS = web.BaseRequest.ATTRS | {"id", "raw_target", "address", "body"}
+    ATTRS = web.BaseRequest.ATTRS | {"asked", "body"}
 
     def __init__(self, connection: Connection, head: Head, body: Body, request_id: str) -> None:
         loop = asyncio.get_running_loop()
@@ -48,9 +48,7 @@ class Request(web.BaseRequest):
         # aiohttp's types name its own protocol class. Requests and writers use only what _Protocol has.
         protocol: Any = _Protocol(connection)
         super().__init__(message, EMPTY_PAYLOAD, protocol, StreamWriter(protocol, loop), task, loop)
-        self.id = request_id
-        self.raw_target = head.path, head.query
-        self.address = connection.caller
+        self.asked = Asked(head.method, head.path, head.query, head.fields(), request_id, connection.caller)
         self.body = body
 
     async def read(self, limit: int = MAX_BODY, patience: float = PATIENCE) -> bytes:

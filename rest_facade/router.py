@@ -54,9 +54,14 @@ class _Node:
 
 
 class Router:
-    """A trie of segments. Built once; raises `RouteConflict` for routes that get into each other's way."""
+    """A trie of segments. Built once; raises `RouteConflict` for routes that get into each other's way.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    `head`: what takes GET takes HEAD. `options`: somebody else answers OPTIONS, which all paths take then.
+    """
+
+    def __init__(self, routes: Iterable[Route], *, head: bool = True, options: bool = False) -> None:
+        self._head = head
+        self._also = frozenset({"OPTIONS"} if options else ())
         self._root = _Node()
         self.routes = tuple(routes)
         _refuse_conflicts(self.routes)
@@ -64,23 +69,25 @@ class Router:
             self._add(route)
 
     def resolve(self, verb: str, path: str) -> Match | MethodNotAllowed | NoRoute:
-        """Returns what answers `verb` at a raw path without query, or raises `BadPath`. HEAD is answered as GET."""
+        """Returns what answers `verb` at a raw path without query, or raises `BadPath`."""
         raw = path.split("/", MAX_SEGMENTS + 1)
         if len(raw) > MAX_SEGMENTS + 1:
             raise BadPath("the path has too many segments")
         parts = [_decoded(part) for part in raw] if "%" in path or "/." in path else raw
+        also = "GET" if verb == "HEAD" and self._head else ""
         allow: set[str] = set()
         for node, captured in _leaves(self._root, parts, raw):
             routes = node.routes
-            found = routes.get(verb) or (routes.get("GET") if verb == "HEAD" else None) or routes.get("*")
+            found = routes.get(verb) or routes.get(also) or routes.get("*")
             if found is not None:
                 route, names = found
                 return Match(route, dict(zip(names, captured, strict=True)))
             allow.update(routes)
         if not allow:
             return NoRoute()
-        if "GET" in allow:
+        if "GET" in allow and self._head:
             allow.add("HEAD")
+        allow |= self._also
         return MethodNotAllowed(tuple(sorted(allow)))
 
     def _add(self, route: Route) -> None:

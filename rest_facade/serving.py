@@ -3,22 +3,29 @@
 Knows no listener and no other dialect.
 """
 
+import contextlib
 import re
+import time
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import grpc
+import structlog
 
 from ingate import vendor_keys
-from ingate.errors import Unauthenticated
+from ingate.errors import DomainError, Unauthenticated
+from ingate.ids import uuid7
 from ingate.proxy.ports import ClientGone
+from ingate.rpc.gateway_metadata import COUNTED, FOUND_MALFORMED, MALFORMED
 from rest_facade import failures, query
-from rest_facade.answers import failure_of
+from rest_facade.answers import failure_of, response
 from rest_facade.bind import Binder
 from rest_facade.call import Metadata, resolve
 from rest_facade.dialects.base import Answer, Dialect
-from rest_facade.endpoints import Endpoint, bind_request, compile_endpoint
+from rest_facade.endpoints import Endpoint, bind_path, bind_request, compile_endpoint, resource
 from rest_facade.failures import Refused
+from rest_facade.http1 import Body, Connection, Head
 from rest_facade.middleware import Pairs
 from rest_facade.query import BadQuery
 from rest_facade.request import MAX_BODY, PATIENCE, Request
@@ -27,6 +34,9 @@ from rest_facade.routes import Parameter, Route, segments
 from rest_facade.style import wire_path
 from rest_facade.wire import Wire
 
+_log = structlog.get_logger(__name__)
+
+_INVALID = grpc.StatusCode.INVALID_ARGUMENT
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE | re.ASCII)
 
 
@@ -44,22 +54,36 @@ class Calls:
     gateway_token: str = ""
 
 
+class Told(Exception):
+    """A request was refused for an error after the core has spoken: `trailing` is the metadata with which it did."""
+
+    def __init__(self, error: Exception, trailing: Any) -> None:
+        super().__init__()
+        self.error = error
+        self.trailing = trailing
+
+
 class Serving:
-    """A dialect whose routes are resolved.
+    """Answers the requests of a dialect's routes.
 
     Raises `RouteConflict` for routes that overlap, ValueError for one that names no rpc, misses its message's
     fields or is not claimed.
     """
 
+    patient = False  # anybody is asked for the rest of a request
+
     def __init__(self, dialect: Dialect, channel: grpc.aio.Channel, calls: Calls) -> None:
         self.dialect = dialect
-        self.router = Router(dialect.routes)
+        self.router = Router(dialect.routes, head=dialect.head, options=dialect.cors is not None)
         self._calls = calls
         self._binder = Binder(dialect.style, strict=dialect.inputs.fields)
         self._token: Metadata = [("x-ingate-gateway", calls.gateway_token)] if calls.gateway_token else []
         self._endpoints: dict[int, Endpoint] = {}
+        self._resources: dict[int, Route] = {}
         wire = Wire(dialect.style)
         for route in dialect.routes:
+            if (found := resource(route, dialect.routes)) is not None:
+                self._resources[id(route)] = found
             if not dialect.claims(_sample(route)):
                 raise ValueError(f"{route.title} is not claimed by its dialect {dialect.name}")
             if route.raw is None:
@@ -68,16 +92,36 @@ class Serving:
                     route, rpc, dialect, self._binder, wire, max_body=calls.max_body
                 )
 
-    async def answer(self, request: Request) -> tuple[Answer, Pairs]:
-        """Returns the answer to a request whose path the dialect claims, and headers that the dialect's own win over.
+    async def answer(self, connection: Connection, head: Head, body: Body) -> bool:
+        """Answers a request; tells whether the connection may take another one."""
+        started = time.perf_counter()
+        request = Request(connection, head, body, uuid7())
+        keep_alive = False
+        with contextlib.suppress(ClientGone, ConnectionError):
+            said, more = await self._say(request)
+            answer = response(self.dialect, request.asked, said, more)
+            if not body.complete or connection.draining:
+                answer.force_close()
+            await answer.prepare(request)
+            await answer.write_eof()
+            keep_alive = bool(answer.keep_alive)
+            _log.debug(
+                "answered",
+                request_id=request.asked.request_id,
+                dialect=self.dialect.name,
+                method=head.method,
+                status=answer.status,
+                ms=round((time.perf_counter() - started) * 1000, 3),
+            )
+        return keep_alive
 
-        Raises `ClientGone`, and nothing else.
-        """
+    async def _say(self, request: Request) -> tuple[Answer, Pairs]:
+        """Returns the answer to a request, and headers that the dialect's own win over. Raises `ClientGone` alone."""
         if request.method == "OPTIONS" and self.dialect.cors is not None:
             return Answer(204, b""), ()
         route: Route | None = None
         try:
-            match = self._resolve(request.method, request.raw_target[0])
+            match = self._resolve(request.method, request.asked.path)
             route = match.route
             if route.raw is not None:
                 return await route.raw(request, match.values), ()
@@ -89,13 +133,17 @@ class Serving:
 
     def _refuse(self, error: Exception, request: Request, route: Route | None) -> tuple[Answer, Pairs]:
         dialect = self.dialect
-        failure = failure_of(error, request.id, route.title if route else dialect.name)
-        rate: Pairs = ()
-        if isinstance(error, grpc.aio.AioRpcError):
-            rate = dialect.rate_headers([(str(key), value) for key, value in error.trailing_metadata() or ()])
-            if route is not None and failure.fields:
-                failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
-        return dialect.error(failure, route, request.id), rate
+        trailing: Any = ()
+        if isinstance(error, Told):
+            trailing = error.trailing
+            error = error.error
+        elif isinstance(error, grpc.aio.AioRpcError):
+            trailing = error.trailing_metadata()
+        failure = failure_of(error, request.asked.request_id, route.title if route else dialect.name)
+        rate = dialect.rate_headers([(str(key), value) for key, value in trailing or ()])
+        if isinstance(error, grpc.aio.AioRpcError) and route is not None and failure.fields:
+            failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
+        return dialect.error(failure, route, request.asked), rate
 
     def _resolve(self, verb: str, path: str) -> Match:
         try:
@@ -109,29 +157,71 @@ class Serving:
         raise Refused(failures.route_not_found())
 
     async def _transcode(self, match: Match, request: Request) -> tuple[Answer, Pairs]:
-        dialect, route = self.dialect, match.route
+        dialect, route, asked = self.dialect, match.route, request.asked
         endpoint = self._endpoints[id(route)]
-        try:
-            pairs = query.parse(request.raw_target[1], strict=dialect.inputs.query)
-        except BadQuery as error:
-            raise Refused(failures.bad_request(str(error))) from None
-        credentials = dialect.credentials(request.headers, pairs)
+        credentials = dialect.credentials(asked)
         # Before anything is read: who may not call neither fills the memory nor learns what a request looks like.
         if not credentials and not endpoint.rpc.public:
             raise Unauthenticated(vendor_keys.advice(vendor_keys.shown(request.headers)) or "a credential is required")
         metadata = [
             *credentials,
             *self._token,
-            ("x-ingate-address", request.address),
-            ("x-request-id", request.id),
+            ("x-ingate-address", asked.address),
+            ("x-request-id", asked.request_id),
         ]
+        try:
+            message = await self._bound(endpoint, match, request)
+        except (DomainError, Refused) as error:
+            if endpoint.rpc.public:
+                raise
+            raise await self._judged(endpoint, match, metadata, error) from None
+        try:
+            said, trailing = await endpoint.rpc.call(message, metadata)
+        except grpc.aio.AioRpcError as error:
+            missing = await self._missing(match, metadata) if error.code() is _INVALID else None
+            if missing is None:
+                raise
+            raise Told(missing, error.trailing_metadata()) from None
+        answer = Answer(route.success, endpoint.render(said, asked), content_type=dialect.content_type)
+        return answer, dialect.rate_headers(trailing)
+
+    async def _bound(self, endpoint: Endpoint, match: Match, request: Request) -> Any:
+        """Returns the message of a request. Raises what is wrong with query or body."""
+        dialect = self.dialect
+        try:
+            pairs = query.parse(request.asked.query, strict=dialect.inputs.query)
+        except BadQuery as error:
+            raise Refused(failures.bad_request(str(error))) from None
         body = await request.read(endpoint.max_body, self._calls.patience)
         if body:
-            body = self._json(request, route, body)
-        message = bind_request(endpoint, dialect, self._binder, values=match.values, query=pairs, body=body)
-        response, trailing = await endpoint.rpc.call(message, metadata)
-        answer = Answer(route.success, endpoint.render(response), content_type=dialect.content_type)
-        return answer, dialect.rate_headers(trailing)
+            body = self._json(request, match.route, body)
+        return bind_request(endpoint, dialect, self._binder, values=match.values, query=pairs, body=body)
+
+    async def _judged(
+        self, endpoint: Endpoint, match: Match, metadata: list[tuple[str, str | bytes]], error: DomainError | Refused
+    ) -> Exception:
+        """Returns why a request is refused that is malformed: its caller may not make it at all, or the error."""
+        message = bind_path(endpoint, match.values)
+        told = (MALFORMED, failures.of(error).reason)
+        try:
+            _, trailing = await endpoint.rpc.call(message, [*metadata, told])
+        except grpc.aio.AioRpcError as refused:
+            if failures.of(refused).reason != FOUND_MALFORMED:
+                return refused
+            trailing = tuple(refused.trailing_metadata() or ())
+        return Told(await self._missing(match, metadata) or error, trailing)
+
+    async def _missing(self, match: Match, metadata: list[tuple[str, str | bytes]]) -> Exception | None:
+        """Returns the refusal of the rpc that gets what the path names, if that is not there for the caller."""
+        route = self._resources.get(id(match.route))
+        if route is None:
+            return None
+        getter = self._endpoints[id(route)]
+        try:
+            await getter.rpc.call(bind_path(getter, match.values), [*metadata, (COUNTED, "1")])
+        except grpc.aio.AioRpcError as refused:
+            return refused if refused.code() is grpc.StatusCode.NOT_FOUND else None
+        return None
 
     def _json(self, request: Request, route: Route, body: bytes) -> bytes:
         """Returns the body if it says it is JSON, nothing if it does not and the dialect does not mind."""

@@ -5,6 +5,7 @@ import hashlib
 from importlib.metadata import version
 
 from rest_facade.accept import quality
+from rest_facade.asked import Asked
 from rest_facade.dialects.base import Answer
 
 _STYLE = (
@@ -61,12 +62,12 @@ PAGES = {
 """By path."""
 
 
-def page(method: str, path: str, accept: str) -> Answer | None:
+def page(asked: Asked) -> Answer | None:
     """Returns what a browser gets that shows no credential, None where it asks for something else."""
-    found = PAGES.get(path)
-    if found is None or method not in {"GET", "HEAD"}:
+    found = PAGES.get(asked.path)
+    if found is None or asked.method not in {"GET", "HEAD"}:
         return None
-    return found if path != "/" or _wants_html(accept) else None
+    return found if asked.path != "/" or _wants_html(", ".join(asked.headers.getall("Accept", ()))) else None
 
 
 def _wants_html(accept: str) -> bool:

@@ -124,7 +124,7 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     from ingate.net.forwarded import trusted_proxies
     from rest_facade import cors
     from rest_facade.app import Facade
-    from rest_facade.dialects.ingate import dialect
+    from rest_facade.dialects.mounted import mounted
     from rest_facade.proxy import proxy_handler
     from rest_facade.serving import Calls
     from rest_facade.spec.route import OPENAPI
@@ -132,7 +132,13 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
     return Facade(
         core.channel,
-        (dialect(cors.from_setting(settings.cors_origins), (OPENAPI,)),),
+        mounted(
+            settings.dialects,
+            cors=cors.from_setting(settings.cors_origins),
+            more=(OPENAPI,),
+            openai=settings.ongoingai_openai_upstream,
+            anthropic=settings.ongoingai_anthropic_upstream,
+        ),
         proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
         calls=calls,
         limits=limits,

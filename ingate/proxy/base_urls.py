@@ -16,6 +16,14 @@ _PATH = re.compile(r"(?:[!-$&-\[\]-~]|%[0-9A-Fa-f]{2})*")
 """Printable, without backslash, each % the beginning of an escape."""
 
 
+def checked(base_url: str) -> None:
+    """Checks the base URL of a setting. Raises BadRequest."""
+    try:
+        parse(base_url, addresses.EXCEPT_NEVER)
+    except BadRequest as error:
+        raise BadRequest(error.fields["base_url"]) from None
+
+
 def parse(base_url: str, policy: Policy) -> tuple[Origin, str]:
     """Returns origin and path prefix (no trailing slash) of a base URL, or raises BadRequest naming what is wrong."""
     try:

@@ -12,6 +12,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
 from ingate.formats import ASKED, Body
@@ -36,6 +37,7 @@ from ingate.proxy.recorder import Recorder
 from ingate.proxy.relay import Terms, failure, relay
 from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
 from ingate.proxy.stream_usage import StreamUsage
+from ingate.proxy.target import Target
 from ingate.proxy.uploads import Uploads
 
 STATUS = {
@@ -161,16 +163,17 @@ class Engine:
             raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
         if head.too_long is not None:
             raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
+        targets = grant.targets if head.only is None else self._only(head.only, grant, head)
         exchange.request_body = body = await request.read(grant.org_id)
         if body and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
-        asked = models.asked(head, grant.targets)
+        asked = models.asked(head, targets)
         if asked is not None and await self._listed(asked, exchange, sink):
             return
         call = await asked_call(head, body)
         if head.method == "POST":
             exchange.model = call.model
-        route = head.route(grant.targets, call.model)
+        route = head.route(targets, call.model)
         exchange.target, exchange.mask = route.plan.target, route.mask
         sent: Body = body
         if route.plan.prefixed:
@@ -187,6 +190,12 @@ class Engine:
             self.uploads.begin(url, head.digest, route.plan.target.name)
         del body, sent  # the record is made long before a slow caller has the answer
         await relay(exchange, response, sink, self._terms, route.served_by)
+
+    def _only(self, provider: Provider, grant: Grant, head: RequestHead) -> tuple[Target, ...]:
+        """Returns the target of the one provider that may answer. Raises Forbidden for what it needs and is missing."""
+        if head.lacks is not None:
+            raise Forbidden(head.lacks)
+        return self._grants.only(provider, grant)
 
     async def _listed(self, asked: models.Asked, exchange: Exchange, sink: Sink) -> bool:
         """Answers a request for models; tells whether it was the gateway's to answer."""

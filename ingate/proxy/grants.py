@@ -24,6 +24,7 @@ from gen.ingate.exchanges.v1.exchange_pb2 import CACHE_BYPASS, SOURCE_PROXY, Exc
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.gateway_service_pb2 import WatchRequest, WatchResponse
 from gen.ingate.gateway.v1.grant_pb2 import Grant as GrantMessage
+from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate import clock
 from ingate.errors import BadRequest, Unauthenticated, Unavailable
 from ingate.net.addresses import Policy
@@ -109,6 +110,8 @@ class Grants:
         self._admission = Admission(stub, metadata)
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._refused: dict[bytes, float] = {}
+        self._only: dict[tuple[str, str], tuple[Grant, tuple[Target, ...]]] = {}
+        """By key and provider: the grant for which the target was made, and the target."""
         self._fetching: dict[bytes, _Fetch] = {}
         """The fetches that whoever asks now may wait for."""
         self._fetches: set[_Fetch] = set()
@@ -145,6 +148,22 @@ class Grants:
         if found is None or (found.expires_at is not None and found.expires_at <= clock.now()):
             raise Unauthenticated(REFUSED)
         return found
+
+    def only(self, provider: Provider, grant: Grant) -> tuple[Target, ...]:
+        """Returns the target of a provider that gets requests as they are, for the key of a grant.
+
+        It is made once for each. Raises BadRequest where the provider's address may not be called.
+        """
+        known = self._only.get((grant.key_id, provider.name))
+        if known is not None and known[0] is grant:
+            return known[1]
+        target = compile_target(
+            provider, self._timeouts, self._policy, org=grant.org_id, key=grant.key_id, verbatim=True
+        )
+        if len(self._only) >= CAPACITY:
+            self._only.clear()  # those in use are back at once
+        _, targets = self._only[grant.key_id, provider.name] = grant, (target,)
+        return targets
 
     def forget(self, org_ids: Collection[str]) -> None:
         """Drops what is known of organisations that changed, so that whoever asks from now on gets what is true now."""

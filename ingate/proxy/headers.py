@@ -65,6 +65,8 @@ HOP_BY_HOP = frozenset(
     }
 )
 """What belongs to one connection, beside what its `Connection` header names (RFC 9110, 7.6.1)."""
+_VERBATIM_REFUSED = HOP_BY_HOP | {b"content-length", b"expect", b"forwarded", b"host"}
+_VERBATIM_REFUSED_BEGINNINGS = (*CUSTOM_REFUSED, b"x-ongoingai-")
 INBOUND_REFUSED = HOP_BY_HOP | frozenset(
     {
         b"content-length",  # the gateway's own to state
@@ -124,6 +126,8 @@ def also_outbound(headers: Headers, target: "Target", ends_here: frozenset[bytes
 
 def _crosses(name: bytes, target: "Target") -> bool:
     """Tells whether a header that is not ordinary crosses all the same."""
+    if target.verbatim:
+        return name not in _VERBATIM_REFUSED and not name.startswith(_VERBATIM_REFUSED_BEGINNINGS)
     if name in CREDENTIALS:
         return target.passthrough
     return target.custom_headers and name.startswith(b"x-") and not name.startswith(CUSTOM_REFUSED)

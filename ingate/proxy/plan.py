@@ -106,7 +106,7 @@ def plan(
         target = None
     prefixed = False
     prefix, slash, rest = (model or "").partition("/")
-    if slash and rest and (target is None or target.name == prefix):
+    if slash and rest and (target is None or (target.name == prefix and not target.verbatim)):
         by_prefix = target or next((target for target in targets if target.name == prefix), None)
         if by_prefix is not None:
             target, model, prefixed = by_prefix, rest, True
@@ -206,6 +206,8 @@ def asked_of(target: Target, path: str, format: Format) -> str:
     as OpenAI does is what stands before `/chat/completions`, whatever it ends in: nothing is put between. Without a
     path of its own, it has `/v1`.
     """
+    if target.verbatim:
+        return target.prefix + path
     if target.type in _OPENAI_TYPES and target.prefix:
         return target.prefix + _unversioned(path)
     return join(target.prefix, canonical(path, format, target))

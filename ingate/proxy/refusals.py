@@ -7,9 +7,10 @@ from collections import Counter
 
 import structlog
 
-from ingate.ids import KEY_PREFIX
+from ingate.ids import KEY_PREFIXES
 from ingate.proxy.ports import Headers
 from ingate.sampling import Sampler
+from ingate.vendor_keys import HEADERS
 
 SHOWN = 4
 """Characters of a key after its prefix that are shown: 24 bits of 256."""
@@ -17,8 +18,7 @@ LINES = 20
 SECONDS = 10.0
 """There are so many lines in so many seconds at most; the next one says how many were left out."""
 
-_PREFIXES = (KEY_PREFIX, "ing_")
-_KEY_HEADERS = frozenset({b"x-ingate-key", b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+_KEY_HEADERS = frozenset({b"x-ingate-key", *(name.encode() for name in HEADERS)})
 
 _log = structlog.get_logger(__name__)
 
@@ -47,5 +47,5 @@ class Refusals:
 
 def shown(secret: str) -> str:
     """Returns what may be shown of a key, nothing of what is none."""
-    prefix = next((prefix for prefix in _PREFIXES if secret.startswith(prefix)), None)
+    prefix = next((prefix for prefix in KEY_PREFIXES if secret.startswith(prefix)), None)
     return "" if prefix is None else secret[: len(prefix) + SHOWN]

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
+from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate import ids
 from ingate.errors import BadRequest
 from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
@@ -74,6 +75,9 @@ class RequestHead(Struct, eq=False):
     the exchange in more than `MAX_ATTRIBUTION` characters. `bodiless`: the request has no body.
     `repeatable`: a provider may get the request twice, since it asks a model or changes nothing more the second time.
 
+    `only` is the one provider that may answer, whatever others the key's organisation has, None where all may. `lacks`
+    says what is missing that this provider needs.
+
     One with headers of its `own`, none of which is heeded, has the rest of its headers and its routes from `shared`.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
@@ -101,6 +105,8 @@ class RequestHead(Struct, eq=False):
     routes: dict[str | None, Route] = {}
     shared: "RequestHead | None" = None
     own: Headers = []
+    only: Provider | None = None
+    lacks: str | None = None
 
     def differing(self, own: Headers) -> "RequestHead":
         """Returns this head with more headers, whose names it does not have and that are not heeded."""
@@ -129,6 +135,8 @@ class RequestHead(Struct, eq=False):
             self.repeatable,
             shared=self,
             own=own,
+            only=self.only,
+            lacks=self.lacks,
         )
 
     def also(self, route: Route) -> Headers:

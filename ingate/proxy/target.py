@@ -29,7 +29,8 @@ class Target:
     the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them,
     and `set_here` their names; `defaults` those it sets unless the caller does. `stated` is what every record of an
     exchange with it says of it, `served` the same when it answered: parts of an ExchangeRecord, in wire form. `mask`
-    finds its credentials in what is recorded.
+    finds its credentials in what is recorded. `verbatim`: the path is asked for below `prefix` as it is, no provider is
+    named before a model, and all headers cross but those of the connection and the gateway.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Target:
     stated: bytes
     served: bytes
     mask: Mask | None
+    verbatim: bool = False
 
 
 def _price_provider(kind: Kind, base_url: str) -> str:
@@ -61,8 +63,10 @@ def _price_provider(kind: Kind, base_url: str) -> str:
     return kind.price_provider if own else f"{kind.price_provider} {base_url}"
 
 
-def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str, key: str) -> Target:
-    """Returns the target of a route for one key of an organisation, both by their ids.
+def compile_target(
+    route: Route, timeouts: Timeouts, policy: Policy, *, org: str, key: str, verbatim: bool = False
+) -> Target:
+    """Returns the target of a route for one key of an organisation, both by their ids. `verbatim`: see `Target`.
 
     Raises BadRequest when its address may not be called or a header not be sent.
     """
@@ -93,7 +97,7 @@ def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str
         custom_headers=route.type == PROVIDER_TYPE_HTTP,
         extra=headers,
         set_here=frozenset(name for name, _ in headers),
-        defaults=[(name.encode(), value.encode()) for name, value in kind.headers if name not in extra],
+        defaults=[(name.encode(), value.encode()) for name, value in kind.headers if not (verbatim or name in extra)],
         timeouts=Timeouts(timeouts.connect, route.timeout_ms / 1000, timeouts.idle),
         models=frozenset(route.models),
         is_default=route.is_default,
@@ -101,4 +105,5 @@ def compile_target(route: Route, timeouts: Timeouts, policy: Policy, *, org: str
         stated=stated,
         served=stated + ExchangeRecord(exchange=Exchange(served_by=route.name)).SerializeToString(),
         mask=mask_of(outgoing.secrets(route)),
+        verbatim=verbatim,
     )

@@ -7,18 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from multidict import CIMultiDictProxy
-
-from ingate.proxy.ports import Headers as RawHeaders
+from gen.ingate.providers.v1.route_pb2 import Route as Provider
+from ingate.errors import Unauthenticated
 from ingate.rpc.status import Failure
+from rest_facade.asked import Asked, Headers
 from rest_facade.call import Metadata
+from rest_facade.claims import Claims
 from rest_facade.cors import Cors
 from rest_facade.middleware import JSON, Pairs, rate_headers
-from rest_facade.query import Pairs as Query
 from rest_facade.routes import Route
 from rest_facade.style import SNAKE, Style
 
-Headers = CIMultiDictProxy[str]
+
+class NoCredential(Unauthenticated):
+    """A request to an ingress shows no key at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +47,70 @@ class Inputs:
     media_type: bool = True
 
 
-def no_headers(_request_headers: Headers, _request_id: str) -> Pairs:
+def no_headers(_asked: Asked) -> Pairs:
     """Adds nothing."""
     return ()
+
+
+def no_page(_asked: Asked) -> Answer | None:
+    """Shows a stranger nothing but the error."""
+    return None
+
+
+def nothing_lacks(_headers: Headers) -> str | None:
+    """Misses nothing."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """Paths of a dialect that the engine answers.
+
+    `key` returns the secret of the gateway's key, given headers by name and the raw query, and raises `NoCredential`
+    where there is none. What it returns is remembered with the head, so it is told nothing of a single request; it may
+    read the headers of `heeded` (lower-case), and those that the engine heeds. `error` puts a failure into words.
+    `page` is what a caller is shown in its place who shows no key, None for the error. `claims` is None for all paths
+    that no dialect claims.
+
+    `provider` is the one that answers, None where the request chooses among those of its organisation; it gets requests
+    as they are, without `prefix` at the beginning of their paths. `lacks` says what is missing for it in the headers.
+    """
+
+    name: str
+    key: Callable[[Headers, str], str]
+    error: Callable[[Failure, Asked], Answer]
+    claims: Claims | None = None
+    heeded: frozenset[bytes] = frozenset()
+    page: Callable[[Asked], Answer | None] = no_page
+    prefix: str = ""
+    provider: Provider | None = None
+    lacks: Callable[[Headers], str | None] = nothing_lacks
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One way of speaking HTTP.
 
-    `claims` tells whether a decoded path is the dialect's, with a route or without. `credentials` turns headers and
-    query into call metadata, and raises a DomainError for what contradicts itself. `error` puts a failure into
-    words; the route is None where none was found. `proxy_error` has other words for paths that no dialect claims, given
-    raw path and headers. `envelope` wraps the JSON of a success. `headers` are what every answer of the dialect adds,
-    given the request's headers and the request id. `rate_headers` reads trailing metadata.
+    `claims` are the paths of its own, with a route or without, `ingresses` others that the engine answers, and
+    `unclaimed` has the paths that no dialect claims, if the dialect is the first; without one, they are answered as its
+    own. `credentials` turns headers and query into call metadata, and raises a DomainError for what contradicts itself.
+    `error` puts a failure into words; the route is None where none was found. `envelope` wraps the JSON of a success.
+    `head`: routes that take GET take HEAD, too.
+    `headers` are what every answer of the dialect adds. `rate_headers` reads trailing metadata.
     """
 
     name: str
-    claims: Callable[[str], bool]
+    claims: Claims
     routes: tuple[Route, ...]
-    credentials: Callable[[Headers, Query], Metadata]
-    error: Callable[[Failure, Route | None, str], Answer]
-    proxy_error: Callable[[Failure, str, RawHeaders, str], Answer] | None = None
-    envelope: Callable[[Any, Route], Any] | None = None
+    credentials: Callable[[Asked], Metadata]
+    error: Callable[[Failure, Route | None, Asked], Answer]
+    ingresses: tuple[Ingress, ...] = ()
+    unclaimed: Ingress | None = None
+    envelope: Callable[[Any, Route, Asked], Any] | None = None
     style: Style = SNAKE
     inputs: Inputs = Inputs()
     cors: Cors | None = None
+    head: bool = True
     content_type: str = JSON
-    headers: Callable[[Headers, str], Pairs] = no_headers
+    headers: Callable[[Asked], Pairs] = no_headers
     rate_headers: Callable[[Metadata], Pairs] = rate_headers

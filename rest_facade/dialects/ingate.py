@@ -1,32 +1,44 @@
 """The Ingate dialect: the routes that the protos state, bare JSON, flat errors. Knows words and statuses, no rpc."""
 
 import math
-import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import grpc
 from msgspec import Raw
 
+from ingate import vendor_keys
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.formats import REQUEST_ID_HEADERS, VENDORS, Fault, Vendor, detect, error_members
-from ingate.ids import KEY_PREFIXES, SESSION_PREFIX
+from ingate.ids import KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy.plan import speaks_of
-from ingate.proxy.ports import Headers as Pairs
 from ingate.rpc.status import INTERNAL_MESSAGE, Failure
+from rest_facade import welcome
+from rest_facade.asked import Asked, Headers
 from rest_facade.call import Metadata
+from rest_facade.claims import Claims
 from rest_facade.cors import Cors
-from rest_facade.dialects.base import Answer, Dialect, Headers
-from rest_facade.query import Pairs as Query
+from rest_facade.credentials import checked, is_key, shown
+from rest_facade.dialects.base import Answer, Dialect, Ingress, NoCredential
+from rest_facade.query import parse
 from rest_facade.routes import Route, native_routes
 from rest_facade.wire import NUMBER, encode
 
 NAME = "ingate"
 
 KEY_HEADER = "X-Ingate-Key"
-_SDK_KEY_HEADERS = ("x-api-key", "x-goog-api-key")
-_QUERY_KEYS = frozenset({"key", "api_key"})
+_QUERY_KEY = "key"
+"""Where Google's clients may send theirs."""
+_QUERY_KEYS = frozenset({_QUERY_KEY, "api_key"})
 _OLLAMA_ROOT = "/api/"
-_CREDENTIAL = re.compile(r"[\x21-\x7e]{1,4096}")
+_CONTRADICTING = "the request carries credentials that contradict each other"
+_MISSING = (
+    f"send a key of the gateway, which begins with {KEY_PREFIX}, in X-Ingate-Key or as your SDK's API key: an owner"
+    " makes one with POST /api/v1/keys or `ingate keys create`"
+)
+
+CLAIMS = Claims(frozenset({"/healthz", "/v1/traces"}), ("/api/v1", "/ui"))
+"""What is for the gateway itself rather than for a provider."""
 
 BY_REASON = {
     "BAD_REQUEST": (400, "bad_request"),
@@ -80,7 +92,8 @@ _EXTRAS = {
 
 def dialect(cors: Cors | None = None, more: tuple[Route, ...] = ()) -> Dialect:
     """Returns the dialect, with more routes than the protos state; `cors` says who may read answers elsewhere."""
-    return Dialect(NAME, claims, (*native_routes(NAME), *more), credentials, error, proxy_error, cors=cors)
+    routes = (*native_routes(NAME), *more)
+    return Dialect(NAME, CLAIMS, routes, credentials, error, unclaimed=PROXY, cors=cors)
 
 
 def codes() -> frozenset[str]:
@@ -88,63 +101,78 @@ def codes() -> frozenset[str]:
     return frozenset(code for _, code in (*BY_REASON.values(), *_BY_CODE.values())) | {"internal"}
 
 
-def claims(path: str) -> bool:
-    """Tells whether a path is for the gateway itself rather than for a provider."""
-    return path.startswith(("/api/v1/", "/ui/")) or path in {"/api/v1", "/ui", "/healthz", "/v1/traces"}
-
-
-def credentials(headers: Headers, query: Query) -> Metadata:
+def credentials(asked: Asked) -> Metadata:
     """Returns the caller's key or session as metadata, nothing where there is none.
 
     Raises BadRequest for keys in the query and for credentials that contradict each other, Unauthenticated for
     what cannot be a credential. An Authorization header beside a key that is not Ingate's own is a provider's.
     """
-    refuse_query_key(query, management=True)
-    keys = {value for value in headers.getall(KEY_HEADER, ()) if value}
-    bearers = {token for value in headers.getall("Authorization", ()) if (token := _bearer(value))}
-    keys |= {token for token in bearers if _is_key(token)}
-    for name in _SDK_KEY_HEADERS:
-        keys |= {value for value in headers.getall(name, ()) if _is_key(value)}
-    bearers -= keys
+    if asked.query:
+        _refuse_query_key(asked.query)
+    found = shown(asked.headers, KEY_HEADER)
+    keys = found.stated | found.keys
+    bearers = found.bearers - keys
+    if len(keys) > 1 or (len(bearers) > 1 and not keys):
+        raise BadRequest(_CONTRADICTING)
     if keys:
-        if len(keys) > 1 or any(token.startswith(SESSION_PREFIX) for token in bearers):
-            raise BadRequest("the request carries credentials that contradict each other")
-        return [("x-ingate-key", _credential(keys.pop()))]
-    if len(bearers) > 1:
-        raise BadRequest("the request carries credentials that contradict each other")
-    return [("authorization", f"Bearer {_credential(token)}") for token in bearers]
+        if any(token.startswith(SESSION_PREFIX) for token in bearers):
+            raise BadRequest(_CONTRADICTING)
+        return [("x-ingate-key", checked(*keys))]
+    return [("authorization", f"Bearer {checked(token)}") for token in bearers]
 
 
-def refuse_query_key(query: Query, *, management: bool) -> None:
-    """Raises BadRequest for a key in the query: an Ingate key anywhere, `key` of any value on management paths."""
-    for name, value in query:
-        if name in _QUERY_KEYS and (_is_key(value) or (management and name == "key")):
+def key(headers: Headers, query: str) -> str:
+    """Returns the key of a proxied request.
+
+    Without `X-Ingate-Key`, the headers in which SDKs send their key may hold it; beside it, they are a provider's.
+    Raises `NoCredential` where there is none, BadRequest for keys that contradict each other, Unauthenticated for what
+    is none.
+    """
+    found = shown(headers, KEY_HEADER)
+    keys = found.stated or found.keys
+    if not found.stated and any(token.startswith(SESSION_PREFIX) for token in found.others):
+        raise Unauthenticated("a session cannot call providers: send a key in X-Ingate-Key")
+    if not keys:
+        in_query = (value for name, value in parse_qsl(query) if name == _QUERY_KEY)
+        raise NoCredential(vendor_keys.advice((*found.others, *in_query)) or _MISSING)
+    if len(keys) > 1:
+        raise BadRequest("the request carries keys that contradict each other")
+    [one] = keys
+    if not is_key(one) and (advice := vendor_keys.advice((one,))):
+        raise Unauthenticated(advice)
+    return one
+
+
+def _refuse_query_key(query: str) -> None:
+    """Raises BadRequest for a key in the query."""
+    for name, value in parse(query, strict=False):
+        if name == _QUERY_KEY or (name in _QUERY_KEYS and is_key(value)):
             raise BadRequest(f"keys are not accepted in the query: send yours in the header {KEY_HEADER}")
 
 
-def error(failure: Failure, _route: Route | None, request_id: str) -> Answer:
+def error(failure: Failure, _route: Route | None, asked: Asked) -> Answer:
     """Returns the flat error body: `code`, `message`, `request_id`, details and documented extras, older aliases."""
-    status, body = _error(failure, request_id)
+    status, body = _error(failure, asked.request_id)
     return Answer(status, encode(body), tuple(_headers(status, failure)))
 
 
-def proxy_error(failure: Failure, path: str, headers: Pairs, request_id: str) -> Answer:
+def proxy_error(failure: Failure, asked: Asked) -> Answer:
     """Returns the same with the members by which the clients of the API that a path belongs to know an error."""
-    status, body = _error(failure, request_id)
-    vendor = _vendor(path, headers)
+    status, body = _error(failure, asked.request_id)
+    vendor = _vendor(asked.path, asked.headers)
     if vendor is not None:
         wait = failure.retry_after if status in _WAITING else None
-        fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait, request_id)
+        fault = Fault(status, body["code"], body["message"], next(iter(failure.fields), None), wait, asked.request_id)
         body |= error_members(vendor, fault)
     said = _headers(status, failure)
     if vendor in REQUEST_ID_HEADERS:
-        said.append((REQUEST_ID_HEADERS[vendor], request_id))
+        said.append((REQUEST_ID_HEADERS[vendor], asked.request_id))
     return Answer(status, encode(body), tuple(said))
 
 
-def _vendor(path: str, headers: Pairs) -> Vendor | None:
+def _vendor(path: str, headers: Headers) -> Vendor | None:
     """Returns whose API a raw path belongs to, as it and the headers tell; None for one that is nobody's."""
-    found = VENDORS.get(detect(path)) or speaks_of(path, headers)
+    found = VENDORS.get(detect(path)) or speaks_of(path, [(name.lower().encode("latin-1"), b"") for name in headers])
     return found or (Vendor.OLLAMA if path.startswith(_OLLAMA_ROOT) else None)
 
 
@@ -174,21 +202,8 @@ def _headers(status: int, failure: Failure) -> list[tuple[str, str]]:
     return headers
 
 
-def _bearer(value: str) -> str:
-    scheme, _, token = value.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _is_key(value: str) -> bool:
-    return value.startswith(KEY_PREFIXES)
-
-
-def _credential(value: str) -> str:
-    # gRPC metadata is printable ASCII, and no credential of ours is anything else.
-    if not _CREDENTIAL.fullmatch(value):
-        raise Unauthenticated("the credential is not valid")
-    return value
-
+PROXY = Ingress("proxy", key, proxy_error, page=welcome.page)
+"""Whatever no dialect claims goes to a provider."""
 
 INGATE = dialect()
 """The dialect as it is without cross-origin readers."""

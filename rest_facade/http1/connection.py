@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection: reads requests one after another and sees that each is answered before the next.
 
-Bounds what a caller may send and how long it may take. Knows no routes, no dialects and no providers: its `Service`
-answers, and says in which words a request is refused that is none.
+Bounds what a caller may send and how long it may take. Knows no routes, no dialects and no providers: who
+answers is in the head, and its `Service` says in which words a request is refused that is none.
 """
 
 import asyncio
@@ -38,7 +38,6 @@ class Connection(asyncio.Protocol):
         "_address",
         "_body",
         "_buffer",
-        "_claimed",
         "_deadline",
         "_drained",
         "_expects",
@@ -48,6 +47,7 @@ class Connection(asyncio.Protocol):
         "_lingering",
         "_loop",
         "_overrun",
+        "_patient",
         "_reading_paused",
         "_service",
         "_task",
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._held: Lease | None = None  # counts the buffer while it waits
         self._overrun: Failure | None = None  # why what came behind the request was dropped
         self._body: Body | None = None  # of the request that is being answered
-        self._claimed = False  # whether a dialect answers it
+        self._patient = False  # whether the rest of it is waited for when the process ends
         self._head: Head | None = None  # of a request, until its answer begins
         self._task: asyncio.Task[None] | None = None  # answers requests, one after another
         self._turn: asyncio.Future[None] | None = None  # it waits for the next
@@ -85,6 +85,11 @@ class Connection(asyncio.Protocol):
         self.grace: Callable[[], float] = float
         """Seconds that the proxied request may go on should its caller leave."""
         self.writing_paused = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether the connection ends after the answer because the process does."""
+        return self._service.draining
 
     # What the transport says
 
@@ -194,7 +199,7 @@ class Connection(asyncio.Protocol):
             return
         self.busy = True
         self._expects = head.expects
-        self._claimed = head.claimed
+        self._patient = head.owner.patient
         proxies = self._service.proxies
         caller = self.caller = self.address if proxies is None else proxies.caller(self.address, head.headers)
         body = self._body = Body(self, length, self._service.budget, caller, chunked=head.chunked)
@@ -262,7 +267,7 @@ class Connection(asyncio.Protocol):
                     continue
                 keep_alive = False
                 try:
-                    keep_alive = await self._service.answer(self, head, body)
+                    keep_alive = await head.owner.answer(self, head, body)
                 finally:
                     self._answered(keep_alive=keep_alive and body.complete, unread=not body.complete)
         finally:
@@ -322,13 +327,10 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def drain(self) -> None:
-        """Ends the connection now if it waits for a request or the rest of one, else after the answer.
-
-        The rest of a proxied request is waited for: only who has shown a good key is asked for it.
-        """
+        """Ends the connection: now if it waits for a request, or for the rest of one in vain, else after the answer."""
         body = self._body
         if body is not None:
-            if self._claimed:
+            if not self._patient:
                 body.fail(_stopping)
         elif self._buffer:
             self.refuse(failures.of(_stopping()))

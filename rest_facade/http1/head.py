@@ -5,7 +5,7 @@ no connection and no routes.
 """
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -15,6 +15,9 @@ from ingate.proxy.request_head import RequestHead, is_heeded
 from ingate.remembered import Remembered
 from rest_facade import failures
 from rest_facade.failures import Refused
+
+if TYPE_CHECKING:
+    from rest_facade.http1.owner import Owner, Table
 
 REMEMBERED = 1024
 REMEMBERED_BYTES = 4096
@@ -44,8 +47,8 @@ class Head(Struct, eq=False):
     """A request's line and headers.
 
     `target` is raw, `path` and `query` are its parts. Header names are in lower case; `content-length` is not among the
-    headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `claimed` tells whether a
-    dialect answers. `asked` is what the proxy makes of the head when it first sees it, `named` is kept by `fields`.
+    headers, since it belongs to the connection. `version` is the minor one of HTTP/1. `owner`
+    answers. `asked` is what the proxy makes of the head when it first sees it, `named` is kept by `fields`.
     One with headers of its `own` has the rest, and what follows from it, from `shared`, of which `names` are the names.
     """
 
@@ -58,7 +61,7 @@ class Head(Struct, eq=False):
     chunked: bool
     keep_alive: bool
     expects: bool
-    claimed: bool
+    owner: "Owner"
     asked: RequestHead | None = None
     named: CIMultiDictProxy[str] | None = None
     names: frozenset[bytes] = frozenset()
@@ -77,7 +80,7 @@ class Head(Struct, eq=False):
             self.chunked,
             self.keep_alive,
             self.expects,
-            self.claimed,
+            self.owner,
             shared=self,
             own=own,
         )
@@ -91,14 +94,28 @@ class Head(Struct, eq=False):
 
 
 class Heads:
-    """Reads the heads of one facade. `claims` tells of a raw path whether a dialect answers it."""
+    """Reads the heads of one facade. Who answers them is remembered with them, as long as the table says so."""
 
-    def __init__(self, claims: Callable[[str], bool], *, max_target: int) -> None:
-        self._claims = claims
+    def __init__(self, table: "Table", *, max_target: int) -> None:
         self._max_target = max_target
         self._known: dict[bytes, Head] = {}
         self._lines: set[bytes] = set()
         """Lines of heads that were read before. One that was not is mostly no other's either, such as a trace id."""
+        self.follow(table)
+
+    @property
+    def epoch(self) -> int:
+        """That of the table."""
+        return self._table.epoch
+
+    def follow(self, table: "Table") -> None:
+        """Has another table say who answers, from the next head on. What was remembered of the last is forgotten."""
+        self._table = table
+        heeded = _HEEDED | table.heeded
+        # Of a header's name: whether nothing follows from it but that it crosses and is recorded.
+        self._differs = Remembered[bytes, bool](lambda name: name not in heeded and not is_heeded(name), len)
+        self._known.clear()
+        self._lines.clear()
 
     def read(self, raw: bytes) -> tuple[Head, int]:
         """Returns a head, given without its final blank line, and the length of the body, 0 where none is stated.
@@ -126,7 +143,7 @@ class Heads:
         if len(new) <= MOST_OWN and lines[0] in known and len(lines) <= MAX_HEADERS:
             own = list(map(_header, new))
             named = dict(own)
-            if len(named) == len(own) and all(map(_differs.__getitem__, named)):
+            if len(named) == len(own) and all(map(self._differs.__getitem__, named)):
                 stable = b"\r\n".join([line for line in lines if line in known])
                 shared = self._known.get(stable) or self._keep(stable)
                 if shared.names.isdisjoint(named):
@@ -188,17 +205,9 @@ class Heads:
             _is_chunked(text, values.get(b"transfer-encoding"), version),
             keep_alive and b"upgrade" not in tokens,
             bool(version) and values.get(b"expect", b"").lower() == b"100-continue",
-            self._claims(path),
+            self._table.owner(path),
             names=frozenset(values),
         )
-
-
-def _may_differ(name: bytes) -> bool:
-    """Tells whether nothing follows from a header but that it crosses and is recorded."""
-    return name not in _HEEDED and not is_heeded(name)
-
-
-_differs = Remembered(_may_differ, len)
 
 
 def may_begin(raw: bytes | bytearray) -> bool:

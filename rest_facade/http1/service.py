@@ -1,7 +1,6 @@
-"""What a connection asks of whoever answers its requests, and the bounds that it is given."""
+"""What a connection asks of the server that it belongs to, and the bounds that it is given."""
 
 import sys
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,8 +9,7 @@ from ingate.net.forwarded import TrustedProxies
 from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from ingate.rpc.status import Failure
-from rest_facade.http1.body import Body
-from rest_facade.http1.head import Head, Heads
+from rest_facade.http1.head import Heads
 
 if TYPE_CHECKING:
     from rest_facade.http1.connection import Connection
@@ -37,7 +35,10 @@ class Limits:
 
 
 class Service(Protocol):
-    """Who answers the requests of connections. `proxies` are those whose word for a caller's address is taken."""
+    """The server of connections, whose `heads` know who answers.
+
+    `proxies` are those whose word for a caller's address is taken.
+    """
 
     budget: BodyBudget
     heads: Heads
@@ -56,9 +57,6 @@ class Service(Protocol):
 
     def crowded(self) -> Failure:
         """Returns why a connection is refused that there is no descriptor to spare for."""
-
-    def answer(self, connection: "Connection", head: Head, body: Body) -> Awaitable[bool]:
-        """Answers a request; tells whether the connection may take another one. Never raises but on cancel."""
 
     def refusal(self, failure: Failure) -> bytes:
         """Returns the answer to what is no request; it ends the connection."""

@@ -4,6 +4,8 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 
 from ingate.errors import DomainError
+from ingate.rpc.gateway_metadata import COUNTED, MALFORMED
+from ingate.rpc.interceptors.malformed import FoundMalformed
 from ingate.rpc.status import DETAILS_KEY, code_of, to_status
 from rest_facade import services
 
@@ -11,7 +13,8 @@ from rest_facade import services
 class StandIn:
     """Answers each rpc with what `answers` has for its full name: a message, an error to raise, or a function.
 
-    Without one, with an empty response. Keeps the last call's rpc, request and metadata.
+    Without one, with an empty response; malformed requests are refused as such. Keeps rpc, request and metadata
+    of the last call that is none of these, and not one that only asks whether something is there.
     """
 
     def __init__(self):
@@ -33,8 +36,13 @@ class StandIn:
         request_class, response_class = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
 
         async def handle(request, context):
-            self.rpc, self.request = method.full_name, request
-            self.metadata = dict(context.invocation_metadata())
+            if MALFORMED in dict(context.invocation_metadata()):
+                error = FoundMalformed("malformed")
+                details = (DETAILS_KEY, to_status(error).SerializeToString())
+                await context.abort(code_of(error), error.message, (*self.trailing, details))
+            metadata = dict(context.invocation_metadata())
+            if COUNTED not in metadata:
+                self.rpc, self.request, self.metadata = method.full_name, request, metadata
             answer = self.answers.get(method.full_name, response_class())
             if callable(answer) and not isinstance(answer, response_class):
                 answer = await answer(request, context)

@@ -10,6 +10,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2, exchange_service_pb2
 from gen.ingate.keys.v1 import key_pb2, key_service_pb2
 from ingate.errors import BadRequest
 from rest_facade.app import Facade
+from rest_facade.claims import Claims
 from rest_facade.cors import Cors
 from rest_facade.dialects.base import Answer, Dialect, Inputs
 from rest_facade.dialects.ingate import INGATE
@@ -23,10 +24,12 @@ from tests.rest.raw import KEY
 KEYS, EXCHANGES = "ingate.keys.v1.KeyService.", "ingate.exchanges.v1.ExchangeService."
 
 
-def toy_error(failure, route, request_id):
+def toy_error(failure, route, asked):
     where = route.template if route else None
     body = {"ok": False, "error": failure.message, "fields": dict(failure.fields), "where": where}
-    return Answer(400 if failure.reason == "BAD_REQUEST" else 404, json.dumps(body).encode(), (("X-Toy", request_id),))
+    return Answer(
+        400 if failure.reason == "BAD_REQUEST" else 404, json.dumps(body).encode(), (("X-Toy", asked.request_id),)
+    )
 
 
 ROUTES = (
@@ -59,16 +62,16 @@ ROUTES = (
 )
 TOY = Dialect(
     name="toy",
-    claims=lambda path: path == "/toy" or path.startswith("/toy/"),
+    claims=Claims(roots=("/toy",)),
     routes=ROUTES,
-    credentials=lambda headers, query: [("x-ingate-key", headers.get("X-Toy-Key", "none"))],
+    credentials=lambda asked: [("x-ingate-key", asked.headers.get("X-Toy-Key", "none"))],
     error=toy_error,
-    envelope=lambda answer, route: {"ok": True, "data": answer},
+    envelope=lambda answer, route, asked: {"ok": True, "data": answer},
     style=Style(camel=True, omit_unset=True, millis=True),
     inputs=Inputs(query=False, fields=False, media_type=False),
     cors=Cors(),
     content_type="application/json",
-    headers=lambda request, request_id: (("X-Correlation-Id", request.get("X-Correlation-Id", request_id)),),
+    headers=lambda asked: (("X-Correlation-Id", asked.headers.get("X-Correlation-Id", asked.request_id)),),
     rate_headers=lambda trailing: tuple(("RateLimit-Limit", str(v)) for k, v in trailing if k == "x-ratelimit-limit"),
 )
 
@@ -206,7 +209,7 @@ async def test_raw_routes(serve, core):
     async def raw(request, values):
         if "fail" in values["rest"]:
             raise BadRequest("as it wishes")
-        return Answer(200, f"{values['rest']} {request.method} {len(request.id)}".encode())
+        return Answer(200, f"{values['rest']} {request.method} {len(request.asked.request_id)}".encode())
 
     route = Route("toy", "*", "/toy/raw/{rest=**}", raw=raw)
     facade = await serve([dataclasses.replace(TOY, routes=(route,))])

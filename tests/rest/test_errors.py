@@ -189,7 +189,7 @@ async def test_a_fault_of_the_facade_is_500_without_text(serve, core):
 
     from rest_facade.dialects.ingate import INGATE
 
-    def broken(_answer, _route):
+    def broken(_answer, _route, _asked):
         raise ZeroDivisionError("CANARY")
 
     facade = await serve([dataclasses.replace(INGATE, envelope=broken)])

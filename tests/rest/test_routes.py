@@ -8,7 +8,7 @@ from gen.ingate.keys.v1 import key_pb2, key_service_pb2
 from gen.ingate.system.v1 import system_service_pb2
 from ingate.errors import Unavailable
 from rest_facade import services
-from rest_facade.dialects.ingate import INGATE, claims, dialect
+from rest_facade.dialects.ingate import CLAIMS, INGATE, dialect
 from rest_facade.router import Match, Router
 from rest_facade.routes import Parameter, segments
 from rest_facade.spec.route import OPENAPI
@@ -32,7 +32,7 @@ def test_every_annotation_is_a_claimed_route(method):
         found = Router(INGATE.routes).resolve(route.verb, sample(route))
         assert isinstance(found, Match)
         assert found.route == route
-        assert claims(sample(route))
+        assert CLAIMS(sample(route))
 
 
 @pytest.mark.parametrize("route", INGATE.routes, ids=lambda route: f"{route.verb} {route.template}")

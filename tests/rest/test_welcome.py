@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from rest_facade.app import NoCredential
+from rest_facade.dialects.base import NoCredential
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

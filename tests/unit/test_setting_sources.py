@@ -19,6 +19,9 @@ VALUES = {
     "session_hours": 2,
     "database_url": "sqlite:///x.db",
     "master_key": KEY,
+    "dialects": "ongoingai, ingate",
+    "ongoingai_openai_upstream": "http://a.example",
+    "ongoingai_anthropic_upstream": "http://a.example",
     "cors_origins": "https://app.example",
     "trusted_proxies": "10.0.0.0/8",
 }
@@ -144,6 +147,16 @@ WRONG = {
     },
     "INGATE_SHUTDOWN_SECONDS": {"-0.1": '="-0.1" must be a number from 0 to 86400'},
     "INGATE_EVENT_LOOP": {"trio": '="trio" must be one of uvloop, asyncio'},
+    "INGATE_DIALECTS": {
+        "nope": '="nope" must be names of dialects, each once, separated by commas: ingate, ongoingai',
+        "ongoingai,Ongoingai": '="ongoingai,Ongoingai" must be names of dialects, each once, separated by commas:'
+        " ingate, ongoingai",
+        "ingate,": '="ingate," must be names of dialects, each once, separated by commas: ingate, ongoingai',
+    },
+    "INGATE_ONGOINGAI_OPENAI_UPSTREAM": {"ftp://x": '="ftp://x" must begin with http:// or https://'},
+    "INGATE_ONGOINGAI_ANTHROPIC_UPSTREAM": {
+        "http://": '="http://" must name a host: a name, or an address in its usual form and without zone'
+    },
     "INGATE_LOG_LEVEL": {"LOUD": '="LOUD" must be one of debug, info, warning, error'},
     "INGATE_ALLOW_PRIVATE_UPSTREAMS": {"all": '="all" must be one of auto, yes, no'},
     "INGATE_SHARED_PROVIDERS": {

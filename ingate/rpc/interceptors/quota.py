@@ -1,6 +1,7 @@
 """Counts the requests of keys and says in trailing metadata how the minute stands, whatever becomes of the call.
 
-Gateways and people are not counted. Does not know where a key's limit comes from.
+Gateways and people are not counted, nor what a gateway asks for a request that was. Does not know where a key's limit
+comes from.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 from ingate.clock import SECOND
 from ingate.errors import RateLimited
 from ingate.limits.window import Decision, FixedWindows
+from ingate.rpc.gateway_metadata import COUNTED, says
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.interceptors.trailing import add_trailing
@@ -37,7 +39,7 @@ def quota(windows: FixedWindows, clock: Callable[[], int], *, uncounted: frozens
 
         async def counted(request: Incoming, call: Call) -> Any:
             caller = principal()
-            if caller.kind != "key":
+            if caller.kind != "key" or says(call.metadata, COUNTED):
                 return await step(request, call)
             now = clock()
             decision = windows.take(caller.key_id, caller.rate_limit, now)

@@ -26,4 +26,4 @@ def _wrap(rpc: Rpc, step: Step) -> Step:
     return checked
 
 
-REQUIRED = Stage("required", _wrap, after=("authorise",))
+REQUIRED = Stage("required", _wrap, after=("authorise", "malformed"))

@@ -12,6 +12,7 @@ from ingate.rpc.interceptors.authenticate import Authenticator, authenticate
 from ingate.rpc.interceptors.authorise import AUTHORISE
 from ingate.rpc.interceptors.chain import Stage
 from ingate.rpc.interceptors.failures import FAILURES
+from ingate.rpc.interceptors.malformed import MALFORMED_REQUESTS
 from ingate.rpc.interceptors.quota import quota
 from ingate.rpc.interceptors.receive import admit, receive
 from ingate.rpc.interceptors.required import REQUIRED
@@ -56,6 +57,8 @@ def stages(
         tenancy(memberships),
         # Before the request is looked at: who may not call learns nothing of what it should look like.
         AUTHORISE,
+        # As soon as the caller may hear what is wrong with it.
+        MALFORMED_REQUESTS,
         # Last, so that servicers find requests as the protos promise.
         REQUIRED,
     )

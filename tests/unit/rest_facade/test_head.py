@@ -1,5 +1,7 @@
 """Request heads: what is read, what is refused, what is remembered."""
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,8 +13,20 @@ LINE = b"POST /v1/chat/completions?a=b HTTP/1.1"
 HOST = b"Host: x"
 
 
+@dataclass
+class Split:
+    """A table by which whatever is below `/api/` is a dialect's."""
+
+    epoch: int = 0
+    heeded: frozenset[bytes] = frozenset()
+    dialect: str = "dialect"
+
+    def owner(self, path):
+        return self.dialect if path.startswith("/api/") else "proxy"
+
+
 def heads(**limits):
-    return Heads(lambda path: path.startswith("/api/"), **{"max_target": 1000, **limits})
+    return Heads(Split(), **{"max_target": 1000, **limits})
 
 
 def head(*lines):
@@ -32,8 +46,8 @@ def test_what_a_head_says():
         "a=b",
     )
     assert found.headers == [(b"host", b"x"), (b"x-a", b"b c"), (b"x-a", b"d"), (b"expect", b"100-Continue")]
-    assert (length, found.chunked, found.expects, found.claimed, found.keep_alive) == (12, False, True, False, True)
-    assert heads().read(head(b"GET /api/v1/keys HTTP/1.1", HOST))[0].claimed
+    assert (length, found.chunked, found.expects, found.owner, found.keep_alive) == (12, False, True, "proxy", True)
+    assert heads().read(head(b"GET /api/v1/keys HTTP/1.1", HOST))[0].owner == "dialect"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +129,7 @@ def told(known, raw):
     except Refused as refused:
         return refused.failure.reason
     values = {name: [text for other, text in found.headers if other == name] for name, _ in found.headers}
-    stated = found.method, found.target, found.version, found.chunked, found.keep_alive, found.expects, found.claimed
+    stated = found.method, found.target, found.version, found.chunked, found.keep_alive, found.expects, found.owner
     return stated, values, length
 
 
@@ -269,3 +283,33 @@ def test_the_length_may_stand_anywhere(pairs, length, data):
 def test_what_may_become_a_head(raw, may):
     """What cannot is refused at once, for its sender may never send a blank line."""
     assert may_begin(raw) is may
+
+
+def test_many_heads_take_no_more_room_than_some():
+    """What is remembered of distinct paths, keys and headers is bounded."""
+    known = heads()
+    for number in range(50_000):
+        distinct = b"%d" % number
+        found, _ = known.read(
+            head(b"POST /v1/%b HTTP/1.1" % distinct, HOST, b"X-Ingate-Key: %b" % distinct, b"X-A: %b" % distinct)
+        )
+        assert found.path == f"/v1/{number}"
+    assert len(known._known) <= REMEMBERED
+    assert len(known._lines) <= REMEMBERED + MOST_OWN
+
+
+def test_another_table_is_heeded_at_once():
+    """Who answers is asked anew, of heads that were read before as well."""
+    known = heads()
+    raw = head(b"GET /api/v1/keys HTTP/1.1", HOST)
+    assert known.read(raw)[0].owner == "dialect"
+    known.follow(Split(epoch=1, dialect="another"))
+    assert (known.read(raw)[0].owner, known.epoch) == ("another", 1)
+
+
+def test_headers_that_tables_heed_are_read_with_the_head():
+    """One that says who a caller is to an ingress is not taken for one that varies and says nothing."""
+    known = Heads(Split(heeded=frozenset({b"x-plain-key"})), max_target=1000)
+    known.read(head(LINE, HOST))
+    for line, shared in ((b"X-Plain-Key: a", False), (b"X-Plain-Other: a", True)):
+        assert (known.read(head(LINE, HOST, line))[0].shared is not None) is shared

@@ -51,6 +51,17 @@ def test_head_is_get_and_star_is_everything_else():
     assert router.resolve("PURGE", "/p/x").route.verb == "*"
 
 
+def test_what_a_path_takes_is_as_its_dialect_says():
+    """HEAD where GET does, or not at all; OPTIONS where somebody answers it. `Allow` says the same."""
+    without = Router([route("GET", "/a"), route("POST", "/b")], head=False, options=True)
+    assert templates(without, "HEAD", "/a") == MethodNotAllowed(("GET", "OPTIONS"))
+    assert templates(without, "GET", "/b") == MethodNotAllowed(("OPTIONS", "POST"))
+    assert templates(without, "GET", "/c") == NoRoute()
+    both = Router([route("GET", "/a")], options=True)
+    assert templates(both, "HEAD", "/a") == ("/a", {})
+    assert templates(both, "PUT", "/a") == MethodNotAllowed(("GET", "HEAD", "OPTIONS"))
+
+
 @pytest.mark.parametrize("path", ["/a/", "/a//b", "//a/b", "/a/b/", "/", "", "a/b", "/A/b", "/a/b/c"])
 def test_other_paths_are_no_route(path):
     """A trailing slash, an empty segment, another case: nothing is guessed."""

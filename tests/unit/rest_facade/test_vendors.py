@@ -4,8 +4,10 @@ import json
 
 import grpc
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingate.rpc.status import Failure
+from rest_facade.asked import Asked
 from rest_facade.dialects.ingate import proxy_error
 
 REFUSED = Failure(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", "no")
@@ -14,11 +16,12 @@ ANTHROPIC = {"type": "authentication_error", "message": "no"}
 
 
 def told(path, *headers):
-    return json.loads(proxy_error(REFUSED, path, headers, "id").body)["error"]
+    named = CIMultiDictProxy(CIMultiDict(headers))
+    return json.loads(proxy_error(REFUSED, Asked("POST", path, "", named, "id", "")).body)["error"]
 
 
 @pytest.mark.parametrize("path", ["/v1beta/openai/models", "/v1beta/openai/files/1", "/v1alpha/openai/batches"])
-@pytest.mark.parametrize("headers", [(), ((b"x-goog-api-client", b"x"),)])
+@pytest.mark.parametrize("headers", [(), (("x-goog-api-client", "x"),)])
 def test_openais_api_at_google_is_openais(path, headers):
     """Its clients are OpenAI's, whatever else the host speaks."""
     assert told(path, *headers) == OPENAI

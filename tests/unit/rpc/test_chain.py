@@ -31,12 +31,13 @@ def test_the_stages_are_in_the_order_that_they_ask_for():
         "quota",
         "tenancy",
         "authorise",
+        "malformed",
         "required",
     ]
     chain(standard, {}, gateway_token="t")
 
 
-@pytest.mark.parametrize("moved", range(1, 7))
+@pytest.mark.parametrize("moved", range(1, 9))
 def test_no_stage_of_the_standard_can_come_first_but_the_first(moved):
     """Order is checked, not only written down."""
     standard = list(stages(Callers(), Callers(), gateway_token="t", windows=FixedWindows()))

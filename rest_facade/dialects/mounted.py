@@ -1,0 +1,33 @@
+"""The dialects there are, by name, and those that a gateway mounts. The first has the paths that none claims."""
+
+from ingate.errors import BadRequest
+from rest_facade.cors import Cors
+from rest_facade.dialects import ingate, ongoingai
+from rest_facade.dialects.base import Dialect
+from rest_facade.routes import Route
+
+NAMES = (ingate.NAME, ongoingai.NAME)
+
+
+def names(listed: str) -> tuple[str, ...]:
+    """Returns the names in the setting `dialects`, in their order. Raises BadRequest for others, and for one twice."""
+    found = tuple(name.strip().lower() for name in listed.split(","))
+    if len(set(found)) < len(found) or not set(found) <= set(NAMES):
+        raise BadRequest.field(
+            "dialects", f"must be names of dialects, each once, separated by commas: {', '.join(NAMES)}"
+        )
+    return found
+
+
+def mounted(
+    listed: str, *, cors: Cors | None, more: tuple[Route, ...], openai: str, anthropic: str
+) -> tuple[Dialect, ...]:
+    """Returns the dialects of the setting.
+
+    `cors` and `more` routes are for the native one, the base URLs `openai` and `anthropic` for OngoingAI's.
+    """
+    made = {
+        ingate.NAME: lambda: ingate.dialect(cors, more),
+        ongoingai.NAME: lambda: ongoingai.dialect(openai, anthropic),
+    }
+    return tuple(made[name]() for name in names(listed))
