@@ -11,7 +11,7 @@ import msgspec
 ENVIRONMENT_PREFIX = "INGATE_"
 MASK = "***"
 _CREDENTIAL = "ingate.setting_values:credential"
-_BASE_URL = "ingate.providers.addresses:checked"
+_BASE_URL = "ingate.proxy.base_urls:checked"
 
 
 def _setting(

@@ -9,6 +9,7 @@ from ingate.net.outbox import Outbox
 from ingate.net.turns import Turns
 from rest_facade.failures import request_timeout
 from rest_facade.http1 import Connection, Heads, Limits
+from rest_facade.table import OwnerTable
 from tests.support.waiting import PATIENCE
 
 
@@ -50,7 +51,7 @@ class Answering:
     budget = BodyBudget()
     lingering = receiving = Turns(1, 0.0)
     draining = False
-    heads = Heads(lambda _path: False, max_target=100)
+    heads = Heads(OwnerTable(0, (), None, frozenset()), max_target=100)
 
     def __init__(self, **limits):
         self.limits = Limits(**limits)

@@ -15,6 +15,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from ingate.net.budget import BodyBudget
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Heads
+from rest_facade.table import OwnerTable
 
 MESSAGES = int(os.environ.get("FRAMING_MESSAGES", "60000"))
 SEED = int(os.environ.get("FRAMING_SEED", "1"))
@@ -157,7 +158,7 @@ class Idle:
     resume = continue_ = pause
 
 
-heads = Heads(lambda _path: False, max_target=1000)
+heads = Heads(OwnerTable(0, (), None, frozenset()), max_target=1000)
 budget = BodyBudget()
 
 
