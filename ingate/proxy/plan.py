@@ -237,8 +237,8 @@ def missing(targets: Sequence[Target]) -> str:
     """Returns why a request goes nowhere, which providers there are, and how to name one."""
     if not targets:
         return (
-            "There is no provider yet. Add one with POST /api/v1/providers or `ingate providers add`, or start the"
-            " gateway with --demo to try it"
+            "Missing X-Ingate-Provider: there is no provider yet. Add one with POST /api/v1/providers or"
+            " `ingate providers add`, or start the gateway with --demo to try it"
         )
     first = targets[0].name
     return (

@@ -167,7 +167,7 @@ def test_several_or_few_providers(targets, path, expected):
 @pytest.mark.parametrize(
     ("targets", "path", "says"),
     [
-        ([], CHAT, "There is no provider yet. Add one with POST /api/v1/providers or `ingate providers add`"),
+        ([], CHAT, "there is no provider yet. Add one with POST /api/v1/providers or `ingate providers add`"),
         ([target("openai"), target("anthropic")], "/anything/you/want", "can reach openai, anthropic."),
         ([target(f"p{n:02}", "http") for n in range(12)], CHAT, "p08, p09 and 2 more. Name one"),
         ([target("a", "openai-compatible"), target("b", "openai-compatible")], CHAT, "`X-Ingate-Provider: a`"),
