@@ -138,7 +138,9 @@ async def test_nobody_waits_for_strangers(tmp_path):
         spawned.child.signal()
         for reader, writer in ends:
             status, headers, _body = await one_answer(reader, CLOSING)
-            assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+            # Who sent a key hears first that it is none.
+            assert (status, headers.get("retry-after")) in {(503, "1"), (401, None)}
+            assert headers["connection"] == "close"
             writer.close()
         assert await spawned.child.wait_exit(30) == 0
         assert time.monotonic() - went < CLOSING

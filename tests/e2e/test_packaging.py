@@ -132,7 +132,8 @@ def test_it_answers(place, tmp_path):
         assert httpx.get(f"{running.url}/api/v1/openapi.json").json()["info"]["version"] == version("ingate")
         document = (ROOT / "docs" / "getting-started.md").read_text()
         [sample] = re.findall(r"```python\n(import grpc\n.*?)```", document, re.DOTALL)
-        script = f"INGATE_GRPC = {running.grpc!r}\n" + sample.replace("from gen.", "from ingate.gen.")
+        assert "127.0.0.1:50051" in sample
+        script = sample.replace("127.0.0.1:50051", running.grpc).replace("from gen.", "from ingate.gen.")
         assert run([place.python, "-I", "-c", script]).strip()
 
 
