@@ -70,9 +70,9 @@ async def start(
     Raises ValueError for a service that does not exist, and OSError where the address cannot be had.
     """
     # Late: these two take longer to import than the rest of this package, and only a server needs them.
-    from grpc_health.v1 import health, health_pb2  # noqa: PLC0415
+    from grpc_health.v1 import health, health_pb2  # noqa: PLC0415 -- see above
 
-    from ingate.rpc.reflection import add_health, add_reflection  # noqa: PLC0415
+    from ingate.rpc.reflection import add_health, add_reflection  # noqa: PLC0415 -- see above
 
     known = services()
     if unknown := set(servicers) - set(known):

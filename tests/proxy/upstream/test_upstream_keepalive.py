@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ingate.proxy.ports import ConnectFailed, ConnectionLost, Truncated
+from ingate.proxy.ports import ConnectFailed, ConnectionLost, StaleConnection, Truncated
 from tests.support.exchanges import OK, fetch, outbound, read_all
 from tests.support.scripted_server import answering, scripted
 from tests.support.waiting import eventually
@@ -93,6 +93,25 @@ async def test_idle_connections_are_bounded(make_pool):
         await asyncio.gather(*(fetch(pool, server.origin) for _ in range(5)))
         assert pool.idle == 2
         await eventually(lambda: pool.open == 2)
+
+
+@pytest.mark.parametrize(("rest", "stale"), [(0.0, True), (60.0, False)])
+async def test_a_close_instead_of_an_answer_is_stale_only_after_a_rest(pool, monkeypatch, rest, stale):
+    """A provider that read the request and closed may have done what it asked: it is not to be sent again."""
+    monkeypatch.setattr("ingate.proxy.upstream.connection._IDLE_AT_LEAST", rest)
+
+    async def script(peer, _):
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        peer.eof()
+        await peer.gone()
+
+    async with scripted(script) as server:
+        await fetch(pool, server.origin)
+        with pytest.raises(ConnectionLost) as lost:
+            await pool.send(outbound(server.origin))
+        assert isinstance(lost.value, StaleConnection) is stale
 
 
 @pytest.mark.parametrize("how", ["eof", "reset", "bytes"])
