@@ -144,10 +144,10 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
     channel = server.channel()
     # Before the database closes: a handler in the middle of a statement would wait for it for ever.
     stack.push_async_callback(server.stop, None)
-    forwarding = open_forwarding(settings, windows, channel, as_gateway, stack, policy=policy)
+    forwarding = open_forwarding(settings, windows, channel, as_gateway, stack, addresses=policy)
     engine = forwarding.engine
     # The gateway of this process hears before the caller is answered, and so serves nobody what they have just changed.
-    changes = Changes(database, lambda org_id: forwarding.grants.forget((org_id,)))
+    changes = Changes(database, forwarding.forget)
     await changes.start()
     bodies, shipper = _body_budget(settings), forwarding.shipper
     condition = Condition(engine, forwarding.recorder, forwarding.journal.counts, shipper, supervisor, refused)

@@ -18,6 +18,7 @@ DomainError
  ├── Unavailable            UNAVAILABLE         a part is down or not ready, for now
  ├── StorageFull            STORAGE_FULL        the disk of the database is full
  ├── ProviderFailed         PROVIDER_ERROR      the provider failed below HTTP
+ │    └── ProviderUnreached                     and has certainly read nothing of the request
  └── ProviderTimedOut       PROVIDER_TIMEOUT    the provider did not answer in time
 """
 
@@ -135,9 +136,13 @@ class StorageFull(DomainError):
 
 
 class ProviderFailed(DomainError):
-    """The provider could not be reached, or answered what is not HTTP."""
+    """The provider failed, or answered what is not HTTP. It may have done what was asked for, and may charge it."""
 
     reason = "PROVIDER_ERROR"
+
+
+class ProviderUnreached(ProviderFailed):
+    """The provider could not be reached: it has read nothing of the request, which may be made again."""
 
 
 class ProviderTimedOut(DomainError):

@@ -14,7 +14,7 @@ from ingate.db import Base, Database
 from ingate.entitlements import RateLimits
 from ingate.identity.changes import Changes
 from ingate.identity.last_used import LastUsed
-from ingate.net.addresses import Policy
+from ingate.net.addresses import AddressPolicy
 from ingate.proxy.ports import Transport
 from ingate.vault import Vault
 
@@ -41,7 +41,7 @@ class Parts:
     """To every servicer of the process: how features reach one another."""
     as_gateway: tuple[tuple[str, str], ...]
     """The metadata that proves a gateway, for what gateways alone may call."""
-    policy: Policy
+    policy: AddressPolicy
     """Which addresses may be called."""
     transports: Mapping[bool, Transport]
     """How a provider is called, by whether it is the demo model."""

@@ -12,15 +12,19 @@ import grpc.aio
 
 from gen.ingate.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from ingate.config import Settings
-from ingate.limits.window import FixedWindows
-from ingate.net import addresses
+from ingate.identity.changes import Subject
+from ingate.net.addresses import AddressPolicy
 from ingate.net.budget import BodyBudget
 from ingate.providers.demo import DemoTransport, Roster
 from ingate.proxy.abandoned import Abandoned
+from ingate.proxy.admission import Admission
+from ingate.proxy.attempts import Attempts
 from ingate.proxy.engine import Engine
 from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Journal, Shipper
-from ingate.proxy.ports import Timeouts, Transport
+from ingate.proxy.news import News
+from ingate.proxy.policies import Policies
+from ingate.proxy.ports import Meter, Timeouts, Transport
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.shipping import ship_over
 from ingate.proxy.stream_usage import StreamUsage
@@ -43,24 +47,29 @@ class Forwarding:
     engine: Engine
     transports: dict[bool, Transport]
     pool: UpstreamPool
-    grants: Grants
+    news: News
     journal: Journal
     recorder: Recorder
     shipper: Shipper
 
     def jobs(self) -> tuple[tuple[str, Work], ...]:
         """Returns what runs beside the requests, by name."""
-        return (("grants.watch", self.grants.watch), ("journal.tend", partial(_tend, self.journal)))
+        return (("news.watch", self.news.watch), ("journal.tend", partial(_tend, self.journal)))
+
+    def forget(self, org_id: str, subject: Subject) -> None:
+        """Drops what is known of an organisation that has changed."""
+        told = (org_id,)
+        self.news.forget(keys=told if subject.keys else (), policies=told if subject.policy else ())
 
 
 def open_forwarding(
     settings: Settings,
-    windows: FixedWindows,
+    meter: Meter,
     channel: grpc.aio.Channel,
     as_gateway: tuple[tuple[str, str], ...],
     stack: AsyncExitStack,
     *,
-    policy: addresses.Policy,
+    addresses: AddressPolicy,
 ) -> Forwarding:
     """Returns the gateway half, which reaches the core by `channel`; `stack` closes it."""
     directory = data_dir(settings)
@@ -87,18 +96,22 @@ def open_forwarding(
         interval=SHIP_SECONDS,
     )
     timeouts = Timeouts(connect=settings.connect_timeout, idle=settings.idle_timeout)
-    grants = Grants(GatewayServiceStub(channel), as_gateway, timeouts, ttl=settings.grant_seconds, policy=policy)
+    stub = GatewayServiceStub(channel)
+    admission, news = Admission(stub, as_gateway), News(stub, as_gateway)
+    transports: dict[bool, Transport] = {False: pool, True: DemoTransport(Roster.of(settings.demo_models))}
+    grants = Grants(admission, news, ttl=settings.grant_seconds)
+    policies = Policies(admission, news, transports, timeouts, ttl=settings.grant_seconds, addresses=addresses)
     stack.push_async_callback(grants.aclose)
+    stack.push_async_callback(policies.aclose)
     answers = BodyBudget(settings.max_answer_bytes, settings.max_answer_bytes // 2)
     recorder = Recorder(journal, settings.capture_bytes, settings.when_unrecorded, answers)
     stack.callback(recorder.close)
-    transports: dict[bool, Transport] = {False: pool, True: DemoTransport(Roster.of(settings.demo_models))}
     abandoned = Abandoned(
         drain=settings.on_disconnect == "drain", seconds=settings.drain_seconds, size=settings.drain_bytes
     )
-    stream_usage = StreamUsage(ask=settings.stream_usage == "ask")
-    engine = Engine(grants, windows, recorder, transports, abandoned, stream_usage=stream_usage)
-    return Forwarding(engine, transports, pool, grants, journal, recorder, shipper)
+    attempts = Attempts(StreamUsage(ask=settings.stream_usage == "ask"))
+    engine = Engine(grants, policies, meter, recorder, attempts=attempts, abandoned=abandoned)
+    return Forwarding(engine, transports, pool, news, journal, recorder, shipper)
 
 
 async def _tend(journal: Journal) -> None:

@@ -80,13 +80,13 @@ def create(settings: Settings, slug: str, email: str, name: str, *, as_json: boo
 @settings_options(only=DATABASE)
 def plan(settings: Settings, slug: str, plan: str, *, as_json: bool) -> None:
     """Set an organisation's plan and tell the gateways."""
-    from ingate.identity.changes import Changes
+    from ingate.identity.changes import Changes, Subject
     from ingate.identity.tables import Org
 
     async def run() -> None:
         async with existing(settings) as database:
             org = await org_id(database, slug)
-            async with Changes(database).write(org) as db:
+            async with Changes(database).write(org, Subject.KEYS) as db:
                 (await db.get_one(Org, org)).plan = plan
 
     asyncio.run(run())

@@ -33,7 +33,7 @@ _CITIES = ("Oslo", "Lisbon", "Nairobi", "Osaka", "Lima")
 _CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 _RULES = "You answer briefly, in plain words, and say so when you do not know. " * 12
 _BYTES_A_SECOND = 15_000
-_NOBODY = Account(Origin("http", "demo.invalid", 80), "", "", b"")
+_NOBODY = Account(Origin("http", "demo.invalid", 80), "", b"")
 _HOURS = (1, 1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 7, 9, 10, 10, 9, 7, 5, 4, 3, 3, 2, 1)
 """How busy each hour of a day is, in UTC."""
 

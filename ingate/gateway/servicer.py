@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from gen.ingate.gateway.v1 import gateway_service_pb2 as pb
 from gen.ingate.gateway.v1 import gateway_service_pb2_grpc
 from gen.ingate.gateway.v1.grant_pb2 import Grant
+from gen.ingate.gateway.v1.policy_pb2 import Policy
 from gen.ingate.providers.v1.route_service_pb2 import ListRoutesRequest
 from ingate import clock
 from ingate.db import Database
@@ -43,7 +44,6 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         if row is None:
             raise Unauthenticated(REFUSED)
         key, plan = row
-        found = await self._routes.ListRoutes(ListRoutesRequest(org_id=key.org_id), metadata=self._metadata)
         ends = [moment for moment in (key.expires_at, key.revoked_at) if moment is not None]
         return pb.AdmitResponse(
             grant=Grant(
@@ -56,12 +56,18 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                 expires_at=clock.to_proto(min(ends, default=None)),
                 app_id=key.app_id,
                 team_id=key.team_id,
-                routes=found.routes,
             )
         )
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
+        """Returns what an organisation's keys may reach."""
+        found = await self._routes.ListRoutes(ListRoutesRequest(org_id=request.org_id), metadata=self._metadata)
+        return pb.GetPolicyResponse(policy=Policy(org_id=request.org_id, routes=found.routes))
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """Streams changes until the caller leaves, and that there are none where there are none."""
         with self._changes.listen() as news:
-            async for epoch, org_id in news:
-                yield pb.WatchResponse(epoch=epoch, org_ids=[org_id] if org_id else ())
+            async for epoch, org_id, subject in news:
+                told = [org_id] if org_id else []
+                keys, policies = told if subject.keys else (), told if subject.policy else ()
+                yield pb.WatchResponse(epoch=epoch, org_ids=keys, policy_org_ids=policies)

@@ -9,6 +9,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import delete, func, select, text
@@ -26,18 +28,44 @@ KEPT = clock.HOUR
 QUEUE_LIMIT = 1000
 
 log = structlog.get_logger(__name__)
-News = tuple[int, str]
-"""The epoch of a change and the organisation that it concerns; no organisation where nothing has changed."""
+
+
+class Subject(StrEnum):
+    """What of an organisation changed."""
+
+    KEYS = "keys"
+    """What keys may do."""
+    POLICY = "policy"
+    """What all keys share: where requests can go."""
+    ALL = "all"
+
+    @property
+    def keys(self) -> bool:
+        """Whether grants of keys are no longer true."""
+        return self is not Subject.POLICY
+
+    @property
+    def policy(self) -> bool:
+        """Whether the policy is no longer true."""
+        return self is not Subject.KEYS
+
+
+class News(NamedTuple):
+    """The epoch of a change and the organisation that it concerns; no organisation where nothing has changed."""
+
+    epoch: int
+    org_id: str
+    subject: Subject = Subject.ALL
 
 
 class Changes:
     """Announces changes of this process and follows those of every process on the database.
 
     A listener that falls `QUEUE_LIMIT` changes behind loses the oldest; the gap in the epochs tells it so. `changed`
-    is called with the organisation when a change of this process has committed, or may have.
+    is called with the organisation and what of it, when a change of this process has committed, or may have.
     """
 
-    def __init__(self, database: Database, changed: Callable[[str], None] | None = None) -> None:
+    def __init__(self, database: Database, changed: Callable[[str, Subject], None] | None = None) -> None:
         self._database = database
         self._changed = changed
         self._listeners: set[asyncio.Queue[News]] = set()
@@ -47,8 +75,8 @@ class Changes:
         self.epoch = 0
 
     @asynccontextmanager
-    async def write(self, org_id: str) -> AsyncIterator[AsyncSession]:
-        """Yields a session like `Database.write()`; the commit also announces that an organisation's grants changed."""
+    async def write(self, org_id: str, subject: Subject = Subject.ALL) -> AsyncIterator[AsyncSession]:
+        """Yields a session like `Database.write()`; the commit also announces what of an organisation changed."""
         announced = False
         try:
             async with self._database.write() as db:
@@ -57,13 +85,13 @@ class Changes:
                 if not self._database.embedded:
                     await db.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
                 last = await db.scalar(select(func.coalesce(func.max(Change.epoch), 0)))
-                db.add(Change(epoch=(last or 0) + 1, org_id=org_id, at=clock.now()))
+                db.add(Change(epoch=(last or 0) + 1, org_id=org_id, subject=subject, at=clock.now()))
                 announced = True
         finally:
             # A commit that was cut off may have happened, too.
             if announced:
                 if self._changed is not None:
-                    self._changed(org_id)
+                    self._changed(org_id, subject)
                 self._wake.set()
 
     @contextmanager
@@ -106,25 +134,27 @@ class Changes:
                 log.warning("changes_unreadable", error=type(error).__name__)
 
     async def _poll(self) -> None:
-        news = select(Change.epoch, Change.org_id).where(Change.epoch > self.epoch).order_by(Change.epoch)
+        news = (
+            select(Change.epoch, Change.org_id, Change.subject).where(Change.epoch > self.epoch).order_by(Change.epoch)
+        )
         async with self._database.read() as db:
             found = (await db.execute(news)).all()
         now = time.monotonic()
-        for epoch, org_id in found:
+        for epoch, org_id, subject in found:
             self.epoch = epoch
             for queue in self._listeners:
                 if queue.full():
                     queue.get_nowait()
-                queue.put_nowait((epoch, org_id))
+                queue.put_nowait(News(epoch, org_id, Subject(subject)))
         if found:
             self._spoke = now
         elif now >= self._spoke + HEARTBEAT_SECONDS:
             self._spoke = now
             for queue in self._listeners:
                 if queue.empty():  # else there is something to tell
-                    queue.put_nowait((self.epoch, ""))
+                    queue.put_nowait(News(self.epoch, ""))
         # Whoever came while the database was asked hears of what it did not tell when it is asked again.
         for queue in self._joined:
-            queue.put_nowait((self.epoch, ""))
+            queue.put_nowait(News(self.epoch, ""))
         self._listeners |= self._joined
         self._joined.clear()

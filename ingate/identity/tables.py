@@ -180,10 +180,14 @@ class AuditEntry(Base):
 
 
 class Change(Base):
-    """News for gateways: grants of an organisation changed. `epoch` counts up by one with every change."""
+    """News for gateways: what an organisation's keys may do changed, or its policy, or `all`.
+
+    `epoch` counts up by one with every change.
+    """
 
     __tablename__ = "changes"
 
     epoch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     org_id: Mapped[str] = mapped_column(ID)
+    subject: Mapped[str] = mapped_column(String(8))
     at: Mapped[int] = mapped_column(BigInteger)

@@ -13,7 +13,7 @@ from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit, lookups, messages, scopes
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.identity.holder import Holder, holder
 from ingate.identity.tables import Key
 from ingate.page import Order
@@ -36,7 +36,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         caller = principal()
         role = request.role if request.HasField("role") else ROLE_MEMBER
         secret = ids.new_key()
-        async with self._changes.write(caller.org_id) as db:
+        async with self._changes.write(caller.org_id, Subject.KEYS) as db:
             mine = await holder(db)
             row = Key(
                 id=ids.uuid7(),
@@ -74,7 +74,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
 
     async def UpdateKey(self, request: pb.UpdateKeyRequest, context: Any) -> pb.UpdateKeyResponse:
         """Changes what the request states. Without new scopes, those that the role allows are left."""
-        async with self._changes.write(principal().org_id) as db:
+        async with self._changes.write(principal().org_id, Subject.KEYS) as db:
             mine = await holder(db)
             row = await _find_to_change(db, mine, request.key_id)
             changes = stated(request)
@@ -96,7 +96,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         """Copies the key under a new id and secret, and dates the end of the old one."""
         hours = request.overlap_hours if request.HasField("overlap_hours") else DEFAULT_OVERLAP_HOURS
         secret, now = ids.new_key(), clock.now()
-        async with self._changes.write(principal().org_id) as db:
+        async with self._changes.write(principal().org_id, Subject.KEYS) as db:
             mine = await holder(db)
             old = await _find_to_change(db, mine, request.key_id)
             if old.revoked_at is not None:
@@ -131,7 +131,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Any) -> pb.RevokeKeyResponse:
         """Ends a key for good. Revoking it again changes nothing."""
-        async with self._changes.write(principal().org_id) as db:
+        async with self._changes.write(principal().org_id, Subject.KEYS) as db:
             row = await _find(db, request.key_id, lock=True)
             now = clock.now()
             if row.revoked_at is None or row.revoked_at > now:

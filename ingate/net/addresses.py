@@ -27,7 +27,7 @@ _NUMERIC = re.compile(r"(?:^|\.)([0-9]+|0x[0-9a-f]*)\.?\Z")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class AddressPolicy:
     """Which hosts may be connected to: those up to a kind, and those that are listed.
 
     One is made for a process; one is told from another by identity, so that comparing origins costs nothing.
@@ -59,25 +59,25 @@ class Policy:
 
 
 @lru_cache(maxsize=16)
-def for_operators(policy: Policy) -> Policy:
+def for_operators(policy: AddressPolicy) -> AddressPolicy:
     """Returns the policy of what the installation itself configures: private addresses may be called too."""
     return replace(policy, most=Kind.PRIVATE)
 
 
-EVERYWHERE = Policy(Kind.NEVER)
+EVERYWHERE = AddressPolicy(Kind.NEVER)
 """Allows all; for asking what an address is rather than for calling it."""
-EXCEPT_NEVER = Policy(Kind.PRIVATE)
+EXCEPT_NEVER = AddressPolicy(Kind.PRIVATE)
 """Allows what an operator may have in mind: all but link-local, metadata and what is nobody's."""
 
 
-def policy(allow_private: str, listed: str, *, embedded: bool) -> Policy:
+def policy(allow_private: str, listed: str, *, embedded: bool) -> AddressPolicy:
     """Returns the policy of the settings `allow_private_upstreams` (auto, yes or no) and `ssrf_allowed_hosts`.
 
     Raises BadRequest naming the latter for what is neither a host nor a network.
     """
     modes = {"yes": Kind.PRIVATE, "no": Kind.PUBLIC}
     most = modes.get(allow_private, Kind.LOOPBACK if embedded else Kind.PUBLIC)
-    return Policy(most, *hosts_and_networks(listed))
+    return AddressPolicy(most, *hosts_and_networks(listed))
 
 
 def hosts_and_networks(listed: str) -> tuple[frozenset[str], tuple[Network, ...]]:

@@ -12,7 +12,7 @@ from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import Conflict, NotFound
 from ingate.identity import audit, lookups
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.identity.tables import App, Key
 from ingate.page import Order
 from ingate.rpc.principal import principal
@@ -74,7 +74,7 @@ class AppServicer(app_service_pb2_grpc.AppServiceServicer):
     async def DeleteApp(self, request: pb.DeleteAppRequest, context: Any) -> pb.DeleteAppResponse:
         """Unregisters the application and revokes its keys."""
         org_id = principal().org_id
-        async with self._changes.write(org_id) as db:
+        async with self._changes.write(org_id, Subject.KEYS) as db:
             row = await _find(db, request.app_id)
             now = clock.now()
             live = (Key.org_id == org_id, Key.app_id == row.id, Key.revoked_at.is_(None) | (Key.revoked_at > now))

@@ -13,7 +13,7 @@ from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, Forbidden, NotFound
 from ingate.identity import audit
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.identity.emails import email_key
 from ingate.identity.holder import holder, role_word
 from ingate.identity.tables import Invitation, Member, Org, Session, Team, TeamMember, User
@@ -74,7 +74,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 
     async def UpdateMember(self, request: pb.UpdateMemberRequest, context: Any) -> pb.UpdateMemberResponse:
         """Changes a role, unless that would leave no owner. What the person made follows a role that is lowered."""
-        async with self._changes.write(principal().org_id) as db:
+        async with self._changes.write(principal().org_id, Subject.KEYS) as db:
             await _alone(db)
             member, user = await _find(db, request.user_id)
             mine = await holder(db)
@@ -101,7 +101,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         if not leaving and caller.role < ROLE_ADMIN:
             raise Forbidden("this takes the role admin", metadata={"role": "admin"})
         keep = request.keys == REMOVED_KEYS_KEEP
-        async with self._changes.write(caller.org_id) as db:
+        async with self._changes.write(caller.org_id, Subject.KEYS) as db:
             await _alone(db)
             member, user = await _find(db, request.user_id)
             mine = await holder(db)

@@ -12,7 +12,7 @@ from gen.ingate.orgs.v1 import org_service_pb2_grpc
 from ingate.db import Database
 from ingate.errors import Conflict, Forbidden, NotFound
 from ingate.identity import audit, founding, messages
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.identity.tables import Member, Org, Session
 from ingate.page import Order
 from ingate.rpc.principal import principal
@@ -74,7 +74,7 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
         """Changes name and slug."""
         try:
             # Which of the installation's providers an organisation reaches may depend on its slug.
-            async with self._changes.write(principal().org_id) as db:
+            async with self._changes.write(principal().org_id, Subject.POLICY) as db:
                 row = await _find(db, lock=True)
                 changes = {name: getattr(request, name) for name in stated(request)}
                 for name, value in changes.items():
@@ -91,7 +91,7 @@ class OrgServicer(org_service_pb2_grpc.OrgServiceServicer):
         """
         org_id = principal().org_id
         await self._purge(org_id)
-        async with self._changes.write(org_id) as db:
+        async with self._changes.write(org_id, Subject.ALL) as db:
             await db.delete(await _find(db, lock=True))
         await self._purge(org_id)
         return pb.DeleteOrgResponse()

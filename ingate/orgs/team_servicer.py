@@ -13,7 +13,7 @@ from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.identity.tables import Key, Member, Team, TeamMember
 from ingate.page import Order
 from ingate.rpc.principal import principal
@@ -72,7 +72,7 @@ class TeamServicer(team_service_pb2_grpc.TeamServiceServicer):
     async def DeleteTeam(self, request: pb.DeleteTeamRequest, context: Any) -> pb.DeleteTeamResponse:
         """Deletes the team; keys and applications that were bound to it are bound to none."""
         org_id = principal().org_id
-        async with self._changes.write(org_id) as db:
+        async with self._changes.write(org_id, Subject.KEYS) as db:
             row = await _find(db, request.team_id)
             await db.execute(update(Key).where(Key.org_id == org_id, Key.team_id == row.id).values(team_id=None))
             await db.delete(row)

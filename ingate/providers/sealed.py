@@ -7,7 +7,7 @@ from sqlalchemy import select
 from ingate.db import Database
 from ingate.errors import BadRequest, Unavailable
 from ingate.identity import audit
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.providers.messages import context
 from ingate.providers.tables import Provider
 from ingate.vault import Vault
@@ -52,7 +52,7 @@ async def discard(database: Database, key: bytes | None) -> list[Provider]:
     lost = unreadable(await sealed(database), key)
     changes = Changes(database)
     for row in lost:
-        async with changes.write(row.org_id) as db:
+        async with changes.write(row.org_id, Subject.POLICY) as db:
             stored = await db.get(Provider, (row.org_id, row.name), with_for_update=True)
             if stored is not None and stored.sealed_key == row.sealed_key:
                 stored.sealed_key = None

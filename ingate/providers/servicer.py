@@ -14,9 +14,9 @@ from ingate import clock
 from ingate.db import Database
 from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.identity import audit
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, Subject
 from ingate.identity.tables import Org
-from ingate.net.addresses import EVERYWHERE, Policy
+from ingate.net.addresses import EVERYWHERE, AddressPolicy
 from ingate.page import Order
 from ingate.provider_types import KINDS
 from ingate.providers import messages
@@ -46,7 +46,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         changes: Changes,
         transports: Mapping[bool, Transport],
         *,
-        policy: Policy,
+        policy: AddressPolicy,
         demo: bool,
     ) -> None:
         self._database = database
@@ -71,7 +71,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
         )
         self._apply(row, request, _DEFAULTED | {field.name for field, _ in request.ListFields()})
         try:
-            async with self._changes.write(row.org_id) as db:
+            async with self._changes.write(row.org_id, Subject.POLICY) as db:
                 if row.is_default:
                     await _clear_default(db, row.org_id)
                 db.add(row)
@@ -94,7 +94,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def UpdateProvider(self, request: pb.UpdateProviderRequest, context: Any) -> pb.UpdateProviderResponse:
         """Changes what the request states. A stored key is forgotten when it would go to another place than before."""
-        async with self._changes.write(principal().org_id) as db:
+        async with self._changes.write(principal().org_id, Subject.POLICY) as db:
             if request.is_default:
                 await _clear_default(db, principal().org_id)
             row = await _find(db, request.name, lock=True)
@@ -113,7 +113,7 @@ class ProviderServicer(provider_service_pb2_grpc.ProviderServiceServicer):
 
     async def DeleteProvider(self, request: pb.DeleteProviderRequest, context: Any) -> pb.DeleteProviderResponse:
         """Deletes one provider."""
-        async with self._changes.write(principal().org_id) as db:
+        async with self._changes.write(principal().org_id, Subject.POLICY) as db:
             await db.delete(await _find(db, request.name, lock=True))
             audit.record(db, "provider.delete", request.name)
         return pb.DeleteProviderResponse()

@@ -22,7 +22,7 @@ from ingate.formats import (
     taking_out,
 )
 from ingate.pacing import paced
-from ingate.proxy.plan import Plan
+from ingate.proxy.plan import Destination
 from ingate.proxy.request_head import DELETING, RequestHead
 
 _AT_THE_TOP = JUDGED - {Format.GEMINI}
@@ -48,14 +48,14 @@ async def asked_call(head: RequestHead, body: Whole) -> Call:
         raise _unreadable(error) from None
 
 
-async def unprefixed(head: RequestHead, body: Whole, plan: Plan) -> Body:
+async def unprefixed(head: RequestHead, body: Whole, destination: Destination) -> Body:
     """Returns the body of a request as a provider gets it that the request names before the model."""
-    model = plan.model
+    model = destination.model
     if not body or head.compressed or model is None:
         return body
     try:
         if head.format not in _AT_THE_TOP:
-            return await paced(taking_out(body, plan.target.name, head.boundary, head.path))
+            return await paced(taking_out(body, destination.target.name, head.boundary, head.path))
         if len(body) <= LARGE:
             return rewrite_model(bytes(body), model)
         return await paced(renaming(body, model))
@@ -63,10 +63,10 @@ async def unprefixed(head: RequestHead, body: Whole, plan: Plan) -> Body:
         raise _unreadable(error) from None
 
 
-async def with_usage(head: RequestHead, body: Whole, call: Call, plan: Plan) -> Body | None:
+async def with_usage(head: RequestHead, body: Whole, call: Call, destination: Destination) -> Body | None:
     """Returns the body that asks for the usage of a stream as well, None where it asks already or cannot."""
     asked = asking_large(body, call) if isinstance(call, LargeCall) else asking(bytes(body))
-    return await unprefixed(head, asked, plan) if asked is not None and plan.prefixed else asked
+    return await unprefixed(head, asked, destination) if asked is not None and destination.prefixed else asked
 
 
 def _unreadable(error: MalformedBody) -> BadRequest:

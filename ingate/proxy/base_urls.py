@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingate.errors import BadRequest
 from ingate.net import addresses
-from ingate.net.addresses import Policy
+from ingate.net.addresses import AddressPolicy
 from ingate.proxy.ports import Origin
 
 _PORTS = {"http": 80, "https": 443}
@@ -24,7 +24,7 @@ def checked(base_url: str) -> None:
         raise BadRequest(error.fields["base_url"]) from None
 
 
-def parse(base_url: str, policy: Policy) -> tuple[Origin, str]:
+def parse(base_url: str, policy: AddressPolicy) -> tuple[Origin, str]:
     """Returns origin and path prefix (no trailing slash) of a base URL, or raises BadRequest naming what is wrong."""
     try:
         parts = urlsplit(base_url)

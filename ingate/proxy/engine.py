@@ -6,37 +6,27 @@ database and no feature.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from msgspec import Struct
 
-from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate import clock
 from ingate.errors import BadRequest, DomainError, Forbidden, RateLimited
-from ingate.formats import ASKED, Body
-from ingate.limits.window import Decision, FixedWindows
-from ingate.proxy import models, uploads
+from ingate.limits.window import Decision
+from ingate.proxy import uploads
 from ingate.proxy.abandoned import Abandoned
-from ingate.proxy.asked_call import asked_call, unprefixed, with_usage
-from ingate.proxy.exchange import Attempt, Exchange
+from ingate.proxy.answer import Answer, Answerer
+from ingate.proxy.asked_call import asked_call
+from ingate.proxy.attempts import Attempts, Original
+from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant, Grants
-from ingate.proxy.masking import joined
-from ingate.proxy.ports import (
-    ClientGone,
-    Headers,
-    OutboundRequest,
-    Sink,
-    StaleConnection,
-    Transport,
-    UpstreamError,
-    UpstreamResponse,
-)
+from ingate.proxy.models import Models
+from ingate.proxy.policies import Policies
+from ingate.proxy.ports import ClientGone, Meter, Sink
 from ingate.proxy.recorder import Recorder
-from ingate.proxy.relay import Terms, failure, relay
-from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead, Route
-from ingate.proxy.stream_usage import StreamUsage
+from ingate.proxy.relay import Terms, relay
+from ingate.proxy.request_head import MAX_ATTRIBUTION, RequestHead
 from ingate.proxy.target import Target
 from ingate.proxy.uploads import Uploads
 
@@ -69,29 +59,26 @@ class Inbound(Struct):
 
 
 class Engine:
-    """Forwards requests. One for each process and event loop.
-
-    `transports` has the network at False and the demo model at True. `uploads` are those that keys have begun here.
-    """
+    """Forwards requests. One for each process and event loop. `uploads` are those that keys have begun here."""
 
     def __init__(
         self,
         grants: Grants,
-        windows: FixedWindows,
+        policies: Policies,
+        meter: Meter,
         recorder: Recorder,
-        transports: dict[bool, Transport],
-        abandoned: Abandoned,
         *,
-        stream_usage: StreamUsage,
+        attempts: Attempts,
+        abandoned: Abandoned,
     ) -> None:
         self._grants = grants
-        self._windows = windows
+        self._policies = policies
+        self._meter = meter
         self._recorder = recorder
         self._room = recorder.room
-        self._transports = transports
-        self._models = models.Models(transports)
+        self._answerers: tuple[Answerer, ...] = (Models(),)
+        self._attempts = attempts
         self._terms = Terms(recorder.settle, recorder.capture, abandoned, recorder.answers)
-        self._stream_usage = stream_usage
         self._idle: asyncio.Event | None = None  # once somebody waits for it
         self.uploads = Uploads()
         self.in_flight = 0
@@ -106,7 +93,7 @@ class Engine:
         grant = self._grants.known(head.digest) or await self._grants.grant(head.digest)
         now = clock.now()
         if not request.metered:
-            self._meter(grant, now, sink)
+            self._count(grant, now, sink)
         if self._room.pressed:
             await self._recorder.admit(self.in_flight)
         exchange = Exchange(request.request_id, grant, head, now)
@@ -151,82 +138,59 @@ class Engine:
                 await asyncio.wait_for(self._idle.wait(), seconds)
         return not self.in_flight
 
-    def _meter(self, grant: Grant, now: int, sink: Sink) -> None:
-        decision = self._windows.take(grant.key_id, grant.rate_limit, now)
+    def _count(self, grant: Grant, now: int, sink: Sink) -> None:
+        decision = self._meter.take(grant.key_id, grant.rate_limit, now)
         sink.metered(decision)
         if not decision.allowed:
             raise rate_limited(decision)
 
     async def _exchange(self, request: Inbound, exchange: Exchange, sink: Sink) -> None:
+        """Takes a request through the stages: resolve, admit, answer or attempt, commit."""
         grant, head = exchange.grant, exchange.head
-        if not grant.may_proxy:
-            raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
-        if head.too_long is not None:
-            raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
-        targets = grant.targets if head.only is None else self._only(head.only, grant, head)
+        _check(grant, head)
+        targets = await self._resolved(exchange)
         exchange.request_body = body = await request.read(grant.org_id)
         if body and head.bodiless:
             raise BadRequest.field("body", f"is not allowed with {head.method}")
-        asked = models.asked(head, targets)
-        if asked is not None and await self._listed(asked, exchange, sink):
-            return
-        call = await asked_call(head, body)
-        if head.method == "POST":
-            exchange.model = call.model
-        route = head.route(targets, call.model)
-        exchange.target, exchange.mask = route.plan.target, route.mask
-        sent: Body = body
-        if route.plan.prefixed:
-            exchange.model = exchange.model and route.plan.model
-            sent = await unprefixed(head, body, route.plan)
-        if call.stream and head.format in ASKED and self._stream_usage.asks(route):
-            asking = await with_usage(head, body, call, route.plan)
-            send = partial(self._attempt, exchange, route)
-            response = await self._stream_usage.answer(exchange, route, asking, sent, send)
-            del asking
-        else:
-            response = await self._attempt(exchange, route, route.headers, sent)
-        if head.begins and (url := response.named.get(uploads.URL)) is not None:
-            self.uploads.begin(url, head.digest, route.plan.target.name)
-        del body, sent  # the record is made long before a slow caller has the answer
-        await relay(exchange, response, sink, self._terms, route.served_by)
+        answer = await self._answered(exchange)
+        if answer is None:
+            call = await asked_call(head, body)
+            if head.method == "POST":
+                exchange.model = call.model
+            candidates = head.candidates(targets, call.model)
+            waiting = partial(sink.attend, partial(self._terms.abandoned.grace, exchange))
+            answer = await self._attempts.answer(exchange, Original(head, body, call), candidates, waiting)
+            if head.begins and exchange.target is not None and (url := answer.response.named.get(uploads.URL)):
+                self.uploads.begin(url, head.digest, exchange.target.name)
+        del body  # the record is made long before a slow caller has the answer
+        await relay(exchange, answer, sink, self._terms)
 
-    def _only(self, provider: Provider, grant: Grant, head: RequestHead) -> tuple[Target, ...]:
-        """Returns the target of the one provider that may answer. Raises Forbidden for what it needs and is missing."""
+    async def _resolved(self, exchange: Exchange) -> tuple[Target, ...]:
+        """Returns the providers among which a request chooses. Raises Forbidden, BadRequest and Unavailable."""
+        head, org_id = exchange.head, exchange.grant.org_id
+        if head.only is None:
+            policy = self._policies.known(org_id) or await self._policies.policy(org_id)
+            exchange.policy = policy
+            return policy.targets
         if head.lacks is not None:
             raise Forbidden(head.lacks)
-        return self._grants.only(provider, grant)
+        return self._policies.fixed(head.only, org_id)
 
-    async def _listed(self, asked: models.Asked, exchange: Exchange, sink: Sink) -> bool:
-        """Answers a request for models; tells whether it was the gateway's to answer."""
-        exchange.mask = joined(target.mask for target in exchange.grant.targets)
-        answer = await self._models.answer(asked, exchange.grant, exchange.attempts)
-        if answer is None:
-            return False
-        exchange.target = answer.target
-        await relay(exchange, answer.response, sink, self._terms, answer.served_by)
-        return True
+    async def _answered(self, exchange: Exchange) -> Answer | None:
+        """Returns the gateway's own answer, None where a provider is to be asked."""
+        for answerer in self._answerers:
+            question = answerer.question(exchange)
+            if question is not None and (answer := await answerer.answer(question, exchange)) is not None:
+                return answer
+        return None
 
-    async def _attempt(self, exchange: Exchange, route: Route, headers: Headers, body: Body) -> UpstreamResponse:
-        """Sends a request and notes each try. Raises the DomainError to answer."""
-        target = route.plan.target
-        head = exchange.head
-        outgoing = OutboundRequest(
-            head.method, route.account, route.asks, headers, body, target.timeouts, head.also(route)
-        )
-        again = head.repeatable
-        while True:
-            sent = time.perf_counter()
-            try:
-                response = await self._transports[target.demo].send(outgoing)
-            except UpstreamError as error:
-                exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, error=error.code))
-                if not (again and isinstance(error, StaleConnection)):
-                    raise failure(error, target) from error
-                again = False  # nothing of it was read: once more, on another connection
-            else:
-                exchange.attempts.append(Attempt(target.name, time.perf_counter() - sent, status=response.status))
-                return response
+
+def _check(grant: Grant, head: RequestHead) -> None:
+    """Raises the refusal of a request for what its head says."""
+    if not grant.may_proxy:
+        raise Forbidden("the key lacks the scope proxy", metadata={"scope": "proxy"})
+    if head.too_long is not None:
+        raise BadRequest.field(head.too_long, f"must have at most {MAX_ATTRIBUTION} characters")
 
 
 def rate_limited(decision: Decision) -> RateLimited:

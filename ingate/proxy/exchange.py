@@ -11,6 +11,7 @@ from ingate.formats import ResponseFacts, ResponseReader, UsageFilter
 from ingate.net.budget import Lease
 from ingate.proxy.grants import Grant
 from ingate.proxy.masking import Mask
+from ingate.proxy.policies import Policy
 from ingate.proxy.ports import Headers
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -54,6 +55,7 @@ class Exchange(msgspec.Struct):
     request_body: bytes | bytearray = b""
     target: Target | None = None
     mask: Mask | None = None
+    policy: Policy | None = None
     model: str | None = None
     attempts: list[Attempt] = []
     status: int = 0
@@ -74,6 +76,12 @@ class Exchange(msgspec.Struct):
     error_code: str | None = None
     error_message: str | None = None
     settled: bool = False
+
+    def forget_answer(self) -> None:
+        """Drops what is known of an answer that failed before any of it was sent: another provider is tried."""
+        self.status, self.stream, self.first_byte = 0, False, None
+        self.response_headers, self.media_type, self.response_encoding = [], "", ""
+        self.response_body, self.usage_filter = [], None
 
     def let_go(self) -> None:
         """Drops the bodies. It is on record, and may yet wait for a caller who does not read."""

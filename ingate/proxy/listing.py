@@ -7,7 +7,7 @@ reach the same in the same way, and is no caller's own: nothing of a request goe
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -15,14 +15,13 @@ from ingate.errors import BadRequest
 from ingate.formats import CHAT_FORMATS, Format, Listed, Vendor, read_model_list, write_model, write_model_list
 from ingate.provider_types import KINDS
 from ingate.proxy.exchange import Attempt
-from ingate.proxy.grants import Grant
 from ingate.proxy.headers import outbound
-from ingate.proxy.plan import Plan, asked_of, join, plan
+from ingate.proxy.plan import Destination, asked_of, join, plan
+from ingate.proxy.policies import Policy
 from ingate.proxy.ports import (
     BadResponse,
     IdleTimeout,
     OutboundRequest,
-    Transport,
     UpstreamError,
     UpstreamResponse,
 )
@@ -70,7 +69,7 @@ class Listing(Struct, frozen=True):
 
 
 _Key = tuple[bytes, Vendor]
-"""For whom a listing is, by the policy of a grant, and in whose words."""
+"""For whom a listing is, by the fingerprint of a policy, and in whose words."""
 
 
 class _Making(Struct, eq=False):
@@ -81,30 +80,29 @@ class _Making(Struct, eq=False):
 
 
 class Listings:
-    """Listings by the policy of the grants that they are for, each made once for all who ask meanwhile."""
+    """Listings by the policy that they are for, each made once for all who ask meanwhile."""
 
-    def __init__(self, transports: Mapping[bool, Transport]) -> None:
-        self._transports = transports
+    def __init__(self) -> None:
         self._made: OrderedDict[_Key, Listing] = OrderedDict()
         self._making: dict[_Key, _Making] = {}
         self._bytes = 0
 
-    async def listing(self, grant: Grant, vendor: Vendor, attempts: list[Attempt]) -> Listing:
-        """Returns the listing of what a grant lets reach; notes what was tried.
+    async def listing(self, policy: Policy, caller: str, vendor: Vendor, attempts: list[Attempt]) -> Listing:
+        """Returns the listing of what a policy lets reach; notes what was tried for `caller`, a key by its id.
 
         A provider that states its models is not asked. Nor is one that takes only the caller's own credential, for
         that is one provider's and must not be shown to all.
         """
-        key = (grant.policy, vendor)
+        key = (policy.fingerprint, vendor)
         listing = self._made.get(key)
         if listing is None or time.monotonic() >= listing.until:
-            listing = await self._join(key, grant, attempts)
+            listing = await self._join(key, policy, caller, attempts)
         return listing
 
-    async def _join(self, key: _Key, grant: Grant, attempts: list[Attempt]) -> Listing:
+    async def _join(self, key: _Key, policy: Policy, caller: str, attempts: list[Attempt]) -> Listing:
         making = self._making.get(key)
         if making is None:
-            making = self._making[key] = _Making(asyncio.create_task(self._make(key, grant, attempts)))
+            making = self._making[key] = _Making(asyncio.create_task(self._make(key, policy, caller, attempts)))
         making.waiting += 1
         try:
             return await asyncio.shield(making.task)
@@ -116,13 +114,13 @@ class Listings:
                 if self._making.get(key) is making:
                     del self._making[key]
 
-    async def _make(self, key: _Key, grant: Grant, attempts: list[Attempt]) -> Listing:
-        targets, vendor, room = grant.targets, key[1], asyncio.Semaphore(CONCURRENCY)
+    async def _make(self, key: _Key, policy: Policy, caller: str, attempts: list[Attempt]) -> Listing:
+        targets, vendor, room = policy.targets, key[1], asyncio.Semaphore(CONCURRENCY)
         end = asyncio.get_running_loop().time() + LISTING_TIMEOUT
 
         async def ask(target: Target) -> list[Listed] | None:
             async with room:
-                return await _models(target, self._transports[target.demo], attempts, end)
+                return await _models(target, caller, attempts, end)
 
         found = list(zip(targets, await asyncio.gather(*map(ask, targets)), strict=True))
         shown: dict[str, Shown] = {}
@@ -163,15 +161,15 @@ def _tells(target: Target) -> bool:
     return bool(target.models) or (not target.passthrough and bool(KINDS[target.type].models))
 
 
-def question(target: Target) -> OutboundRequest:
-    """Returns the request for a provider's list of models, or for its root where it is not known to have one."""
+def question(target: Target, key: str = "") -> OutboundRequest:
+    """Returns a key's request for a provider's list of models, or for its root where it is not known to have one."""
     models = KINDS[target.type].models
     path = asked_of(target, models, Format.OTHER) if models else join(target.prefix, "/")
     headers = outbound([(b"accept", b"application/json")], target)
-    return OutboundRequest("GET", target.account, path, headers, b"", target.timeouts)
+    return OutboundRequest("GET", target.account, path, headers, b"", target.timeouts, key)
 
 
-async def _models(target: Target, transport: Transport, attempts: list[Attempt], end: float) -> list[Listed] | None:
+async def _models(target: Target, caller: str, attempts: list[Attempt], end: float) -> list[Listed] | None:
     """Returns a provider's models, None when it does not tell them before the loop's time is `end`."""
     if target.models:
         return [Listed(model) for model in sorted(target.models)]
@@ -182,7 +180,7 @@ async def _models(target: Target, transport: Transport, attempts: list[Attempt],
     attempt = Attempt(target.name, 0.0)
     attempts.append(attempt)
     try:
-        attempt.status, models = await _ask(target, transport, min(end, now + PROVIDER_TIMEOUT))
+        attempt.status, models = await _ask(target, caller, min(end, now + PROVIDER_TIMEOUT))
     except UpstreamError as error:
         attempt.error = error.code
         models = None
@@ -190,11 +188,11 @@ async def _models(target: Target, transport: Transport, attempts: list[Attempt],
     return models
 
 
-async def _ask(target: Target, transport: Transport, end: float) -> tuple[int, list[Listed] | None]:
+async def _ask(target: Target, caller: str, end: float) -> tuple[int, list[Listed] | None]:
     """Returns the status and, if it tells of success, the models. Raises UpstreamError."""
     try:
         async with asyncio.timeout_at(end):
-            response = await transport.send(question(target))
+            response = await target.transport.send(question(target, caller))
             try:
                 body = await _body(response) if response.status == 200 else None
             finally:
@@ -220,7 +218,7 @@ async def _body(response: UpstreamResponse) -> bytes:
     return b"".join(pieces)
 
 
-def reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Plan | None:
+def reached(targets: Sequence[Target], vendor: Vendor, model: str) -> Destination | None:
     """Returns where a call for a model goes in a vendor's format, None where it goes nowhere."""
     try:
         return plan(targets, CHAT_FORMATS[vendor], "/", model, headers=[], named=None)

@@ -5,7 +5,7 @@ gateway knows.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 import msgspec
@@ -19,11 +19,11 @@ from gen.ingate.providers.v1.provider_pb2 import (
 )
 from ingate.errors import NotFound, ProviderFailed
 from ingate.formats import Vendor
-from ingate.proxy.exchange import Attempt
-from ingate.proxy.grants import Grant
+from ingate.proxy.answer import Answer, opened
+from ingate.proxy.exchange import Exchange
 from ingate.proxy.listing import Listing, Listings, Shown, reached
-from ingate.proxy.plan import TYPES, Plan, vendor_of
-from ingate.proxy.ports import Headers, Transport, UpstreamResponse
+from ingate.proxy.masking import joined
+from ingate.proxy.plan import TYPES, Destination, vendor_of
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
 from ingate.proxy.upstream.response import Response
@@ -40,22 +40,14 @@ _OPENAIS = frozenset(
 """Types that describe a model as OpenAI does."""
 
 
-class Asked(Struct, frozen=True):
+class Question(Struct, frozen=True):
     """What is asked for: all models, or the one of this name; and in whose words."""
 
     vendor: Vendor
     model: str | None = None
 
 
-class Answer(Struct, frozen=True):
-    """An answer, the provider that it is about if it is one, and the header that names whose models are in it."""
-
-    response: UpstreamResponse
-    target: Target | None
-    served_by: Headers
-
-
-def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
+def asked(head: RequestHead, targets: Sequence[Target]) -> Question | None:
     """Returns what a request asks for if it is for models, and no provider is known to be the one to answer it.
 
     The words of a vendor, but for OpenAI's, mean the vendor's provider where there is exactly one.
@@ -70,71 +62,81 @@ def asked(head: RequestHead, targets: Sequence[Target]) -> Asked | None:
     own = [target for target in targets if target.type == type]
     single = own[0] if len(own) == 1 and vendor is not Vendor.OPENAI else None
     if found is None:
-        return Asked(vendor) if single is None else None
+        return Question(vendor) if single is None else None
     model = unquote(found[1])
-    plan = reached(targets, vendor, model)
-    if plan is not None:
-        target = plan.target
-        if target is single if plan.prefixed else target.type == type and not target.models:
+    chosen = reached(targets, vendor, model)
+    if chosen is not None:
+        target = chosen.target
+        if target is single if chosen.prefixed else target.type == type and not target.models:
             return None
-    return Asked(vendor, model)
+    return Question(vendor, model)
 
 
 class Models:
     """Answers from listings."""
 
-    def __init__(self, transports: Mapping[bool, Transport]) -> None:
-        self._listings = Listings(transports)
+    def __init__(self) -> None:
+        self._listings = Listings()
 
-    async def answer(self, asked: Asked, grant: Grant, attempts: list[Attempt]) -> Answer | None:
-        """Returns the answer, None where a provider may know of a model that is not listed; notes what was tried.
+    def question(self, exchange: Exchange) -> Question | None:
+        """Returns what an exchange asks for, None where it is not for the gateway to answer."""
+        return asked(exchange.head, exchange.policy.targets) if exchange.policy is not None else None
+
+    async def answer(self, question: Question, exchange: Exchange) -> Answer | None:
+        """Returns the answer, None where a provider may know of a model that is not listed.
 
         Raises NotFound for a model that there is not, ProviderFailed when no provider lists anything.
         """
-        listing = await self._listings.listing(grant, asked.vendor, attempts)
-        if asked.model is None:
+        policy = exchange.policy
+        if policy is None:
+            return None
+        exchange.mask = joined(target.mask for target in policy.targets)
+        listing = await self._listings.listing(policy, exchange.grant.key_id, question.vendor, exchange.attempts)
+        if question.model is None:
             if not listing.owners:
                 raise ProviderFailed("no provider lists its models")
-            return Answer(_response(listing.body), None, _served_by(_joined(listing.owners)))
-        plan = reached(grant.targets, asked.vendor, asked.model)
-        shown = _shown(listing, asked.model, plan)
+            return await _answer(exchange, listing.body, _joined(listing.owners))
+        chosen = reached(policy.targets, question.vendor, question.model)
+        shown = _shown(listing, question.model, chosen)
         if shown is not None:
-            owner = next(target for target in grant.targets if target.name == shown.owner)
-            return Answer(_response(shown.entry), owner, _served_by(shown.owner.encode()))
-        if plan is not None and _may_be_known(asked, plan, listing):
+            exchange.target = next(target for target in policy.targets if target.name == shown.owner)
+            return await _answer(exchange, shown.entry, shown.owner.encode())
+        if chosen is not None and _may_be_known(question, chosen, listing):
             return None
-        raise NotFound(f"no provider lists the model {asked.model[:_SHOWN]}", fields={"model": "is not listed"})
+        raise NotFound(f"no provider lists the model {question.model[:_SHOWN]}", fields={"model": "is not listed"})
 
 
-def _shown(listing: Listing, model: str, plan: Plan | None) -> Shown | None:
+async def _answer(exchange: Exchange, body: bytes, served_by: bytes) -> Answer:
+    """Returns an answer of the gateway's own."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    response = Response(None, 0.0, status=200, headers=headers, named=dict(headers), pieces=[body])
+    return await opened(exchange, response, [(b"x-ingate-served-by", served_by)], _at_once)
+
+
+def _at_once() -> None:
+    """Nothing is waited for: all of the answer is here."""
+
+
+def _shown(listing: Listing, model: str, chosen: Destination | None) -> Shown | None:
     """Returns what a listing shows of a model, by the name that it has there or behind that of its provider."""
     shown = listing.models.get(model)
-    if shown is None and plan is not None and plan.prefixed:
-        shown = listing.models.get(plan.model or "")
-        return shown if shown is not None and shown.owner == plan.target.name else None
+    if shown is None and chosen is not None and chosen.prefixed:
+        shown = listing.models.get(chosen.model or "")
+        return shown if shown is not None and shown.owner == chosen.target.name else None
     return shown
 
 
-def _may_be_known(asked: Asked, plan: Plan, listing: Listing) -> bool:
+def _may_be_known(question: Question, chosen: Destination, listing: Listing) -> bool:
     """Tells whether a provider may know of a model that is not listed, or of something that belongs to one that is."""
-    target = plan.target
+    target = chosen.target
     if target.name not in listing.whole:
         return True
-    if not plan.prefixed and asked.vendor is Vendor.OPENAI and target.type in _OPENAIS:
+    if not chosen.prefixed and question.vendor is Vendor.OPENAI and target.type in _OPENAIS:
         return True
-    above = (asked.model or "").rpartition("/")[0]
-    while above and _shown(listing, above, msgspec.structs.replace(plan, model=above.partition("/")[2])) is None:
+    above = (question.model or "").rpartition("/")[0]
+    while above and _shown(listing, above, msgspec.structs.replace(chosen, model=above.partition("/")[2])) is None:
         above = above.rpartition("/")[0]
     return bool(above)
-
-
-def _response(body: bytes) -> UpstreamResponse:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    return Response(None, 0.0, status=200, headers=headers, named=dict(headers), pieces=[body])
-
-
-def _served_by(names: bytes) -> Headers:
-    return [(b"x-ingate-served-by", names)]
 
 
 def _joined(names: Sequence[str]) -> bytes:

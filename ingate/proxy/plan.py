@@ -1,4 +1,4 @@
-"""Where a request goes: which of the key's providers, which path, which model. Pure."""
+"""Where a request can go: which of the organisation's providers, which path, which model. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ _GEMINI_VERB = re.compile(
 _VERSIONED = re.compile(r"/v\d+\w*(/openai)?$")
 
 
-class Plan(Struct, frozen=True):
+class Destination(Struct, frozen=True):
     """One provider to try: the target, the path to ask it for, and the model as it knows it.
 
     `prefixed` tells that the request names the model behind the provider's name, which is to be taken out of the body.
@@ -93,8 +93,8 @@ class Plan(Struct, frozen=True):
 
 def plan(
     targets: Sequence[Target], format: Format, path: str, model: str | None, *, headers: Headers, named: str | None
-) -> Plan:
-    """Returns the plan of a request: the provider of the header, of the model's prefix, of the path, or the default.
+) -> Destination:
+    """Returns where a request goes: to the provider of the header, of the model's prefix, of the path, or the default.
 
     Raises BadRequest when none of these leads to a provider.
     """
@@ -116,7 +116,7 @@ def plan(
         target = target or default(targets, format, model)
     if target is None:
         raise BadRequest(missing(targets))
-    return Plan(target, asked_of(target, path, format), model, prefixed)
+    return Destination(target, asked_of(target, path, format), model, prefixed)
 
 
 def by_demo_name(targets: Sequence[Target], model: str | None) -> Target | None:

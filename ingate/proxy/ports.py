@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ingate.formats import Body
 from ingate.limits.window import Decision
-from ingate.net.addresses import EXCEPT_NEVER, Policy
+from ingate.net.addresses import EXCEPT_NEVER, AddressPolicy
 
 Headers = list[tuple[bytes, bytes]]
 """Header pairs in wire order. Names are lower-case; values carry no surrounding blanks."""
@@ -32,7 +32,7 @@ class Origin:
     scheme: str
     host: str
     port: int
-    policy: Policy = EXCEPT_NEVER
+    policy: AddressPolicy = EXCEPT_NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Timeouts:
 
 
 class Account(Struct, frozen=True):
-    """Who asks an origin: an organisation and its key, by their ids.
+    """Who asks an origin: an organisation, by its id, with a credential.
 
     Requests may follow one another on a connection if `lane` is the same: it stands for the origin, the organisation
     and the credential that the origin is shown.
@@ -53,21 +53,21 @@ class Account(Struct, frozen=True):
 
     origin: Origin
     org: str
-    key: str
     lane: bytes
 
     @classmethod
-    def of(cls, origin: Origin, org: str, key: str, credential: Headers) -> Self:
+    def of(cls, origin: Origin, org: str, credential: Headers) -> Self:
         """Returns the account that shows `credential`. It costs a hash: make one where a route is remembered."""
         shared = (origin.scheme, origin.host, origin.port, origin.policy, org, credential)
-        return cls(origin, org, key, hashlib.sha256(repr(shared).encode()).digest())
+        return cls(origin, org, hashlib.sha256(repr(shared).encode()).digest())
 
 
 class OutboundRequest(Struct, frozen=True):
     """One request to a provider, complete: `target` is path and query, `headers` hold everything but framing.
 
-    `also` are headers of this request alone. What is made of the others is remembered: nobody may change them once they
-    were sent. The transport adds `host`, `content-length` and `connection`; it never changes `body`.
+    `key` is the caller's, by its id, whose share of the calls under way is used. `also` are headers of this request
+    alone. What is made of the others is remembered: nobody may change them once they were sent. The transport adds
+    `host`, `content-length` and `connection`; it never changes `body`.
     """
 
     method: str
@@ -76,6 +76,7 @@ class OutboundRequest(Struct, frozen=True):
     headers: Headers
     body: Body
     timeouts: Timeouts = Timeouts()
+    key: str = ""
     also: Headers = []
 
 
@@ -121,6 +122,13 @@ class Transport(Protocol):
         """Returns the response head, or raises an `UpstreamError`."""
 
 
+class Meter(Protocol):
+    """Counts calls against the limits of keys."""
+
+    def take(self, key_id: str, limit: int, now_us: int, cost: int = 1) -> Decision:
+        """Counts a call of a key in the window of `now_us`, microseconds since the epoch, unless that is full."""
+
+
 class UpstreamError(Exception):
     """A provider failed below HTTP.
 
@@ -136,10 +144,12 @@ class UpstreamError(Exception):
      ├── ShareUsedUp        the key or its organisation has as many calls under way as it may have
      └── NoRoom             the gateway has as many calls under way as it may have
 
-    `code` is how an attempt that failed so is recorded: the name in lower case, `connect_failed`.
+    `code` is how an attempt that failed so is recorded: the name in lower case, `connect_failed`. `nothing_sent`: the
+    provider has certainly read nothing of the request; otherwise it may have, and may ask money for it.
     """
 
     timeout = False
+    nothing_sent = False
     code = ""
 
     def __init_subclass__(cls) -> None:
@@ -147,13 +157,16 @@ class UpstreamError(Exception):
 
 
 class ConnectFailed(UpstreamError):
-    """Nothing was sent: the connection could not be made."""
+    """The connection could not be made."""
+
+    nothing_sent = True
 
 
 class ConnectTimeout(UpstreamError):
-    """Nothing was sent: the connection was not made in time."""
+    """The connection was not made in time."""
 
     timeout = True
+    nothing_sent = True
 
 
 class FirstByteTimeout(UpstreamError):
@@ -188,11 +201,15 @@ class Truncated(UpstreamError):
 
 
 class ShareUsedUp(UpstreamError):
-    """Nothing was sent: the key, or its organisation, kept using all of its share of the calls under way."""
+    """The key, or its organisation, kept using all of its share of the calls under way."""
+
+    nothing_sent = True
 
 
 class NoRoom(UpstreamError):
-    """Nothing was sent: all the calls that may be under way, in all or at the origin, stayed under way."""
+    """All the calls that may be under way, in all or at the origin, stayed under way."""
+
+    nothing_sent = True
 
 
 class ClientGone(Exception):

@@ -25,7 +25,7 @@ from ingate.proxy.headers import (
     recorded,
 )
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
-from ingate.proxy.plan import Plan, plan
+from ingate.proxy.plan import Destination, plan
 from ingate.proxy.ports import Account, Headers
 from ingate.proxy.target import Target
 from ingate.proxy.wire import sized, tag
@@ -41,7 +41,7 @@ _HEEDED_BEGINNINGS = (b"anthropic-", b"content-", b"x-goog-", b"x-ingate-")
 _PROVIDER = b"x-ingate-provider"
 _REQUEST_HEADERS = tag(Payload, "request_headers")
 _ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
-_REMEMBERED_ROUTES = 32
+_REMEMBERED_MODELS = 32
 _SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 """Servers are not agreed on whether these have bodies: one that leaves a body unread takes it for the next request."""
@@ -49,15 +49,15 @@ DELETING = "DELETE", "/api/delete"
 """Ollama's, whose body names the model to delete."""
 
 
-class Route(Struct, eq=False):
-    """Where a request goes and how it is put there, but for its body: the plan, path and query, the headers.
+class Candidate(Struct, eq=False):
+    """A destination made ready for a head: all that a provider gets of a request, but for its body.
 
-    `account` is who asks. `served_by` is what the caller is told. `mask` finds the credentials that the provider gets.
-    `ends_here` are the names of headers that are for the caller's connection alone.
+    `account` is who asks, `asks` path and query. `served_by` is what the caller is told. `mask` finds the credentials
+    that the provider gets. `ends_here` are the names of headers that are for the caller's connection alone.
     `uncompressed` are the headers for an answer that is to be read, once they were needed.
     """
 
-    plan: Plan
+    destination: Destination
     account: Account
     asks: str
     headers: Headers
@@ -65,6 +65,11 @@ class Route(Struct, eq=False):
     mask: Mask | None
     ends_here: frozenset[bytes]
     uncompressed: Headers | None = None
+
+    @property
+    def target(self) -> Target:
+        """The provider."""
+        return self.destination.target
 
 
 class RequestHead(Struct, eq=False):
@@ -78,7 +83,7 @@ class RequestHead(Struct, eq=False):
     `only` is the one provider that may answer, whatever others the key's organisation has, None where all may. `lacks`
     says what is missing that this provider needs.
 
-    One with headers of its `own`, none of which is heeded, has the rest of its headers and its routes from `shared`.
+    One with headers of its `own`, none of which is heeded, has all others and its candidates from `shared`.
 
     `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
     and `recorded` the same of a Payload, of which `shown` is the document. Secrets are masked in all. A path that one
@@ -102,7 +107,7 @@ class RequestHead(Struct, eq=False):
     bodiless: bool
     repeatable: bool
     targets: tuple[Target, ...] = ()
-    routes: dict[str | None, Route] = {}
+    prepared: dict[str | None, tuple[Candidate, ...]] = {}
     shared: "RequestHead | None" = None
     own: Headers = []
     only: Provider | None = None
@@ -139,31 +144,38 @@ class RequestHead(Struct, eq=False):
             lacks=self.lacks,
         )
 
-    def also(self, route: Route) -> Headers:
+    def also(self, candidate: Candidate) -> Headers:
         """Returns what the provider gets of this head's own headers."""
-        return also_outbound(self.own, route.plan.target, route.ends_here) if self.own else self.own
+        return also_outbound(self.own, candidate.target, candidate.ends_here) if self.own else self.own
 
-    def route(self, targets: tuple[Target, ...], model: str | None) -> Route:
-        """Returns the route to one of the targets of a grant. Raises BadRequest when there is none."""
+    def candidates(self, targets: tuple[Target, ...], model: str | None) -> tuple[Candidate, ...]:
+        """Returns where the request can go among the targets of a policy, best first.
+
+        Raises BadRequest when it can go nowhere.
+        """
         if self.shared is not None:
-            return self.shared.route(targets, model)
+            return self.shared.candidates(targets, model)
         if targets is not self.targets:
-            # The grant was renewed.
+            # The policy was renewed.
             self.targets = targets
-            self.routes.clear()
-        route = self.routes.get(model)
-        if route is None:
+            self.prepared.clear()
+        found = self.prepared.get(model)
+        if found is None:
             chosen = plan(targets, self.format, self.path, model, headers=self.headers, named=self.named)
-            asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
-            served_by = [(b"x-ingate-served-by", chosen.target.name.encode())]
-            mask = chosen.target.mask
-            if chosen.target.passthrough:
-                mask = joined((mask, mask_of(shown_by(self.headers, CREDENTIALS))))
-            headers, ends_here = outbound(self.headers, chosen.target), named_by_connection(self.headers)
-            route = Route(chosen, _account(chosen.target, headers), asks, headers, served_by, mask, ends_here)
-            if len(self.routes) < _REMEMBERED_ROUTES:
-                self.routes[model] = route
-        return route
+            found = (self._candidate(chosen),)
+            if len(self.prepared) < _REMEMBERED_MODELS:
+                self.prepared[model] = found
+        return found
+
+    def _candidate(self, chosen: Destination) -> Candidate:
+        target = chosen.target
+        asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
+        served_by = [(b"x-ingate-served-by", target.name.encode())]
+        mask = target.mask
+        if target.passthrough:
+            mask = joined((mask, mask_of(shown_by(self.headers, CREDENTIALS))))
+        headers, ends_here = outbound(self.headers, target), named_by_connection(self.headers)
+        return Candidate(chosen, _account(target, headers), asks, headers, served_by, mask, ends_here)
 
 
 def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:
@@ -230,4 +242,4 @@ def _account(target: Target, headers: Headers) -> Account:
     if not target.passthrough:
         return account
     shown = [pair for pair in headers if pair[0] in CREDENTIALS]
-    return Account.of(account.origin, account.org, account.key, shown + target.extra)
+    return Account.of(account.origin, account.org, shown + target.extra)

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from ingate.formats import Body, Pace, UsageFilter, at_once, names_the_option, unpacking
 from ingate.proxy.exchange import Exchange
-from ingate.proxy.ports import Headers, UpstreamError, UpstreamResponse
-from ingate.proxy.relay import failure
-from ingate.proxy.request_head import Route
+from ingate.proxy.ports import Headers, UpstreamResponse
+from ingate.proxy.request_head import Candidate
 from ingate.proxy.stage import ReadAhead, Staged
 
 REMEMBERED = 4096
@@ -27,7 +26,7 @@ _PLAIN = frozenset({b"", b"identity"})
 _ACCEPT_ENCODING = b"accept-encoding"
 
 Send = Callable[[Headers, Body], Awaitable[UpstreamResponse]]
-"""Sends headers and a body on the route of the exchange."""
+"""Sends headers and a body to the candidate."""
 _Place = tuple[bytes, str, str | None]
 
 
@@ -39,11 +38,11 @@ class StreamUsage:
         self._clock = clock
         self._refused: dict[_Place, float] = {}
 
-    def asks(self, route: Route) -> bool:
-        """Tells whether a call on this route is to ask for its usage."""
+    def asks(self, candidate: Candidate) -> bool:
+        """Tells whether a call to a candidate is to ask for its usage."""
         if not self._refused:
             return self._ask
-        place = _place(route)
+        place = _place(candidate)
         until = self._refused.get(place)
         if until is None:
             return self._ask
@@ -53,25 +52,22 @@ class StreamUsage:
         return self._ask
 
     async def answer(
-        self, exchange: Exchange, route: Route, asked: Body | None, body: Body, send: Send
+        self, exchange: Exchange, candidate: Candidate, asked: Body | None, body: Body, send: Send
     ) -> UpstreamResponse:
         """Returns the answer to a call that streams, as its caller is to have it. Raises what `send` does.
 
         `asked` is the body that asks for usage, None where there is none; `body` is the one without.
         """
         if asked is None:
-            return await send(route.headers, body)
-        response = await send(_uncompressed(route), asked)
+            return await send(candidate.headers, body)
+        response = await send(_uncompressed(candidate), asked)
         if response.status in _REFUSALS:
-            try:
-                refused, response = await _judged(response)
-            except UpstreamError as error:
-                raise failure(error, route.plan.target) from error
+            refused, response = await _judged(response)
             if refused:
                 await response.aclose()
-                response = await send(route.headers, body)
+                response = await send(candidate.headers, body)
                 if response.status < 400:  # else it was something else that the provider did not like
-                    self._remember(route)
+                    self._remember(candidate)
             return response
         named = response.named
         legible = named.get(b"content-encoding", b"").lower() in _PLAIN
@@ -80,8 +76,8 @@ class StreamUsage:
         exchange.usage_filter = UsageFilter()
         return Staged(response, exchange.usage_filter)
 
-    def _remember(self, route: Route) -> None:
-        place = _place(route)
+    def _remember(self, candidate: Candidate) -> None:
+        place = _place(candidate)
         if len(place[1]) + len(place[2] or "") > LONGEST:
             return
         self._refused.pop(place, None)
@@ -90,17 +86,17 @@ class StreamUsage:
         self._refused[place] = self._clock() + SECONDS
 
 
-def _place(route: Route) -> _Place:
+def _place(candidate: Candidate) -> _Place:
     # The lane has the organisation in it: what one sees decides for no other.
-    return route.account.lane, route.asks, route.plan.model
+    return candidate.account.lane, candidate.asks, candidate.destination.model
 
 
-def _uncompressed(route: Route) -> Headers:
+def _uncompressed(candidate: Candidate) -> Headers:
     """Returns the headers of a request whose answer had better not be compressed, for it is to be read."""
-    headers = route.uncompressed
+    headers = candidate.uncompressed
     if headers is None:
-        headers = [(name, b"identity" if name == _ACCEPT_ENCODING else value) for name, value in route.headers]
-        route.uncompressed = headers
+        headers = [(name, b"identity" if name == _ACCEPT_ENCODING else value) for name, value in candidate.headers]
+        candidate.uncompressed = headers
     return headers
 
 

@@ -1,5 +1,6 @@
 """A provider ready to be called: a route from a grant, parsed once rather than with every request. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
@@ -12,20 +13,20 @@ from gen.ingate.providers.v1.provider_pb2 import (
 )
 from gen.ingate.providers.v1.route_pb2 import Route
 from ingate.formats import Format
-from ingate.net.addresses import Policy, for_operators
+from ingate.net.addresses import AddressPolicy, for_operators
 from ingate.provider_types import KINDS, Kind
 from ingate.proxy import base_urls, outgoing
 from ingate.proxy.masking import Mask, mask_of
-from ingate.proxy.ports import Account, Headers, Origin, Timeouts
+from ingate.proxy.ports import Account, Headers, Origin, Timeouts, Transport
 
 DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """Where a request can go. One is told from another by identity: each is made once, when its grant is.
+    """Where a request can go. One is told from another by identity: each is made once, when its policy is.
 
-    `account` is that of the key it was compiled for, without credentials of the caller's own. `prefix` is the path of
+    `transport` is how it is called. `account` is without credentials of the caller's own. `prefix` is the path of
     the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them,
     and `set_here` their names; `defaults` those it sets unless the caller does. `stated` is what every record of an
     exchange with it says of it, `served` the same when it answered: parts of an ExchangeRecord, in wire form. `mask`
@@ -36,6 +37,7 @@ class Target:
     name: str
     type: int
     type_name: str
+    transport: Transport
     account: Account
     prefix: str
     speaks: frozenset[Format]
@@ -64,16 +66,24 @@ def _price_provider(kind: Kind, base_url: str) -> str:
 
 
 def compile_target(
-    route: Route, timeouts: Timeouts, policy: Policy, *, org: str, key: str, verbatim: bool = False
+    route: Route,
+    timeouts: Timeouts,
+    addresses: AddressPolicy,
+    transports: Mapping[bool, Transport],
+    *,
+    org: str,
+    verbatim: bool = False,
 ) -> Target:
-    """Returns the target of a route for one key of an organisation, both by their ids. `verbatim`: see `Target`.
+    """Returns the target of a route for an organisation, by its id. `verbatim`: see `Target`.
+
+    `transports` has the network at False and the demo model at True.
 
     Raises BadRequest when its address may not be called or a header not be sent.
     """
     kind = KINDS[route.type]
     demo = route.type == PROVIDER_TYPE_DEMO
     # What the installation itself configures may be inside its network.
-    allowed = for_operators(policy) if route.shared else policy
+    allowed = for_operators(addresses) if route.shared else addresses
     origin, prefix = (DEMO_ORIGIN, "") if demo else base_urls.parse(route.base_url, allowed)
     passthrough = route.auth_mode == AUTH_MODE_PASSTHROUGH
     extra = outgoing.headers(route.headers)
@@ -89,7 +99,8 @@ def compile_target(
         name=route.name,
         type=route.type,
         type_name=ProviderType.Name(route.type).removeprefix("PROVIDER_TYPE_").lower(),
-        account=Account.of(origin, org, key, headers),
+        transport=transports[demo],
+        account=Account.of(origin, org, headers),
         prefix=prefix,
         speaks=kind.speaks,
         natural=kind.natural,

@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from ingate.errors import DomainError
+from ingate.errors import DomainError, ProviderUnreached
 
 DOMAIN = "ingate"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -36,7 +36,8 @@ CODES: Mapping[str, grpc.StatusCode] = MappingProxyType(
         "UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
         # Not RESOURCE_EXHAUSTED, which tells a gateway that a batch of records will never be taken.
         "STORAGE_FULL": grpc.StatusCode.UNAVAILABLE,
-        "PROVIDER_ERROR": grpc.StatusCode.UNAVAILABLE,
+        # Not UNAVAILABLE, which clients retry by themselves: the provider may have done the work, and charge it.
+        "PROVIDER_ERROR": grpc.StatusCode.UNKNOWN,
         "PROVIDER_TIMEOUT": grpc.StatusCode.DEADLINE_EXCEEDED,
         "UNIMPLEMENTED": grpc.StatusCode.UNIMPLEMENTED,
         "INTERNAL": grpc.StatusCode.INTERNAL,
@@ -81,6 +82,8 @@ def _within(pairs: Mapping[str, str], budget: int) -> Iterator[tuple[str, str]]:
 
 def code_of(error: DomainError) -> grpc.StatusCode:
     """Returns the gRPC code of an error: that of its reason, or of the nearest base whose reason has one."""
+    if isinstance(error, ProviderUnreached):
+        return grpc.StatusCode.UNAVAILABLE
     reasons = (error.reason, *(getattr(cls, "reason", "") for cls in type(error).__mro__))
     return next((CODES[reason] for reason in reasons if reason in CODES), grpc.StatusCode.INTERNAL)
 

@@ -7,9 +7,8 @@ from grpc import StatusCode
 
 from gen.ingate.access.v1.access_pb2 import ROLE_OWNER
 from gen.ingate.auth.v1.auth_service_pb2 import AcceptInvitationRequest, LoginRequest, SignupRequest
-from gen.ingate.gateway.v1.gateway_service_pb2 import AdmitRequest
+from gen.ingate.gateway.v1.gateway_service_pb2 import GetPolicyRequest
 from gen.ingate.orgs.v1.org_service_pb2 import CreateOrgRequest, DeleteOrgRequest, UpdateOrgRequest
-from ingate import ids
 from ingate.cli import demo
 from ingate.identity import founding, operator
 from ingate.identity.tables import Org, User
@@ -112,8 +111,8 @@ async def test_closed_doors(install, mode):
 
 async def routes(site, org):
     """Returns the names of what a key of the organisation reaches."""
-    granted = await site.call(AdmitRequest(key_hash=ids.secret_hash(org.key)))
-    return [route.name for route in granted.grant.routes]
+    policy = (await site.call(GetPolicyRequest(org_id=org.id))).policy
+    return [route.name for route in policy.routes]
 
 
 async def test_strangers_do_not_spend_the_installations_keys(install):

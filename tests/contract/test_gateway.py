@@ -32,18 +32,28 @@ def admit(stub, secret, gateway):
     return stub.Admit(pb.AdmitRequest(key_hash=ids.secret_hash(secret)), metadata=gateway)
 
 
-async def test_a_grant_says_what_the_key_may_do(grpc_stub, grpc_channel, tenant, gateway):
-    """Role, scopes, plan, limit and end as the key was created, and where its requests can go."""
-    provider = providers_pb.CreateProviderRequest(name="main", type=PROVIDER_TYPE_OPENAI, api_key=SECRET)
-    await ProviderServiceStub(grpc_channel).CreateProvider(provider, metadata=tenant.owner)
+async def test_a_grant_says_what_the_key_may_do(grpc_stub, tenant, gateway):
+    """Role, scopes, plan, limit and end as the key was created."""
     ends = clock.to_proto(clock.now() + clock.HOUR)
     answer, _ = await tenant.issue(ROLE_ADMIN, [SCOPE_READ, SCOPE_PROXY], rate_limit_per_minute=9, expires_at=ends)
     grant = (await admit(grpc_stub, answer.key, gateway)).grant
     assert (grant.org_id, grant.key_id, grant.role) == (tenant.org_id, answer.description.id, ROLE_ADMIN)
     assert (list(grant.scopes), grant.plan) == ([SCOPE_PROXY, SCOPE_READ], "enterprise")
     assert (grant.rate_limit_per_minute, grant.expires_at) == (9, ends)
-    assert [(route.name, route.api_key) for route in grant.routes] == [("main", SECRET)]
     assert not grant.HasField("app_id")
+
+
+async def test_a_policy_says_where_requests_can_go(grpc_stub, grpc_channel, tenant, gateway):
+    """To the organisation's own providers, with their credentials; of one that does not exist, nowhere."""
+    provider = providers_pb.CreateProviderRequest(name="main", type=PROVIDER_TYPE_OPENAI, api_key=SECRET)
+    await ProviderServiceStub(grpc_channel).CreateProvider(provider, metadata=tenant.owner)
+    policy = (await grpc_stub.GetPolicy(pb.GetPolicyRequest(org_id=tenant.org_id), metadata=gateway)).policy
+    assert policy.org_id == tenant.org_id
+    assert [(route.name, route.api_key) for route in policy.routes] == [("main", SECRET)]
+    nobody = (await grpc_stub.GetPolicy(pb.GetPolicyRequest(org_id="nobody"), metadata=gateway)).policy
+    assert list(nobody.routes) == []
+    missing = grpc_stub.GetPolicy(pb.GetPolicyRequest(), metadata=gateway)
+    assert (await refusal(missing)).code is StatusCode.INVALID_ARGUMENT
 
 
 async def test_the_plan_gives_the_limit_of_a_key_that_states_none(grpc_stub, tenant, gateway, core, settings):
@@ -94,20 +104,24 @@ async def test_a_hash_that_is_none_is_refused(grpc_stub, gateway, key_hash, code
 
 @contextlib.asynccontextmanager
 async def news_of(stub, gateway, org_id):
-    """A function that returns the epoch of the organisation's next change; the stream is live when this is entered."""
+    """A function that returns the epoch of the organisation's next change, and whether it is its keys or its policy.
+
+    The stream is live when this is entered.
+    """
     call = stub.Watch(pb.WatchRequest(), metadata=gateway)
     hello = await call.read()
-    assert list(hello.org_ids) == []
+    assert [*hello.org_ids, *hello.policy_org_ids] == []
     epochs = [hello.epoch]
 
     async def following():
         async with asyncio.timeout(PATIENCE):
             while True:
                 news = await call.read()
-                assert news.epoch == epochs[-1] + bool(news.org_ids)
+                assert news.epoch == epochs[-1] + bool(news.org_ids or news.policy_org_ids)
                 epochs.append(news.epoch)
-                if org_id in news.org_ids:
-                    return news.epoch
+                changed = (org_id in news.org_ids, org_id in news.policy_org_ids)
+                if any(changed):
+                    return news.epoch, *changed
 
     try:
         yield following
@@ -123,7 +137,7 @@ async def test_watchers_hear_of_every_change_to_keys_and_providers(grpc_stub, gr
         news_of(grpc_stub, gateway, tenant.org_id) as second,
     ):
         made = await keys.CreateKey(CreateKeyRequest(name="k"), metadata=tenant.owner)
-        epochs = [await first()]
+        told = [await first()]
         for call, request in (
             (keys.RevokeKey, RevokeKeyRequest(key_id=made.description.id)),
             (providers.CreateProvider, providers_pb.CreateProviderRequest(name="p", type=PROVIDER_TYPE_OPENAI)),
@@ -131,9 +145,11 @@ async def test_watchers_hear_of_every_change_to_keys_and_providers(grpc_stub, gr
             (providers.DeleteProvider, providers_pb.DeleteProviderRequest(name="p")),
         ):
             await call(request, metadata=tenant.owner)
-            epochs.append(await first())
+            told.append(await first())
+        epochs = [epoch for epoch, *_ in told]
         assert epochs == sorted(set(epochs))
-        assert [await second() for _ in epochs] == epochs
+        assert [changed for _, *changed in told] == [[True, False]] * 2 + [[False, True]] * 3
+        assert [await second() for _ in told] == told
 
 
 async def test_what_fails_or_only_reads_is_no_news(grpc_stub, grpc_channel, tenant, gateway):
@@ -146,9 +162,9 @@ async def test_what_fails_or_only_reads_is_no_news(grpc_stub, grpc_channel, tena
         await refusal(keys.GetKey(GetKeyRequest(key_id="x"), metadata=tenant.owner))
         await refusal(keys.RevokeKey(RevokeKeyRequest(key_id="x"), metadata=tenant.owner))
         await tenant.issue()
-        before = await following()
+        before, *_ = await following()
         await tenant.issue()
-        assert await following() == before + 1
+        assert await following() == (before + 1, True, False)
 
 
 async def test_a_change_by_another_core_is_heard(grpc_stub, tenant, gateway, second_core):
@@ -168,7 +184,7 @@ async def test_watchers_are_told_that_there_is_no_news(grpc_stub, gateway):
         words = [await call.read() for _ in range(3)]
     call.cancel()
     for before, after in itertools.pairwise(words):
-        assert after.epoch == before.epoch + bool(after.org_ids)
+        assert after.epoch == before.epoch + bool(after.org_ids or after.policy_org_ids)
 
 
 async def test_a_watcher_that_leaves_is_forgotten(grpc_stub, tenant, gateway, core):
@@ -187,4 +203,6 @@ async def test_only_gateways_may_ask(grpc_stub, tenant):
     code = StatusCode.UNAUTHENTICATED
     for metadata in (tenant.owner, tenant.key, (), (("x-ingate-gateway", "wrong"),)):
         assert (await refusal(grpc_stub.Admit(pb.AdmitRequest(key_hash=key_hash), metadata=metadata))).code is code
+        policy = grpc_stub.GetPolicy(pb.GetPolicyRequest(org_id=tenant.org_id), metadata=metadata)
+        assert (await refusal(policy)).code is code
         assert (await refusal(grpc_stub.Watch(pb.WatchRequest(), metadata=metadata).read())).code is code

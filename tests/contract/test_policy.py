@@ -66,6 +66,7 @@ TABLE = {
     "exchanges.v1.ExchangeService/ListExchanges": (READERS, "own"),
     "exchanges.v1.RecordService/Record": (GATEWAYS, "gateway"),
     "gateway.v1.GatewayService/Admit": (GATEWAYS, "gateway"),
+    "gateway.v1.GatewayService/GetPolicy": (GATEWAYS, "gateway"),
     "gateway.v1.GatewayService/Watch": (GATEWAYS, "gateway"),
     "keys.v1.KeyService/CreateKey": (ADMINS, "own"),
     "keys.v1.KeyService/GetKey": (KEY_READERS, "hidden"),

@@ -19,8 +19,8 @@ from ingate.config import Settings
 from ingate.core import open_core
 from ingate.identity.changes import Changes
 from ingate.identity.last_used import LastUsed
-from ingate.proxy.grants import Grants
 from ingate.proxy.journal import Shipper
+from ingate.proxy.news import News
 from ingate.supervision import OFTEN
 from ingate.system.servicer import PATIENCE
 from tests.support.postgres import admin
@@ -48,7 +48,7 @@ async def test_deep_health_tells_how_the_parts_are(grpc_stub, core):
     assert parts.journal.max_bytes == Settings().journal_max_bytes
     assert parts.journal.reserve_bytes > 0
     assert not parts.journal.HasField("disk_error")
-    names = {"changes.follow", "last_used.run", "grants.watch", "journal.tend", "shipper.run"}
+    names = {"changes.follow", "last_used.run", "news.watch", "journal.tend", "shipper.run"}
     assert {job.name for job in parts.jobs} - {"records.prepare"} == names  # which is over soon
     assert all(job.running and not job.restarts for job in parts.jobs)
 
@@ -58,7 +58,7 @@ async def test_deep_health_tells_how_the_parts_are(grpc_stub, core):
     [
         ("changes.follow", (Changes, "follow")),
         ("last_used.run", (LastUsed, "run")),
-        ("grants.watch", (Grants, "watch")),
+        ("news.watch", (News, "watch")),
         ("journal.tend", (forwarding, "_tend")),
         ("shipper.run", (Shipper, "run")),
     ],

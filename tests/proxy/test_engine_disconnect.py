@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from ingate.proxy import abandoned
-from tests.support.gateway import gateway
+from tests.support.gateway import gateway, pool_of
 from tests.support.upstream import (
     JSON,
     SSE,
@@ -70,11 +70,6 @@ async def leave_after_the_first_event(org):
     """Reads up to the first event and leaves."""
     async with caller(org) as reader:
         await asyncio.wait_for(reader.readuntil(event(DELTA)), PATIENCE)
-
-
-def pool_of(gw):
-    """The upstream pool of a gateway."""
-    return gw.core.engine._transports[False]
 
 
 def answering(gw):

@@ -13,6 +13,7 @@ from ingate.errors import RateLimited
 from ingate.proxy.servicer import QUEUED_EVENTS
 from tests.support.forwarding import ASK, CHAT, collected, forward, refused
 from tests.support.gateway import gateway
+from tests.support.ports import free_port
 from tests.support.taken import stopped
 from tests.support.upstream import (
     CACHED_TOKENS,
@@ -108,7 +109,7 @@ async def test_a_providers_error_passes(stub, org, up):
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        (reset(), (grpc.StatusCode.UNAVAILABLE, "PROVIDER_ERROR", 502)),
+        (reset(), (grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR", 502)),
         (stall(), (grpc.StatusCode.DEADLINE_EXCEEDED, "PROVIDER_TIMEOUT", 504)),
     ],
     ids=["reset", "stall"],
@@ -124,6 +125,17 @@ async def test_a_provider_that_fails_below_http(stub, org, up, step, expected):
     entry = await org.last()
     assert (raised.value.code(), reason, entry["status_code"]) == expected
     assert (entry["error_code"], entry["level"]) == (reason.lower(), "error")
+
+
+async def test_a_provider_that_cannot_be_reached(stub, gw):
+    """It has read nothing: the call may be made again, and gRPC clients may do so by themselves."""
+    org = await gw.signup()
+    await org.provider("openai", "openai", f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await collected(forward(stub, org))
+
+    assert (raised.value.code(), refused(raised.value)[0]) == (grpc.StatusCode.UNAVAILABLE, "PROVIDER_ERROR")
 
 
 @pytest.mark.parametrize("content_type", ["text/event-stream", "application/octet-stream"])

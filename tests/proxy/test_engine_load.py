@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.support.gateway import gateway
+from tests.support.gateway import gateway, pool_of
 from tests.support.upstream import INPUT_TOKENS, OUTPUT_TOKENS, ScriptedUpstream
 from tests.support.waiting import eventually
 
@@ -19,7 +19,7 @@ ASK = b'{"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":t
 def standing(gw):
     """Returns what must come back to where it was: exchanges, pool, tasks, and sockets of this process."""
     gc.collect()
-    pool = gw.core.engine._transports[False]
+    pool = pool_of(gw)
     # Idle connections are kept on purpose; both ends of them, and a task of the provider's, are in this process.
     return {
         "in flight": gw.core.engine.in_flight,
@@ -86,5 +86,5 @@ async def test_two_hundred_streams_with_callers_who_leave(policy):
         assert statuses == {200: len(stayed) + 1, 499: sum(leaving)}
         usage = {row.total_tokens for row in rows if policy == "drain" or row.status_code == 200}
         assert usage == {INPUT_TOKENS + OUTPUT_TOKENS}
-        await up.wait_connections(gw.core.engine._transports[False].open)
+        await up.wait_connections(pool_of(gw).open)
         await eventually(lambda: assert_equal(standing(gw), before), timeout=30)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 import pytest_asyncio
 
-from ingate import ids
 from ingate.formats import Vendor
 from ingate.proxy import listing, models
 from tests.support.gateway import checked, gateway
@@ -245,11 +244,11 @@ async def test_who_asks_meanwhile_waits_for_the_same_listing(two, up):
     up.script("/v1/models", pause(gate), MODELS)
     # As the engine asks: a caller over HTTP who leaves is given a grace before its exchange ends.
     engine = two.gateway.core.engine
-    made, grant = engine._models._listings, await engine._grants.grant(ids.secret_hash(two.key))
-    first = asyncio.create_task(made.listing(grant, Vendor.OPENAI, []))
+    made, policy = engine._answerers[0]._listings, await engine._policies.policy(two.id)
+    first = asyncio.create_task(made.listing(policy, "key", Vendor.OPENAI, []))
     await up.wait_for(2)
     asking = [asyncio.create_task(listed(two)) for _ in range(9)]
-    await eventually(lambda: made._making[grant.policy, Vendor.OPENAI].waiting == 10)
+    await eventually(lambda: made._making[policy.fingerprint, Vendor.OPENAI].waiting == 10)
     first.cancel()
     await asyncio.wait([first])
     gate.set()
@@ -260,9 +259,9 @@ async def test_who_asks_meanwhile_waits_for_the_same_listing(two, up):
 async def test_nobody_is_asked_for_nobody(gw, two, up):
     """When all who wait have gone, so do the questions."""
     up.script("/v1/models", stall())
-    made = gw.core.engine._models._listings
-    grant = await gw.core.engine._grants.grant(ids.secret_hash(two.key))
-    waiting = asyncio.create_task(made.listing(grant, Vendor.OPENAI, []))
+    made = gw.core.engine._answerers[0]._listings
+    policy = await gw.core.engine._policies.policy(two.id)
+    waiting = asyncio.create_task(made.listing(policy, "key", Vendor.OPENAI, []))
     await up.wait_for(2)
     waiting.cancel()
     await asyncio.wait([waiting])
@@ -309,7 +308,7 @@ async def test_what_is_listed_and_remembered_has_a_bound(gw, two, up, monkeypatc
     answer, found = await listed(two)
     assert [owner for _, owner in found] == ["one", "one", "two"]
     assert answer.headers["x-ingate-served-by"] == "one, and 1 more"
-    listings = gw.core.engine._models._listings
+    listings = gw.core.engine._answerers[0]._listings
     assert (listings._made, listings._bytes) == ({}, 0)
     await listed(two)
     assert up.seen == 4

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from tests.support.gateway import gateway
+from tests.support.gateway import gateway, pool_of
 from tests.support.upstream import stall
 from tests.support.waiting import eventually
 
@@ -30,7 +30,7 @@ async def joined(gw, up):
 
 async def hang(gw, up, org, count, key=None):
     """Returns calls that the provider does not answer."""
-    pool = gw.core.engine._transports[False]
+    pool = pool_of(gw)
     before = pool.in_use
     headers = {"X-Ingate-Key": key or org.key}
     for _ in range(count):
@@ -46,7 +46,7 @@ async def leave(gw, calls):
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
-    await eventually(lambda: gw.core.engine._transports[False].in_use == 0)
+    await eventually(lambda: pool_of(gw).in_use == 0)
 
 
 async def test_a_key_that_uses_all_of_its_share(gw, up):

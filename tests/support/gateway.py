@@ -189,3 +189,8 @@ async def _migrate(settings):
             await migrate.upgrade(database)
     if embedded is not None:
         _migrated.append(embedded.read_bytes())
+
+
+def pool_of(gw):
+    """Returns the connections of a gateway to its providers."""
+    return gw.core.engine._policies._transports[False]

@@ -69,7 +69,7 @@ class UpstreamPool(Transport):
         """
         account = request.account
         lane = self._lanes.get(account.lane) or self._add_lane(account)
-        seat = lane.seats.get(account.key) or self._add_seat(lane, account)
+        seat = lane.seats.get(request.key) or self._add_seat(lane, request)
         try:
             last = is_last(request)
             payload = encode(request, lane.prefix, lane.last if last else lane.fixed, JOIN_LIMIT)
@@ -109,10 +109,10 @@ class UpstreamPool(Transport):
         self._lanes[key] = lane
         return lane
 
-    def _add_seat(self, lane: Lane, account: Account) -> Seat:
+    def _add_seat(self, lane: Lane, request: OutboundRequest) -> Seat:
         if len(lane.seats) >= _SEATS_REMEMBERED:
             lane.seats.clear()  # calls under way hold theirs
-        seat = lane.seats[account.key] = self._shares.seat(account)
+        seat = lane.seats[request.key] = self._shares.seat(request.account, request.key)
         return seat
 
     @property

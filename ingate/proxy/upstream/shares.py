@@ -78,9 +78,9 @@ class Shares:
         self._known: WeakValueDictionary[tuple[object, ...], Share] = WeakValueDictionary()
         self.all = Share(limit, NoRoom, _told("the gateway", limit))
 
-    def seat(self, account: Account) -> Seat:
-        """Returns the seat of an account."""
-        at, org, key = (account.origin.host, account.origin.port), account.org, account.key
+    def seat(self, account: Account, key: str) -> Seat:
+        """Returns the seat of an account's key."""
+        at, org = (account.origin.host, account.origin.port), account.org
         of_origin, of_all = max(1, self._origin_limit * 3 // 4), max(1, self._limit * 3 // 4)
         return (
             self._share((at, org, key), max(1, self._origin_limit // 2), ShareUsedUp, "the key", _HERE),

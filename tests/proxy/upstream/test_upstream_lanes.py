@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from ingate.net.addresses import Policy
+from ingate.net.addresses import AddressPolicy
 from ingate.net.special_addresses import Kind
 from ingate.proxy.ports import Account, Origin, OutboundRequest, Timeouts
 from tests.support.exchanges import OK, fetch, outbound, read_all
@@ -14,26 +14,26 @@ from tests.support.waiting import eventually
 
 ORIGIN = Origin("http", "h", 80)
 SECRET = [(b"authorization", b"Bearer a")]
-MINE = Account.of(ORIGIN, "org", "key", SECRET)
+MINE = Account.of(ORIGIN, "org", SECRET)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Account.of(ORIGIN, "other", "key", SECRET),
-        Account.of(ORIGIN, "org", "key", [(b"authorization", b"Bearer b")]),
-        Account.of(ORIGIN, "org", "key", [(b"x-api-key", b"Bearer a")]),
-        Account.of(ORIGIN, "org", "key", []),
-        Account.of(Origin("https", "h", 80), "org", "key", SECRET),
-        Account.of(Origin("http", "g", 80), "org", "key", SECRET),
-        Account.of(Origin("http", "h", 81), "org", "key", SECRET),
-        Account.of(Origin("http", "h", 80, Policy(Kind.PUBLIC)), "org", "key", SECRET),
+        Account.of(ORIGIN, "other", SECRET),
+        Account.of(ORIGIN, "org", [(b"authorization", b"Bearer b")]),
+        Account.of(ORIGIN, "org", [(b"x-api-key", b"Bearer a")]),
+        Account.of(ORIGIN, "org", []),
+        Account.of(Origin("https", "h", 80), "org", SECRET),
+        Account.of(Origin("http", "g", 80), "org", SECRET),
+        Account.of(Origin("http", "h", 81), "org", SECRET),
+        Account.of(Origin("http", "h", 80, AddressPolicy(Kind.PUBLIC)), "org", SECRET),
     ],
 )
 def test_a_lane_is_of_one_origin_organisation_and_credential(other):
-    """Any difference makes another lane; another key of the organisation does not, nor does the time it is made at."""
+    """Any difference makes another lane; the time it is made at does not."""
     assert other.lane != MINE.lane
-    assert Account.of(Origin("http", "h", 80), "org", "another", list(SECRET)).lane == MINE.lane
+    assert Account.of(Origin("http", "h", 80), "org", list(SECRET)).lane == MINE.lane
 
 
 async def test_organisations_do_not_share_connections(pool):
@@ -50,7 +50,7 @@ async def test_credentials_do_not_share_connections(pool):
     """The same organisation with another credential has another connection."""
     async with scripted(answering(OK)) as server:
         for _, secret in itertools.product(range(3), [b"a", b"b"]):
-            who = Account.of(server.origin, "org", "key", [(b"authorization", secret)])
+            who = Account.of(server.origin, "org", [(b"authorization", secret)])
             response = await pool.send(OutboundRequest("GET", who, "/", [], b"", Timeouts()))
             await read_all(response)
         assert server.accepted == 2

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ingate.net.addresses import EVERYWHERE, EXCEPT_NEVER, Policy, policy
+from ingate.net.addresses import EVERYWHERE, EXCEPT_NEVER, AddressPolicy, policy
 from ingate.net.special_addresses import Kind
 from ingate.proxy.ports import ConnectFailed, Origin, OutboundRequest
 from ingate.proxy.upstream import UpstreamPool
@@ -12,7 +12,7 @@ from ingate.proxy.upstream import dial as dialling
 from tests.support.exchanges import account
 from tests.support.upstream import ScriptedUpstream
 
-ONLY_PUBLIC = Policy(Kind.PUBLIC)
+ONLY_PUBLIC = AddressPolicy(Kind.PUBLIC)
 
 
 @pytest.fixture

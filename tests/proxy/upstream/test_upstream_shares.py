@@ -25,9 +25,9 @@ async def silent(peer, _):
     await peer.gone()
 
 
-def key_share(pool, origin, **who):
+def key_share(pool, origin, org="org", key="key"):
     """The share of a key at an origin."""
-    return pool._shares.seat(account(origin, **who))[0]
+    return pool._shares.seat(account(origin, org), key)[0]
 
 
 async def held(pool, origin, count, **who):
@@ -116,7 +116,7 @@ async def test_who_waits_holds_no_more_than_its_share(make_pool):
     async with scripted(headed) as server:
         calls = await held(pool, server.origin, 2, org="one") + await held(pool, server.origin, 2, org="two")
         greedy = [asyncio.create_task(held(pool, server.origin, 1, org="greedy")) for _ in range(20)]
-        origin = pool._shares.seat(account(server.origin))[3]
+        origin = pool._shares.seat(account(server.origin), "key")[3]
         await eventually(lambda: len(origin.waiting) == 2)
         late = asyncio.create_task(held(pool, server.origin, 1, org="late"))
         await eventually(lambda: len(origin.waiting) == 3)

@@ -5,7 +5,7 @@ import pytest
 from ingate import migrate
 from ingate.db import Database
 from ingate.identity import changes
-from ingate.identity.changes import Changes
+from ingate.identity.changes import Changes, News, Subject
 from tests.support.waiting import PATIENCE, eventually
 
 
@@ -51,23 +51,35 @@ async def test_changes_of_all_processes_are_heard_once_in_order(following):
     """Epochs count up by one, whoever announces."""
     mine, theirs = following
     with mine.listen() as news:
-        assert await anext(news) == (0, "")
+        assert await anext(news) == News(0, "")
         await announce(mine, "a")
         await announce(theirs, "b", "c")
         await announce(mine, "d")
-        assert await heard(news, 4) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+        assert await heard(news, 4) == [News(1, "a"), News(2, "b"), News(3, "c"), News(4, "d")]
+
+
+async def test_news_say_what_of_an_organisation_changed(following):
+    """Its keys, what they share, or both."""
+    mine, theirs = following
+    with mine.listen() as news:
+        assert await anext(news) == News(0, "")
+        for subject in Subject:
+            async with theirs.write("a", subject):
+                pass
+        assert await heard(news, 3) == [News(epoch, "a", subject) for epoch, subject in enumerate(Subject, 1)]
+    assert [(subject.keys, subject.policy) for subject in Subject] == [(True, False), (False, True), (True, True)]
 
 
 async def test_a_change_that_fails_is_no_news(following):
     """It is announced with the commit or not at all."""
     mine, _ = following
     with mine.listen() as news:
-        assert await anext(news) == (0, "")
+        assert await anext(news) == News(0, "")
         with pytest.raises(ZeroDivisionError):
             async with mine.write("a"):
                 raise ZeroDivisionError
         await announce(mine, "b")
-        assert await heard(news, 1) == [(1, "b")]
+        assert await heard(news, 1) == [News(1, "b")]
 
 
 async def test_who_listens_hears_at_once_where_the_count_stands(following, monkeypatch):
@@ -77,9 +89,9 @@ async def test_who_listens_hears_at_once_where_the_count_stands(following, monke
     await announce(theirs, "a", "b")
     with mine.listen() as news:
         async with asyncio.timeout(PATIENCE):
-            assert await anext(news) == (2, "")
+            assert await anext(news) == News(2, "")
         await announce(theirs, "c")
-        assert await heard(news, 1) == [(3, "c")]
+        assert await heard(news, 1) == [News(3, "c")]
 
 
 async def test_silence_means_that_the_news_cannot_be_read(following, monkeypatch):
@@ -89,7 +101,7 @@ async def test_silence_means_that_the_news_cannot_be_read(following, monkeypatch
     mine, _ = following
     with mine.listen() as news:
         async with asyncio.timeout(PATIENCE):
-            assert [await anext(news) for _ in range(3)] == [(0, "")] * 3
+            assert [await anext(news) for _ in range(3)] == [News(0, "")] * 3
         failures = asyncio.Semaphore(0)
 
         def failing():
@@ -105,20 +117,20 @@ async def test_silence_means_that_the_news_cannot_be_read(following, monkeypatch
             for _ in range(20):
                 await failures.acquire()
             assert queue.empty()
-        assert await anext(news) == (0, "")
+        assert await anext(news) == News(0, "")
 
 
 async def test_the_gateway_of_the_process_is_told_before_the_caller(database):
     """Also where the commit is cut off, for it may have happened; not for what did not change."""
     told = []
-    announcing = Changes(database, told.append)
-    async with announcing.write("a"):
+    announcing = Changes(database, lambda org_id, subject: told.append((org_id, subject)))
+    async with announcing.write("a", Subject.KEYS):
         assert told == []
-    assert told == ["a"]
+    assert told == [("a", Subject.KEYS)]
     with pytest.raises(ZeroDivisionError):
         async with announcing.write("b"):
             raise ZeroDivisionError
-    assert told == ["a"]
+    assert told == [("a", Subject.KEYS)]
 
 
 async def test_a_listener_that_lags_loses_the_oldest(following, monkeypatch):
@@ -126,10 +138,10 @@ async def test_a_listener_that_lags_loses_the_oldest(following, monkeypatch):
     monkeypatch.setattr(changes, "QUEUE_LIMIT", 3)
     mine, _ = following
     with mine.listen() as news:
-        assert await anext(news) == (0, "")
+        assert await anext(news) == News(0, "")
         await announce(mine, *"abcdef")
         await eventually(lambda: mine.epoch == 6)
-        assert [await anext(news) for _ in range(3)] == [(4, "d"), (5, "e"), (6, "f")]
+        assert [await anext(news) for _ in range(3)] == [News(4, "d"), News(5, "e"), News(6, "f")]
     assert mine._listeners == set()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
 from ingate.net import addresses, special_addresses
-from ingate.net.addresses import EVERYWHERE, EXCEPT_NEVER, Policy, host, kind_of_address, kind_of_name, policy
+from ingate.net.addresses import EVERYWHERE, EXCEPT_NEVER, AddressPolicy, host, kind_of_address, kind_of_name, policy
 from ingate.net.special_addresses import Kind
 
 PUBLIC, LOOPBACK, PRIVATE, NEVER = Kind
@@ -310,4 +310,4 @@ def test_the_table_is_well_formed():
         assert len(set(networks)) == len(networks)
         assert all(one != other for one, other in pairwise(networks))
     assert EVERYWHERE.allows_host("::")
-    assert Policy(PUBLIC).allows("a.example", "8.8.8.8")
+    assert AddressPolicy(PUBLIC).allows("a.example", "8.8.8.8")

@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.errors import BadRequest
-from ingate.net.addresses import EVERYWHERE, Policy
+from ingate.net.addresses import EVERYWHERE, AddressPolicy
 from ingate.net.special_addresses import Kind
 from ingate.proxy import base_urls
 from ingate.proxy.upstream.request import authority
 
-ONLY_PUBLIC = Policy(Kind.PUBLIC)
+ONLY_PUBLIC = AddressPolicy(Kind.PUBLIC)
 
 PUBLIC = [
     ("https://api.openai.com", ("https", "api.openai.com", 443), ""),

@@ -9,10 +9,10 @@ from grpc import StatusCode
 from gen.ingate.gateway.v1 import gateway_service_pb2_grpc
 from ingate import clock
 from ingate.errors import Unauthenticated, Unavailable
-from ingate.net.addresses import EVERYWHERE
-from ingate.proxy import admission, grants
+from ingate.proxy import admission, news, snapshots
+from ingate.proxy.admission import Admission
 from ingate.proxy.grants import Grants
-from ingate.proxy.ports import Timeouts
+from ingate.proxy.news import News
 from ingate.rpc.inprocess import InProcessServer
 from tests.support.admitting import Core
 from tests.support.waiting import eventually
@@ -25,19 +25,24 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 def now(monkeypatch):
     """The monotonic clock: `now.moment` is set by the test."""
     found = SimpleNamespace(moment=1000.0)
-    monkeypatch.setattr(grants, "time", SimpleNamespace(monotonic=lambda: found.moment))
+    for module in (news, snapshots):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: found.moment))
     return found
 
 
 @pytest.fixture
 async def core(now, monkeypatch):
-    """A core, and as `core.cache` the grants of a gateway that asks it, with all the patience of a busy machine."""
-    monkeypatch.setattr(admission, "ADMIT_SECONDS", 600.0)
+    """A core, and of a gateway that asks it `core.cache`, its grants, and `core.told`, its news.
+
+    Everybody has the patience of a busy machine.
+    """
+    monkeypatch.setattr(admission, "ANSWER_SECONDS", 600.0)
     monkeypatch.setattr(admission, "TURN_SECONDS", 600.0)
     server, core = InProcessServer(), Core()
     gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(core, server)
     stub = gateway_service_pb2_grpc.GatewayServiceStub(server.channel())
-    core.cache = Grants(stub, (), Timeouts(), ttl=TTL, policy=EVERYWHERE)
+    core.told = News(stub, ())
+    core.cache = Grants(Admission(stub, ()), core.told, ttl=TTL)
     yield core
     await core.cache.aclose()
     await server.stop(None)
@@ -46,8 +51,8 @@ async def core(now, monkeypatch):
 @pytest.fixture
 async def watched(core, monkeypatch):
     """The core, whose news the gateway follows, with the same patience."""
-    monkeypatch.setattr(grants, "SILENCE", 600.0)
-    job = asyncio.create_task(core.cache.watch())
+    monkeypatch.setattr(news, "SILENCE", 600.0)
+    job = asyncio.create_task(core.told.watch())
     await tell(core, (7,))
     yield core
     job.cancel()
@@ -58,7 +63,7 @@ async def tell(core, *words):
     """Returns when the gateway has heard them."""
     for word in words:
         await core.news.put(word)
-        await eventually(lambda word=word: core.cache._following and core.cache._epoch == word[0] and core.news.empty())
+        await eventually(lambda word=word: core.told._following and core.told._epoch == word[0] and core.news.empty())
 
 
 async def version(core, key=KEY):
@@ -84,7 +89,7 @@ async def test_use_does_not_extend_the_life_of_a_grant(watched, now, monkeypatch
     monkeypatch.setattr(clock, "now", lambda real=clock.now: real() + step)
     for _ in range(int(TTL)):
         now.moment += 0.999
-        watched.cache._live_until = now.moment + 1
+        watched.told.live_until = now.moment + 1
         assert await version(watched) == 1
     now.moment += 0.1
     assert await version(watched) == 2
@@ -135,7 +140,7 @@ async def test_epochs_that_do_not_count_up_drop_everything(watched, words):
 
 async def test_a_new_stream_drops_everything(watched, monkeypatch):
     """Even where it begins at the epoch at which the last one ended."""
-    monkeypatch.setattr(grants, "RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(news, "RECONNECT_SECONDS", 0.0)
     watched.keys[KEY] = "a"
     assert await version(watched) == 1
     await watched.news.put(None)
@@ -152,7 +157,7 @@ async def test_an_answer_from_before_a_change_is_used_once(watched, told):
     before = asyncio.create_task(version(watched))
     await eventually(lambda: watched.asked)
     if told == "directly":
-        watched.cache.forget(("a",))
+        watched.told.forget(("a",))
     else:
         await tell(watched, (8, "a"))
     after = asyncio.create_task(version(watched))
@@ -198,12 +203,12 @@ async def test_without_news_a_grant_is_asked_for_again_after_a_second(core, now)
     """While the core answers, what is older than that is not used."""
     core.keys[KEY] = "a"
     assert await version(core) == 1
-    now.moment += grants.STALE * 0.99
+    now.moment += snapshots.STALE * 0.99
     assert await version(core) == 1
-    now.moment += grants.STALE * 0.02
+    now.moment += snapshots.STALE * 0.02
     assert await version(core) == 2
     del core.keys[KEY]
-    now.moment += grants.STALE
+    now.moment += snapshots.STALE
     await refused(core)
 
 
@@ -214,7 +219,7 @@ async def test_without_the_core_a_grant_serves_until_its_end(core, now, monkeypa
     assert await version(core) == 1
     core.away = how
     if how is None:
-        monkeypatch.setattr(admission, "ADMIT_SECONDS", 0.01)
+        monkeypatch.setattr(admission, "ANSWER_SECONDS", 0.01)
         core.held = asyncio.Event()
     now.moment += TTL - 0.01
     assert await version(core) == 1
@@ -245,8 +250,8 @@ async def test_a_grant_that_was_dropped_never_comes_back(watched, when):
     if when == "before":
         await tell(watched, (8, "a"))
     else:
-        watched.cache._live_until = 0.0
-        watched.cache._entries[KEY].fetched -= grants.STALE
+        watched.told.live_until = 0.0
+        watched.cache._snapshots._entries[KEY].fetched -= snapshots.STALE
     asking = asyncio.create_task(unavailable(watched))
     await eventually(lambda: len(watched.asked) == 2)
     if when == "meanwhile":
@@ -258,20 +263,20 @@ async def test_a_grant_that_was_dropped_never_comes_back(watched, when):
 async def test_a_stream_that_is_silent_counts_as_lost(watched, now, monkeypatch):
     """By the clock at once, and then it is left for another, as one whose other end is gone."""
     watched.keys[KEY] = "a"
-    watched.cache._ttl = 2 * grants.SILENCE
+    watched.cache._snapshots._ttl = 2 * news.SILENCE
     assert await version(watched) == 1
-    now.moment += grants.SILENCE - 0.01
+    now.moment += news.SILENCE - 0.01
     assert await version(watched) == 1
     now.moment += 0.01
     assert await version(watched) == 2
-    monkeypatch.setattr(grants, "SILENCE", 0.01)
+    monkeypatch.setattr(news, "SILENCE", 0.01)
     await tell(watched, (7,))
     await eventually(lambda: watched.watching > 1)
 
 
 async def test_unknown_keys_push_out_no_grant(watched, monkeypatch):
     """Many leave every grant where it is, are remembered within bounds, and are asked for a few at a time."""
-    monkeypatch.setattr(grants, "REFUSALS", 1000)
+    monkeypatch.setattr(snapshots, "REFUSALS", 1000)
     used = [b"used %d" % number for number in range(100)]
     watched.keys |= dict.fromkeys(used, "a")
     versions = [await version(watched, key) for key in used]
@@ -280,16 +285,19 @@ async def test_unknown_keys_push_out_no_grant(watched, monkeypatch):
         await asyncio.gather(*(refused(watched, b"%d" % number) for number in range(start, start + 500)))
     assert watched.most <= admission.STRANGE_AT_ONCE
     assert [await version(watched, key) for key in used] == versions
-    assert (len(watched.cache._entries), len(watched.cache._refused)) == (len(used), grants.REFUSALS)
-    assert (watched.cache._fetching, watched.cache._fetches) == ({}, set())
+    assert (len(watched.cache._snapshots._entries), len(watched.cache._snapshots._refused)) == (
+        len(used),
+        snapshots.REFUSALS,
+    )
+    assert (watched.cache._snapshots._fetching, watched.cache._snapshots._fetches) == ({}, set())
 
 
 async def test_a_refusal_is_remembered_for_a_few_seconds(watched, now):
     """It costs the core one question; use does not extend it."""
     for _ in range(4):
         await refused(watched)
-        now.moment += grants.NEGATIVE_SECONDS / 4 - 0.01
-        watched.cache._live_until = now.moment + 1
+        now.moment += snapshots.NEGATIVE_SECONDS / 4 - 0.01
+        watched.told.live_until = now.moment + 1
     assert watched.asked == [KEY]
     watched.keys[KEY] = "a"
     now.moment += 0.05
@@ -309,13 +317,13 @@ async def test_without_news_a_refusal_is_as_short_as_a_grant(core, now):
     await refused(core)
     core.keys[KEY] = "a"
     await refused(core)
-    now.moment += grants.STALE
+    now.moment += snapshots.STALE
     assert await version(core) == 2
 
 
 async def test_the_grants_least_used_go_first(watched, now, monkeypatch):
     """Of more keys than there is room for, those in use stay."""
-    monkeypatch.setattr(grants, "CAPACITY", 10)
+    monkeypatch.setattr(snapshots, "CAPACITY", 10)
     keys = [b"%d" % number for number in range(100)]
     watched.keys |= dict.fromkeys(keys, "a")
     versions = [await version(watched, key) for key in keys[:2]]
@@ -323,7 +331,7 @@ async def test_the_grants_least_used_go_first(watched, now, monkeypatch):
         await version(watched, key)
         now.moment += 0.001
         assert [watched.cache.known(used).rate_limit for used in keys[:2]] == versions
-        assert len(watched.cache._entries) <= 10
+        assert len(watched.cache._snapshots._entries) <= 10
 
 
 async def test_a_flood_of_unknown_keys_delays_no_known_one(watched, now, monkeypatch):
@@ -352,7 +360,7 @@ async def test_who_waits_for_a_turn_does_not_wait_for_ever(core, now, monkeypatc
     if not strange:
         core.keys |= dict.fromkeys(keys, "a")
         versions = [await version(core, key) for key in keys]
-        now.moment += grants.STALE
+        now.moment += snapshots.STALE
     asked = len(core.asked)
     core.held = asyncio.Event()
     at_once = admission.STRANGE_AT_ONCE if strange else admission.KNOWN_AT_ONCE

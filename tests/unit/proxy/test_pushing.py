@@ -7,10 +7,10 @@ import pytest
 from ingate.net.budget import BodyBudget
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.ports import ClientGone, Truncated
-from ingate.proxy.relay import Terms, relay
+from ingate.proxy.relay import Terms
 from ingate.proxy.stage import AT_ONCE, Staged
 from ingate.proxy.upstream.response import Response
-from tests.unit.proxy.test_relay import Caller, exchange
+from tests.unit.proxy.test_relay import Caller, exchange, handed_on
 
 STREAM = {b"content-type": b"text/event-stream"}
 ROOM = 64
@@ -85,7 +85,7 @@ async def relaying(response):
         caller, under_way = Open(), exchange()
         terms = Terms(caller.settle, capture, Abandoned(drain=False, seconds=0.0, size=0), BodyBudget(0, 0, 0))
         answer = response if stage is None else Staged(response, stage)
-        tasks.append(asyncio.create_task(relay(under_way, answer, caller, terms, [])))
+        tasks.append(asyncio.create_task(handed_on(under_way, answer, caller, terms)))
         response.put(b"1")
         await asyncio.sleep(0.001)
         del caller.events[:]

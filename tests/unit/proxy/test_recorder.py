@@ -26,7 +26,7 @@ ORG = ids.uuid7()
 STATED = ExchangeRecord(org_id=ORG, exchange=reported(ORG).exchange)
 for field in ("request_id", "created_at", "status_code", "level", "latency_ms", "method", "path"):
     STATED.exchange.ClearField(field)
-GRANT = Grant(ORG, STATED.exchange.key_id, STATED.SerializeToString(), b"policy", True, 100, None, ())
+GRANT = Grant(ORG, STATED.exchange.key_id, STATED.SerializeToString(), True, 100, None)
 
 
 def ended(said="hi", **fields):

@@ -8,10 +8,8 @@ import pytest
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
-from ingate.net.addresses import EVERYWHERE
 from ingate.proxy.exchange import Exchange
-from ingate.proxy.grants import Grants
-from ingate.proxy.ports import Timeouts
+from ingate.proxy.grants import compile_grant
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.request_head import read_head
 
@@ -32,7 +30,7 @@ class Kept:
 def exchange(answered, asked=b"{}", encoding="", media_type="text/event-stream"):
     made = Exchange(
         "id",
-        Grants(None, (), Timeouts(), ttl=1, policy=EVERYWHERE)._compile(Grant(org_id="o", key_id="k")),
+        compile_grant(Grant(org_id="o", key_id="k")),
         read_head("POST", "/v1/chat/completions", "", [], "sk-ingate-x"),
         clock.now(),
     )

@@ -3,12 +3,13 @@
 import pytest
 
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
-from ingate.errors import ProviderFailed
 from ingate.net.budget import BodyBudget
 from ingate.proxy.abandoned import MOST, Abandoned
+from ingate.proxy.answer import WHOLE_LIMIT, opened
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant
-from ingate.proxy.relay import WHOLE_LIMIT, Terms, relay
+from ingate.proxy.ports import BadResponse
+from ingate.proxy.relay import Terms, relay
 from ingate.proxy.request_head import read_head
 from tests.support.targets import target
 
@@ -66,7 +67,7 @@ class Caller:
 
 def exchange(key="key"):
     """An exchange of a key."""
-    grant = Grant("org", key, b"", b"policy", may_proxy=True, rate_limit=1, expires_at=None, targets=())
+    grant = Grant("org", key, b"", may_proxy=True, rate_limit=1, expires_at=None)
     return Exchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
 
 
@@ -74,8 +75,14 @@ async def relayed(answer, answers=None):
     """Relays an answer, kept for the record within a budget; returns the caller and the exchange."""
     caller, under_way = Caller(), exchange()
     terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10), answers or BodyBudget())
-    await relay(under_way, answer, caller, terms, [])
+    await handed_on(under_way, answer, caller, terms)
     return caller, under_way
+
+
+async def handed_on(under_way, response, caller, terms):
+    """Opens the answer and relays it, as a call does whose first provider answers."""
+    answer = await opened(under_way, response, [], lambda: caller.attend(lambda: terms.abandoned.grace(under_way)))
+    await relay(under_way, answer, caller, terms)
 
 
 async def test_a_stated_length_is_no_measure():
@@ -91,7 +98,7 @@ async def test_a_whole_answer_is_bounded_by_what_arrives():
     """However small it is said to be: what grows beyond the limit fails, and no more of it is read."""
     chunk = b"x" * (WHOLE_LIMIT // 4)
 
-    with pytest.raises(ProviderFailed, match="more came"):
+    with pytest.raises(BadResponse, match="more came"):
         await relayed(Answer(iter(lambda: chunk, None), length=10))
 
 
@@ -129,10 +136,10 @@ def test_what_is_recorded_or_not_to_be_drained_is_not_read_on():
 def lane(secret, **fields):
     """The lane of a caller that shows `secret` as its own."""
     head = read_head("POST", "/v1/chat/completions", "", [(b"authorization", secret)], "sk-ingate-x")
-    return head.route((target("openai", **fields),), "m").account.lane
+    return head.candidates((target("openai", **fields),), "m")[0].account.lane
 
 
-def test_the_lane_of_a_passthrough_route_is_the_callers_own():
+def test_the_lane_of_a_passthrough_provider_is_the_callers_own():
     """Callers with credentials of their own share no connection; where the gateway's goes, theirs do not matter."""
     assert lane(b"Bearer a") == lane(b"Bearer b")
     assert lane(b"Bearer a", api_key="sk-other") != lane(b"Bearer a")
@@ -140,13 +147,13 @@ def test_the_lane_of_a_passthrough_route_is_the_callers_own():
     assert own[0] == own[2] != own[1]
 
 
-def test_the_account_of_a_route_is_made_once():
-    """It is remembered with the route, or with the target."""
+def test_the_account_of_a_candidate_is_made_once():
+    """It is remembered with the candidate, or with the target."""
     head = read_head("POST", "/v1/chat/completions", "", [(b"authorization", b"Bearer a")], "sk-ingate-x")
     own = (target("openai", auth_mode=AUTH_MODE_PASSTHROUGH),)
-    assert head.route(own, "m").account is head.route(own, "m").account
+    assert head.candidates(own, "m")[0].account is head.candidates(own, "m")[0].account
     targets = (target("openai"),)
-    assert head.route(targets, "m").account is targets[0].account
+    assert head.candidates(targets, "m")[0].account is targets[0].account
 
 
 async def test_what_is_kept_of_long_answers_is_bounded_for_all():

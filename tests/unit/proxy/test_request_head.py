@@ -47,10 +47,10 @@ def test_headers_of_its_own_cross_and_are_recorded_as_all_are(shared, own, to):
     """Towards each kind of provider goes what would go if nothing were remembered, and the record shows the same."""
     whole = read_head("POST", CHAT, "", shared + own, "sk-ingate-x")
     made = read_head("POST", CHAT, "", shared, "sk-ingate-x").differing(own)
-    route = made.route((to,), "m")
+    [candidate] = made.candidates((to,), "m")
 
-    assert sorted(route.headers + made.also(route)) == sorted(outbound(shared + own, to))
-    assert route.account == whole.route((to,), "m").account
+    assert sorted(candidate.headers + made.also(candidate)) == sorted(outbound(shared + own, to))
+    assert candidate.account == whole.candidates((to,), "m")[0].account
     assert made.headers == whole.headers
     assert ExchangeRecord.FromString(made.stated) == ExchangeRecord.FromString(whole.stated)
     assert made.too_long == whole.too_long

@@ -29,9 +29,9 @@ class Answer:
         pass
 
 
-def route(to, model="m", path="/v1/chat/completions", query=""):
-    """Returns the route of a request."""
-    return read_head("POST", path, query, [], "secret").route((to,), model)
+def candidate(to, model="m", path="/v1/chat/completions", query=""):
+    """Returns where a request goes."""
+    return read_head("POST", path, query, [], "secret").candidates((to,), model)[0]
 
 
 async def refuse(usage, to, again=200):
@@ -50,13 +50,17 @@ async def test_a_refusal_is_remembered_for_a_while():
     now = [100.0]
     usage = StreamUsage(ask=True, clock=lambda: now[0])
     to = target("p", "openai")
-    refused = route(to)
+    refused = candidate(to)
     assert usage.asks(refused)
     assert not await refuse(usage, refused)
-    assert not usage.asks(route(to))
-    for other in (route(to, "n"), route(to, query="api-version=1"), route(target("q", "http", base_url="http://q"))):
+    assert not usage.asks(candidate(to))
+    for other in (
+        candidate(to, "n"),
+        candidate(to, query="api-version=1"),
+        candidate(target("q", "http", base_url="http://q")),
+    ):
         assert usage.asks(other)
-    another = route(to)
+    another = candidate(to)
     another.account = structs.replace(another.account, lane=b"another organisation's")
     assert usage.asks(another)
     now[0] += SECONDS - 1
@@ -69,7 +73,7 @@ async def test_what_is_refused_without_the_option_too_is_not_remembered():
     """It was something else that the provider did not like."""
     usage = StreamUsage(ask=True)
     for status in (400, 422, 429, 500):
-        assert await refuse(usage, route(target("p", "openai")), status)
+        assert await refuse(usage, candidate(target("p", "openai")), status)
 
 
 async def test_so_many_refusals_are_remembered():
@@ -77,13 +81,13 @@ async def test_so_many_refusals_are_remembered():
     usage = StreamUsage(ask=True)
     to = target("p", "openai")
     for number in range(REMEMBERED + 1):
-        await refuse(usage, route(to, f"m{number}"))
-    assert usage.asks(route(to, "m0"))
-    assert not usage.asks(route(to, "m1"))
+        await refuse(usage, candidate(to, f"m{number}"))
+    assert usage.asks(candidate(to, "m0"))
+    assert not usage.asks(candidate(to, "m1"))
     assert len(usage._refused) == REMEMBERED
-    assert await refuse(usage, route(to, "m" * LONGEST)), "what is long takes room"
+    assert await refuse(usage, candidate(to, "m" * LONGEST)), "what is long takes room"
 
 
 def test_nobody_is_asked_where_that_is_turned_off():
     """Whoever it is."""
-    assert not StreamUsage(ask=False).asks(route(target("p", "openai")))
+    assert not StreamUsage(ask=False).asks(candidate(target("p", "openai")))

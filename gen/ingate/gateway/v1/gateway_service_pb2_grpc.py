@@ -40,6 +40,11 @@ class GatewayServiceStub(object):
                 request_serializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.AdmitRequest.SerializeToString,
                 response_deserializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.AdmitResponse.FromString,
                 _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/ingate.gateway.v1.GatewayService/GetPolicy',
+                request_serializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/ingate.gateway.v1.GatewayService/Watch',
                 request_serializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.WatchRequest.SerializeToString,
@@ -58,8 +63,15 @@ class GatewayServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPolicy(self, request, context):
+        """Tells what all keys of an organisation may reach. One that does not exist may reach nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
-        """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+        """Streams what grants and policies are no longer true, as it happens. The first message says that the stream is live, and so does one
         that names no organisation, about every second without news. A core that cannot read the news is silent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -73,6 +85,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Admit,
                     request_deserializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.AdmitRequest.FromString,
                     response_serializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.AdmitResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.GetPolicyRequest.FromString,
+                    response_serializer=ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.GetPolicyResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -108,6 +125,33 @@ class GatewayService(object):
             '/ingate.gateway.v1.GatewayService/Admit',
             ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.AdmitRequest.SerializeToString,
             ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.AdmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingate.gateway.v1.GatewayService/GetPolicy',
+            ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.GetPolicyRequest.SerializeToString,
+            ingate_dot_gateway_dot_v1_dot_gateway__service__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

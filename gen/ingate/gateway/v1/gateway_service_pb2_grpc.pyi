@@ -35,8 +35,10 @@ class GatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     Admit: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.AdmitRequest, _gateway_service_pb2.AdmitResponse]
     """Tells what a key may do. A key that is unknown, revoked or expired is UNAUTHENTICATED."""
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetPolicyRequest, _gateway_service_pb2.GetPolicyResponse]
+    """Tells what all keys of an organisation may reach. One that does not exist may reach nothing."""
     Watch: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.WatchRequest, _gateway_service_pb2.WatchResponse]
-    """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+    """Streams what grants and policies are no longer true, as it happens. The first message says that the stream is live, and so does one
     that names no organisation, about every second without news. A core that cannot read the news is silent.
     """
 
@@ -47,8 +49,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Admit: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.AdmitRequest, _gateway_service_pb2.AdmitResponse]  # type: ignore[assignment]
     """Tells what a key may do. A key that is unknown, revoked or expired is UNAUTHENTICATED."""
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetPolicyRequest, _gateway_service_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    """Tells what all keys of an organisation may reach. One that does not exist may reach nothing."""
     Watch: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.WatchRequest, _gateway_service_pb2.WatchResponse]  # type: ignore[assignment]
-    """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+    """Streams what grants and policies are no longer true, as it happens. The first message says that the stream is live, and so does one
     that names no organisation, about every second without news. A core that cannot read the news is silent.
     """
 
@@ -64,12 +68,20 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells what a key may do. A key that is unknown, revoked or expired is UNAUTHENTICATED."""
 
     @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _gateway_service_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.GetPolicyResponse, _abc.Awaitable[_gateway_service_pb2.GetPolicyResponse]]:
+        """Tells what all keys of an organisation may reach. One that does not exist may reach nothing."""
+
+    @_abc_1.abstractmethod
     def Watch(
         self,
         request: _gateway_service_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.WatchResponse], _abc.AsyncIterator[_gateway_service_pb2.WatchResponse]]:
-        """Streams what grants are no longer true, as it happens. The first message says that the stream is live, and so does one
+        """Streams what grants and policies are no longer true, as it happens. The first message says that the stream is live, and so does one
         that names no organisation, about every second without news. A core that cannot read the news is silent.
         """
 

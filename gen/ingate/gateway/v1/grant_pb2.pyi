@@ -9,7 +9,6 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from gen.ingate.access.v1 import access_pb2 as _access_pb2
-from gen.ingate.providers.v1 import route_pb2 as _route_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -23,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Grant(_message.Message):
-    """What one key may do, as of an epoch."""
+    """What one key may do. Where its requests can go is in the organisation's policy, which all of its keys share."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,7 +35,6 @@ class Grant(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     APP_ID_FIELD_NUMBER: _builtins.int
     TEAM_ID_FIELD_NUMBER: _builtins.int
-    ROUTES_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organisation."""
     key_id: _builtins.str
@@ -59,10 +57,6 @@ class Grant(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the key stops working by itself."""
 
-    @_builtins.property
-    def routes(self) -> _containers.RepeatedCompositeFieldContainer[_route_pb2.Route]:
-        """Where its requests can go."""
-
     def __init__(
         self,
         *,
@@ -75,11 +69,10 @@ class Grant(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         app_id: _builtins.str | None = ...,
         team_id: _builtins.str | None = ...,
-        routes: _abc.Iterable[_route_pb2.Route] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "team_id", b"team_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "key_id", b"key_id", "org_id", b"org_id", "plan", b"plan", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "routes", b"routes", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "key_id", b"key_id", "org_id", b"org_id", "plan", b"plan", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
