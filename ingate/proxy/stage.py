@@ -6,8 +6,12 @@ An answer without a stage is relayed as it is, and nothing here is asked.
 from collections.abc import Generator, Mapping
 from typing import Protocol
 
+import structlog
+
 from ingate.pacing import paced
-from ingate.proxy.ports import Headers, Receiver, UpstreamResponse
+from ingate.proxy.ports import BadResponse, Headers, Receiver, UpstreamResponse
+
+_log = structlog.get_logger(__name__)
 
 AT_ONCE = 4096
 """Bytes that a stage is fed before others have their turn."""
@@ -43,38 +47,61 @@ class _Wrapper:
 class Staged(_Wrapper):
     """An answer whose body passes through a stage; implements `UpstreamResponse`.
 
-    Where the provider breaks off, what the stage holds back is lost: it is less than anybody could use.
+    Where the provider breaks off, what the stage holds back is lost: it is less than anybody could use. A stage that
+    fails breaks the answer off, for it may be there to keep something from the caller.
     """
 
-    __slots__ = ("_receiver", "_stage")
+    __slots__ = ("_failed", "_receiver", "_stage")
 
     def __init__(self, response: UpstreamResponse, stage: Stage) -> None:
         super().__init__(response, None)  # its length shows when it ends
         self._stage = stage
         self._receiver: Receiver | None = None  # of the read that waits
+        self._failed: BadResponse | None = None
 
     async def read(self, receiver: Receiver | None = None) -> bytes:
         """Returns the next piece that has passed, `b""` at the end, or raises an `UpstreamError`."""
         stage = self._stage
         self._receiver = receiver
         while chunk := await self._response.read(self if receiver is not None else None):
-            passed = stage.feed(chunk) if len(chunk) <= AT_ONCE else await paced(_feeding(stage, chunk))
+            if self._failed is not None:
+                raise self._failed
+            try:
+                passed = stage.feed(chunk) if len(chunk) <= AT_ONCE else await paced(_feeding(stage, chunk))
+            except Exception as error:
+                raise self._fail(error) from error
             if passed:
                 return passed
-        return stage.finish()
+        if self._failed is not None:
+            raise self._failed
+        try:
+            return stage.finish()
+        except Exception as error:
+            raise self._fail(error) from error
 
     def accepts(self, size: int) -> bool:
         """Tells whether a piece can be fed to the stage at once, and what passes handed on."""
-        return size <= AT_ONCE and self._receiver is not None and self._receiver.accepts(size)
+        receiver = self._receiver
+        return size <= AT_ONCE and self._failed is None and receiver is not None and receiver.accepts(size)
 
     def accept(self, piece: bytes) -> None:
         """Feeds a piece to the stage and hands on what passes."""
-        passed = self._stage.feed(piece)
+        try:
+            passed = self._stage.feed(piece)
+        except Exception as error:  # noqa: BLE001 -- the provider's connection is no place for it; the next read raises
+            self._fail(error)
+            return
         if passed and self._receiver is not None:
             self._receiver.accept(passed)
 
     def take(self) -> None:
         """Returns None: the body is to be read."""
+
+    def _fail(self, error: Exception) -> BadResponse:
+        # Without the message, which may quote what was said.
+        _log.error("stage_failed", stage=type(self._stage).__name__, error=type(error).__name__)
+        self._failed = BadResponse("its answer could not be processed")
+        return self._failed
 
 
 def _feeding(stage: Stage, chunk: bytes) -> Generator[None, None, bytes]:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from ingate.net.budget import BodyBudget
+from ingate.proxy import relay
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.ports import ClientGone, Truncated
 from ingate.proxy.relay import Terms
@@ -46,6 +47,9 @@ class Open(Caller):
 
     def push(self, chunk):
         self.events.append(chunk)
+
+    def abort(self):
+        self.events.append("aborted")
 
     async def write(self, chunk):
         if self.gone:
@@ -186,3 +190,60 @@ async def test_a_provider_that_breaks_off_is_told_behind_what_came(relaying, res
     assert caller.events[0] == b"data: 2\n\n"
     assert under_way.error_code == "provider_error"
     assert b"".join(under_way.response_body) == b"1data: 2\n\n"
+
+
+class Broken:
+    """A stage that fails at its second piece, or at the end. Beside an answer it returns nothing."""
+
+    def __init__(self, at=2, *, beside=False):
+        self.at, self.beside, self.fed = at, beside, 0
+
+    def takes(self, _size):
+        return True
+
+    def feed(self, chunk):
+        self.fed += 1
+        if self.fed == self.at:
+            raise ZeroDivisionError("secret words")
+        return None if self.beside else chunk
+
+    def finish(self):
+        if self.at == 0:
+            raise ZeroDivisionError("secret words")
+        return b""
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+async def test_a_stage_that_fails_breaks_the_answer_off(relaying, response, feed, pushed):
+    """It may be there to keep something back: nothing more passes, and what came has no end."""
+    caller, under_way, task = await relaying(stage=Broken())
+    caller.open = pushed
+    for piece in (b"2", b"3"):
+        response.put(piece)
+    await end(response, feed, task)
+    assert caller.events == ["aborted"]
+    assert (under_way.error_code, b"".join(under_way.response_body)) == ("provider_error", b"1")
+
+
+async def test_a_stage_that_fails_at_the_end(relaying, response, feed):
+    """Too."""
+    _, under_way, task = await relaying(stage=Broken(at=0))
+    await end(response, feed, task)
+    assert under_way.error_code == "provider_error"
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+async def test_a_stage_beside_the_answer_that_fails_is_left_out(relaying, response, feed, monkeypatch, pushed):
+    """The caller gets everything; the record says that it may lack something."""
+    broken = Broken(beside=True)
+    monkeypatch.setattr(relay, "Capture", lambda *_: broken)
+    caller, under_way, task = await relaying()
+    caller.open = pushed
+    for piece in (b"2", b"3"):
+        response.put(piece)
+    feed.wake()
+    await end(response, feed, task)
+    handed = [piece[1] if isinstance(piece, tuple) else piece for piece in caller.events]
+    assert (b"".join(it for it in handed if isinstance(it, bytes)), under_way.truncated) == (b"23", True)
+    assert caller.events[-2:] == ["settled", "ended"]
+    assert broken.fed == 2
