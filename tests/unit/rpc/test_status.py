@@ -26,13 +26,19 @@ def test_every_domain_error_has_a_code_and_comes_back_as_it_was(cls):
     assert cls.reason in status.CODES
     error = cls("words — ü", fields={"a.b[0]": "is bad"}, metadata={"k": "v"}, retry_after=1.5)
     assert status.from_rpc_error(received(error)) == status.Failure(
-        code=status.CODES[cls.reason],
+        code=status.code_of(error),
         reason=cls.reason,
         message="words — ü",
         fields={"a.b[0]": "is bad"},
         metadata={"k": "v"},
         retry_after=1.5,
     )
+
+
+def test_what_may_have_been_paid_for_is_not_told_as_retryable():
+    """Clients of gRPC retry UNAVAILABLE by themselves; a provider that was not reached charges nothing."""
+    assert status.code_of(errors.ProviderFailed("x")) is grpc.StatusCode.UNKNOWN
+    assert status.code_of(errors.ProviderUnreached("x")) is grpc.StatusCode.UNAVAILABLE
 
 
 def test_an_error_of_another_package_has_the_code_of_its_base():
