@@ -79,7 +79,9 @@ async def test_the_first_that_answers_is_the_last_that_is_tried():
     assert (asked.exchange.target.name, asked.waited) == ("a", 1)
 
 
-@pytest.mark.parametrize("failing", [ConnectFailed(), FirstByteTimeout(), Answer(Truncated())])
+@pytest.mark.parametrize(
+    "failing", [ConnectFailed(), FirstByteTimeout(), Answer(Truncated()), Answer(b"a beginning", Truncated())]
+)
 async def test_what_fails_before_the_first_byte_goes_to_the_next(failing):
     """Also where a head has come already: nothing is sent yet. The next gets the request as it came, made for it."""
     asked = Asked(failing, of_b=[Answer(b"whole", here=True)])

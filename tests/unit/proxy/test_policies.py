@@ -81,6 +81,24 @@ async def test_news_of_keys_leave_the_policy_and_news_of_the_policy_leave_keys(c
     assert await asked() == (3, 3)
 
 
+async def test_what_the_core_tells_is_forgotten(core):
+    """Of keys or of policies, as each word says."""
+    core.keys[b"k"] = "a"
+    await core.grants.grant(b"k")
+    await core.policies.policy("a")
+    watching = asyncio.create_task(core.told.watch())
+    await core.news.put((7,))
+    await eventually(lambda: core.told._following)
+    await core.grants.grant(b"k")
+    await core.policies.policy("a")
+    await core.news.put((8, "b", "a"))
+    await eventually(lambda: core.told._epoch == 8)
+    assert core.grants.known(b"k") is not None
+    assert core.policies.known("a") is None
+    watching.cancel()
+    await asyncio.wait([watching])
+
+
 async def test_a_policy_from_before_a_change_is_used_once(core):
     """Whoever asks after the change asks anew, and the old answer does not come back."""
     core.held = asyncio.Event()

@@ -94,12 +94,30 @@ async def test_a_stated_length_is_no_measure():
     assert caller.events == [{}, *pieces, "settled", "ended"]
 
 
+async def test_a_whole_answer_is_recorded_before_its_caller_has_any_of_it():
+    """The process may end between the two, and the caller must not know of a call that the record does not."""
+    caller, _ = await relayed(Answer([b"x" * 100], length=100))
+
+    assert caller.events == ["settled", {}, b"x" * 100]
+
+
+async def test_a_long_answer_is_recorded_before_its_caller_has_the_last_byte():
+    """Which it has with the last piece, since it knows the length."""
+    size = WHOLE_LIMIT + 100
+    caller, _ = await relayed(Answer([b"x" * WHOLE_LIMIT, b"y" * 60, b"z" * 40], length=size))
+
+    assert caller.events[0] == {LENGTH: b"%d" % size}
+    assert caller.events.index("settled") == caller.events.index(b"z" * 40) - 1
+
+
 async def test_a_whole_answer_is_bounded_by_what_arrives():
     """However small it is said to be: what grows beyond the limit fails, and no more of it is read."""
-    chunk = b"x" * (WHOLE_LIMIT // 4)
+    chunk, read = b"x" * (WHOLE_LIMIT // 4), []
 
     with pytest.raises(BadResponse, match="more came"):
-        await relayed(Answer(iter(lambda: chunk, None), length=10))
+        await relayed(Answer(iter(lambda: read.append(1) or chunk, None), length=10))
+
+    assert len(read) == 5
 
 
 async def test_tiny_pieces_take_little_more_than_their_bytes():
