@@ -18,6 +18,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gen.ingate.options.v1 import options_pb2
 from ingate.errors import BadRequest
 from ingate.rpc import updates
+from ingate.rpc.bounds import bounds
 from rest_facade import documents
 from rest_facade.documents import MAX_PARTS, SHOWN, Members
 from rest_facade.style import Style, child_type, form, is_map, json_name
@@ -219,7 +220,7 @@ def _value(field: FieldDescriptor) -> Value:
     if convert is None:
         return _body  # a message, which is filled and has no value
     if field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
-        return _text(convert, _rules(field).max_len)
+        return _text(convert, bounds(field).most_length)
     return lambda text, path: convert(documents.value(text, path), path)
 
 
@@ -235,13 +236,9 @@ def _text(convert: Convert, most: int) -> Value:
     return value
 
 
-def _rules(field: FieldDescriptor) -> options_pb2.Rules:
-    return field.GetOptions().Extensions[options_pb2.rules]
-
-
 def _most(field: FieldDescriptor) -> int:
     """Returns how many items or entries a field takes."""
-    return _rules(field).max_len or MAX_PARTS
+    return bounds(field).most_length or MAX_PARTS
 
 
 def _decimal(text: bytes, path: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from gen.ingate.exchanges.v1 import record_service_pb2 as pb
 from gen.ingate.exchanges.v1 import record_service_pb2_grpc
 from ingate.db import Database
+from ingate.errors import BadRequest
 from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.columns import COLUMNS, Row, value
 from ingate.exchanges.counting import counted_once
@@ -21,6 +22,8 @@ from ingate.identity.tables import Org
 from ingate.pacing import paced
 from ingate.pricing import price_list
 
+MOST = 10_000
+"""Records of a batch. A check by the proto would copy all of their payloads."""
 CONVERTED_AT_ONCE = 50
 """Records that become rows before other tasks have their turn: about a millisecond, besides reading their bodies."""
 INSERTED_AT_ONCE = (240, 24, 6, 1)
@@ -54,6 +57,8 @@ class RecordServicer(record_service_pb2_grpc.RecordServiceServicer):
         """
         if not request.records:
             return pb.RecordResponse()
+        if len(request.records) > MOST:
+            raise BadRequest.field("records", f"must have at most {MOST} items")
         if self._inserts:
             made = await _made(request.records)
         else:

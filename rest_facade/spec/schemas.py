@@ -7,6 +7,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from gen.ingate.options.v1 import options_pb2
 from ingate.rpc import updates
+from ingate.rpc.bounds import Bounds, bounds
 from rest_facade.spec.comments import comments
 from rest_facade.style import child_type, enum_words, form, is_map, merged_into
 from rest_facade.wire import TIMESTAMP
@@ -84,7 +85,7 @@ class Schemas:
             if field.has_presence and not is_required(field) and not clearing.refused:
                 schema = _nullable(schema)
         options = field.GetOptions()
-        schema = _described(_bounded(schema, options.Extensions[options_pb2.rules]), field.full_name)
+        schema = _described(_bounded(schema, bounds(field)), field.full_name)
         if options.HasExtension(options_pb2.clearing):
             return _cleared(schema, field, options.Extensions[options_pb2.clearing])
         return schema
@@ -113,25 +114,25 @@ def is_required(field: FieldDescriptor) -> bool:
     return field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[_BEHAVIOUR]
 
 
-def _bounded(schema: Schema, rules: options_pb2.Rules) -> Schema:
+def _bounded(schema: Schema, stated: Bounds) -> Schema:
     kind = schema.get("type")
     types = kind if isinstance(kind, list) else [kind]
     if "array" in types or "object" in types:
         least, most = ("minItems", "maxItems") if "array" in types else ("minProperties", "maxProperties")
     elif "string" in types:
         least, most = "minLength", "maxLength"
-        if rules.pattern:
-            schema["pattern"] = f"^(?:{rules.pattern})$"
+        if stated.pattern:
+            schema["pattern"] = stated.pattern
     else:
         least = most = ""
-    if least and rules.min_len:
-        schema[least] = rules.min_len
-    if most and rules.max_len:
-        schema[most] = rules.max_len
-    if rules.HasField("min"):
-        schema["minimum"] = rules.min
-    if rules.HasField("max"):
-        schema["maximum"] = rules.max
+    if least and stated.least_length:
+        schema[least] = stated.least_length
+    if most and stated.most_length:
+        schema[most] = stated.most_length
+    if stated.least is not None:
+        schema["minimum"] = stated.least
+    if stated.most is not None:
+        schema["maximum"] = stated.most
     return schema
 
 

@@ -9,13 +9,12 @@ from typing import Any
 from ingate.errors import BadRequest
 from ingate.rpc.incoming import Incoming, Undecodable
 from ingate.rpc.interceptors.chain import Call, Stage, Step
-from ingate.rpc.rules import compiled, problems
+from ingate.rpc.rules import problems
 from ingate.rpc.services import Rpc
 
 
 def _wrap(rpc: Rpc, step: Step) -> Step:
     deep = not rpc.access.gateway
-    compiled(rpc.request.DESCRIPTOR, deep=deep)
 
     async def checked(request: Incoming, call: Call) -> Any:
         if not isinstance(request.message, Undecodable) and (found := problems(request.message, deep=deep)):

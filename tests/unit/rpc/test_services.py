@@ -3,11 +3,14 @@
 import re
 
 import pytest
+from google.api import field_behavior_pb2
+from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from gen.ingate.options.v1 import options_pb2
-from ingate.rpc.rules import compiled
+from gen.buf.validate import validate_pb2
+from ingate.rpc.bounds import bounds
+from ingate.rpc.rules import problems
 from ingate.rpc.services import rpcs, services
 
 RPCS = sorted(rpcs().values(), key=lambda rpc: rpc.path)
@@ -75,14 +78,30 @@ def test_every_success_status_is_one(rpc):
 @pytest.mark.parametrize("descriptor", all_messages(), ids=lambda descriptor: descriptor.full_name)
 def test_the_rules_of_every_message_make_sense(descriptor):
     """Each rule fits its field, and a text with a pattern has a bound, so that no pattern meets a huge text."""
-    compiled(descriptor)
+    problems(message_factory.GetMessageClass(descriptor)())
     for field in descriptor.fields:
-        rules = field.GetOptions().Extensions[options_pb2.rules]
-        if rules.pattern:
-            re.compile(rules.pattern)
-            assert rules.max_len, field.full_name
-        if rules.max_len:
-            assert rules.min_len <= rules.max_len, field.full_name
+        stated = bounds(field)
+        if stated.pattern:
+            re.compile(stated.pattern)
+            assert stated.pattern.startswith("^(?:"), field.full_name
+            assert stated.pattern.endswith(")$"), field.full_name
+            assert stated.most_length, field.full_name
+        if stated.most_length:
+            assert stated.least_length <= stated.most_length, field.full_name
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.path)
+def test_what_a_request_must_hold_is_stated_for_foreign_clients(rpc):
+    """What is REQUIRED is required; enumerations take what they define; numbers are finite."""
+    for field in rpc.request.DESCRIPTOR.fields:
+        rules = field.GetOptions().Extensions[validate_pb2.field]
+        required = field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+        assert rules.required == required, field.full_name
+        item = rules.repeated.items if field.is_repeated else rules
+        if field.enum_type is not None:
+            assert item.enum.defined_only, field.full_name
+        if field.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
+            assert getattr(item, item.WhichOneof("type") or "double").finite, field.full_name
 
 
 @pytest.mark.parametrize("descriptor", all_messages(), ids=lambda descriptor: descriptor.full_name)

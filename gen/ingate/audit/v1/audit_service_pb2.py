@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -29,7 +30,7 @@ from gen.ingate.audit.v1 import entry_pb2 as ingate_dot_audit_dot_v1_dot_entry__
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/audit/v1/audit_service.proto\x12\x0fingate.audit.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bingate/audit/v1/entry.proto\x1a\x1fingate/options/v1/options.proto\"\xb1\x03\n\x12ListEntriesRequest\x12\x1b\n\x06\x61\x63tion\x18\x01 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x00\x88\x01\x01\x12\"\n\rresource_type\x18\x02 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x01\x88\x01\x01\x12\x1d\n\x08\x61\x63tor_id\x18\x03 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x02\x88\x01\x01\x12 \n\x0bresource_id\x18\x04 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x03\x88\x01\x01\x12\x36\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\x82\xbc\x18\x07:\x05until\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x05limit\x18\x07 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x04\x88\x01\x01\x12\x1f\n\x06offset\x18\x08 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x05\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\t \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x06\x88\x01\x01\x42\t\n\x07_actionB\x10\n\x0e_resource_typeB\x0b\n\t_actor_idB\x0e\n\x0c_resource_idB\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x94\x01\n\x13ListEntriesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.ingate.audit.v1.Entry\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\")\n\x0fGetEntryRequest\x12\x16\n\x08\x65ntry_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"9\n\x10GetEntryResponse\x12%\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x16.ingate.audit.v1.Entry2\xab\x02\n\x0c\x41uditService\x12\x87\x01\n\x0bListEntries\x12#.ingate.audit.v1.ListEntriesRequest\x1a$.ingate.audit.v1.ListEntriesResponse\"-\x90\x02\x01\xaa\xbb\x18\x0b\x18\x01 \x03*\x05\x61udit\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/audit\x12\x90\x01\n\x08GetEntry\x12 .ingate.audit.v1.GetEntryRequest\x1a!.ingate.audit.v1.GetEntryResponse\"?\x90\x02\x01\xaa\xbb\x18\x0b\x18\x01 \x03*\x05\x61udit\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02!\x12\x18/api/v1/audit/{entry_id}b\x05\x65ntryBP\n\x13\x63om.ingate.audit.v1P\x01Z7github.com/ingate/ingate/gen/go/ingate/audit/v1;auditv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/audit/v1/audit_service.proto\x12\x0fingate.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bingate/audit/v1/entry.proto\x1a\x1fingate/options/v1/options.proto\"\x9e\x04\n\x12ListEntriesRequest\x12\x1c\n\x06\x61\x63tion\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x00\x88\x01\x01\x12#\n\rresource_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x01\x88\x01\x01\x12\x1e\n\x08\x61\x63tor_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x02\x88\x01\x01\x12!\n\x0bresource_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x03\x88\x01\x01\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05limit\x18\x07 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x04\x88\x01\x01\x12 \n\x06offset\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x05\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x06\x88\x01\x01:q\xbaHn\x1al\n\x0fsince.not_after\x12\x17must not be after until\x1a@!has(this.since) || !has(this.until) || this.since <= this.untilB\t\n\x07_actionB\x10\n\x0e_resource_typeB\x0b\n\t_actor_idB\x0e\n\x0c_resource_idB\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x94\x01\n\x13ListEntriesResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.ingate.audit.v1.Entry\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"/\n\x0fGetEntryRequest\x12\x1c\n\x08\x65ntry_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"9\n\x10GetEntryResponse\x12%\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x16.ingate.audit.v1.Entry2\xab\x02\n\x0c\x41uditService\x12\x87\x01\n\x0bListEntries\x12#.ingate.audit.v1.ListEntriesRequest\x1a$.ingate.audit.v1.ListEntriesResponse\"-\x90\x02\x01\xaa\xbb\x18\x0b\x18\x01 \x03*\x05\x61udit\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/api/v1/audit\x12\x90\x01\n\x08GetEntry\x12 .ingate.audit.v1.GetEntryRequest\x1a!.ingate.audit.v1.GetEntryResponse\"?\x90\x02\x01\xaa\xbb\x18\x0b\x18\x01 \x03*\x05\x61udit\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02!\x12\x18/api/v1/audit/{entry_id}b\x05\x65ntryBP\n\x13\x63om.ingate.audit.v1P\x01Z7github.com/ingate/ingate/gen/go/ingate/audit/v1;auditv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,35 +39,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\023com.ingate.audit.v1P\001Z7github.com/ingate/ingate/gen/go/ingate/audit/v1;auditv1'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['action']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['action']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['action']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['resource_type']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['resource_type']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['resource_type']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['actor_id']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['actor_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['actor_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['resource_id']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['resource_id']._serialized_options = b'\202\274\030\002\020@'
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['since']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['since']._serialized_options = b'\202\274\030\007:\005until'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['resource_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_LISTENTRIESREQUEST']._loaded_options = None
+  _globals['_LISTENTRIESREQUEST']._serialized_options = b'\272Hn\032l\n\017since.not_after\022\027must not be after until\032@!has(this.since) || !has(this.until) || this.since <= this.until'
   _globals['_GETENTRYREQUEST'].fields_by_name['entry_id']._loaded_options = None
-  _globals['_GETENTRYREQUEST'].fields_by_name['entry_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETENTRYREQUEST'].fields_by_name['entry_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_AUDITSERVICE'].methods_by_name['ListEntries']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListEntries']._serialized_options = b'\220\002\001\252\273\030\013\030\001 \003*\005audit\272\273\030\002\010\001\202\323\344\223\002\017\022\r/api/v1/audit'
   _globals['_AUDITSERVICE'].methods_by_name['GetEntry']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetEntry']._serialized_options = b'\220\002\001\252\273\030\013\030\001 \003*\005audit\272\273\030\002\010\001\202\323\344\223\002!\022\030/api/v1/audit/{entry_id}b\005entry'
-  _globals['_LISTENTRIESREQUEST']._serialized_start=215
-  _globals['_LISTENTRIESREQUEST']._serialized_end=648
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=651
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=799
-  _globals['_GETENTRYREQUEST']._serialized_start=801
-  _globals['_GETENTRYREQUEST']._serialized_end=842
-  _globals['_GETENTRYRESPONSE']._serialized_start=844
-  _globals['_GETENTRYRESPONSE']._serialized_end=901
-  _globals['_AUDITSERVICE']._serialized_start=904
-  _globals['_AUDITSERVICE']._serialized_end=1203
+  _globals['_LISTENTRIESREQUEST']._serialized_start=244
+  _globals['_LISTENTRIESREQUEST']._serialized_end=786
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=789
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=937
+  _globals['_GETENTRYREQUEST']._serialized_start=939
+  _globals['_GETENTRYREQUEST']._serialized_end=986
+  _globals['_GETENTRYRESPONSE']._serialized_start=988
+  _globals['_GETENTRYRESPONSE']._serialized_end=1045
+  _globals['_AUDITSERVICE']._serialized_start=1048
+  _globals['_AUDITSERVICE']._serialized_end=1347
 # @@protoc_insertion_point(module_scope)

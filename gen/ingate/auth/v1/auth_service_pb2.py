@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -32,7 +33,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.orgs.v1 import organization_pb2 as ingate_dot_orgs_dot_v1_dot_organization__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/auth/v1/auth_service.proto\x12\x0eingate.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1cingate/auth/v1/session.proto\x1a\x19ingate/auth/v1/user.proto\x1a\x1fingate/options/v1/options.proto\x1a!ingate/orgs/v1/organization.proto\"\xbc\x02\n\rSignupRequest\x12\x62\n\x05\x65mail\x18\x01 \x01(\tBS\xe2\x41\x01\x02\x82\xbc\x18K\x10\xfe\x01\x1a\x33[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+\"\x11\x61n e-mail address\x12\"\n\x08password\x18\x02 \x01(\tB\x10\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x05\x08\x08\x10\x80\x08\x12i\n\x08org_slug\x18\x03 \x01(\tBW\xe2\x41\x01\x02\x82\xbc\x18O\x10?\x1a\x1d[a-z0-9]([a-z0-9-]*[a-z0-9])?\",lower-case letters, digits and inner hyphens\x12\x19\n\x08org_name\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\xc8\x01\x12\x1d\n\x0c\x64isplay_name\x18\x05 \x01(\tB\x07\x82\xbc\x18\x03\x10\xc8\x01\"\xb9\x01\n\x0eSignupResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\x12\"\n\x04user\x18\x02 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12\x14\n\x07\x61pi_key\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05token\x18\x04 \x01(\tB\x03\x80\x01\x01\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x0cLoginRequest\x12\x1a\n\x05\x65mail\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xfe\x01\x12 \n\x08password\x18\x02 \x01(\tB\x0e\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\x80\x08\x12\x18\n\x08org_slug\x18\x03 \x01(\tB\x06\x82\xbc\x18\x02\x10?\"\xa2\x01\n\rLoginResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04user\x18\x03 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12)\n\x03org\x18\x04 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0b\n\tMeRequest\"\xa1\x01\n\nMeResponse\x12\"\n\x04user\x18\x01 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12)\n\x03org\x18\x02 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\x13\n\x06key_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_key_id\"i\n\x15\x43hangePasswordRequest\x12(\n\x10\x63urrent_password\x18\x01 \x01(\tB\x0e\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\x80\x08\x12&\n\x0cnew_password\x18\x02 \x01(\tB\x10\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x05\x08\x08\x10\x80\x08\"\x18\n\x16\x43hangePasswordResponse\"\x93\x01\n\x13ListSessionsRequest\x12\x1d\n\x05limit\x18\x01 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x02 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x96\x01\n\x14ListSessionsResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.ingate.auth.v1.Session\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"0\n\x14RevokeSessionRequest\x12\x18\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x17\n\x15RevokeSessionResponse\"{\n\x17\x41\x63\x63\x65ptInvitationRequest\x12\x1d\n\x05token\x18\x01 \x01(\tB\x0e\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\x80\x02\x12\"\n\x08password\x18\x02 \x01(\tB\x10\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x05\x08\x08\x10\x80\x08\x12\x1d\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\xc8\x01\"\xad\x01\n\x18\x41\x63\x63\x65ptInvitationResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04user\x18\x03 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12)\n\x03org\x18\x04 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization2\xf3\x08\n\x0b\x41uthService\x12\x90\x01\n\x06Signup\x12\x1d.ingate.auth.v1.SignupRequest\x1a\x1e.ingate.auth.v1.SignupResponse\"G\x90\x02\x00\xaa\xbb\x18\x02\x08\x01\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02-\"\x13/api/v1/auth/signup:\x01*Z\x13\"\x0e/api/v1/signup:\x01*\x12\x86\x01\n\x05Login\x12\x1c.ingate.auth.v1.LoginRequest\x1a\x1d.ingate.auth.v1.LoginResponse\"@\x90\x02\x00\xaa\xbb\x18\x02\x08\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02+\"\x12/api/v1/auth/login:\x01*Z\x12\"\r/api/v1/login:\x01*\x12{\n\x06Logout\x12\x1d.ingate.auth.v1.LogoutRequest\x1a\x1e.ingate.auth.v1.LogoutResponse\"2\x90\x02\x02\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/auth/logout:\x01*\x12\x63\n\x02Me\x12\x19.ingate.auth.v1.MeRequest\x1a\x1a.ingate.auth.v1.MeResponse\"&\x90\x02\x01\xaa\xbb\x18\x02\x38\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/auth/me\x12\x95\x01\n\x0e\x43hangePassword\x12%.ingate.auth.v1.ChangePasswordRequest\x1a&.ingate.auth.v1.ChangePasswordResponse\"4\x90\x02\x00\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x1a\x1a\x15/api/v1/auth/password:\x01*\x12\x87\x01\n\x0cListSessions\x12#.ingate.auth.v1.ListSessionsRequest\x1a$.ingate.auth.v1.ListSessionsResponse\",\x90\x02\x01\xaa\xbb\x18\x02\x30\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/auth/sessions\x12\x9c\x01\n\rRevokeSession\x12$.ingate.auth.v1.RevokeSessionRequest\x1a%.ingate.auth.v1.RevokeSessionResponse\">\x90\x02\x02\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02$*\"/api/v1/auth/sessions/{session_id}\x12\xa4\x01\n\x10\x41\x63\x63\x65ptInvitation\x12\'.ingate.auth.v1.AcceptInvitationRequest\x1a(.ingate.auth.v1.AcceptInvitationResponse\"=\x90\x02\x00\xaa\xbb\x18\x02\x08\x01\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02#\"\x1e/api/v1/auth/accept-invitation:\x01*BM\n\x12\x63om.ingate.auth.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/auth/v1;authv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/auth/v1/auth_service.proto\x12\x0eingate.auth.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1cingate/auth/v1/session.proto\x1a\x19ingate/auth/v1/user.proto\x1a\x1fingate/options/v1/options.proto\x1a!ingate/orgs/v1/organization.proto\"\xda\x02\n\rSignupRequest\x12n\n\x05\x65mail\x18\x01 \x01(\tB_\xe2\x41\x01\x02\xbaHCr>\x18\xfe\x01\x32\x39^(?:[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+)$\xc8\x01\x01\x92\xbc\x18\x11\x61n e-mail address\x12&\n\x08password\x18\x02 \x01(\tB\x14\x80\x01\x01\xe2\x41\x01\x02\xbaH\nr\x05\x10\x08\x18\x80\x08\xc8\x01\x01\x12u\n\x08org_slug\x18\x03 \x01(\tBc\xe2\x41\x01\x02\xbaH,r\'\x18?2#^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?)$\xc8\x01\x01\x92\xbc\x18,lower-case letters, digits and inner hyphens\x12\x1a\n\x08org_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1e\n\x0c\x64isplay_name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xb9\x01\n\x0eSignupResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\x12\"\n\x04user\x18\x02 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12\x14\n\x07\x61pi_key\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\x05token\x18\x04 \x01(\tB\x03\x80\x01\x01\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x0cLoginRequest\x12\x1e\n\x05\x65mail\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xfe\x01\xc8\x01\x01\x12$\n\x08password\x18\x02 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x08\xc8\x01\x01\x12\x19\n\x08org_slug\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18?\"\xa2\x01\n\rLoginResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04user\x18\x03 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12)\n\x03org\x18\x04 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0b\n\tMeRequest\"\xa1\x01\n\nMeResponse\x12\"\n\x04user\x18\x01 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12)\n\x03org\x18\x02 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\x13\n\x06key_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_key_id\"q\n\x15\x43hangePasswordRequest\x12,\n\x10\x63urrent_password\x18\x01 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x08\xc8\x01\x01\x12*\n\x0cnew_password\x18\x02 \x01(\tB\x14\x80\x01\x01\xe2\x41\x01\x02\xbaH\nr\x05\x10\x08\x18\x80\x08\xc8\x01\x01\"\x18\n\x16\x43hangePasswordResponse\"\x96\x01\n\x13ListSessionsRequest\x12\x1e\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x96\x01\n\x14ListSessionsResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.ingate.auth.v1.Session\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"6\n\x14RevokeSessionRequest\x12\x1e\n\nsession_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x17\n\x15RevokeSessionResponse\"\x84\x01\n\x17\x41\x63\x63\x65ptInvitationRequest\x12!\n\x05token\x18\x01 \x01(\tB\x12\x80\x01\x01\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x02\xc8\x01\x01\x12&\n\x08password\x18\x02 \x01(\tB\x14\x80\x01\x01\xe2\x41\x01\x02\xbaH\nr\x05\x10\x08\x18\x80\x08\xc8\x01\x01\x12\x1e\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\xad\x01\n\x18\x41\x63\x63\x65ptInvitationResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x04user\x18\x03 \x01(\x0b\x32\x14.ingate.auth.v1.User\x12)\n\x03org\x18\x04 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization2\xf3\x08\n\x0b\x41uthService\x12\x90\x01\n\x06Signup\x12\x1d.ingate.auth.v1.SignupRequest\x1a\x1e.ingate.auth.v1.SignupResponse\"G\x90\x02\x00\xaa\xbb\x18\x02\x08\x01\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02-\"\x13/api/v1/auth/signup:\x01*Z\x13\"\x0e/api/v1/signup:\x01*\x12\x86\x01\n\x05Login\x12\x1c.ingate.auth.v1.LoginRequest\x1a\x1d.ingate.auth.v1.LoginResponse\"@\x90\x02\x00\xaa\xbb\x18\x02\x08\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02+\"\x12/api/v1/auth/login:\x01*Z\x12\"\r/api/v1/login:\x01*\x12{\n\x06Logout\x12\x1d.ingate.auth.v1.LogoutRequest\x1a\x1e.ingate.auth.v1.LogoutResponse\"2\x90\x02\x02\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/auth/logout:\x01*\x12\x63\n\x02Me\x12\x19.ingate.auth.v1.MeRequest\x1a\x1a.ingate.auth.v1.MeResponse\"&\x90\x02\x01\xaa\xbb\x18\x02\x38\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/auth/me\x12\x95\x01\n\x0e\x43hangePassword\x12%.ingate.auth.v1.ChangePasswordRequest\x1a&.ingate.auth.v1.ChangePasswordResponse\"4\x90\x02\x00\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x1a\x1a\x15/api/v1/auth/password:\x01*\x12\x87\x01\n\x0cListSessions\x12#.ingate.auth.v1.ListSessionsRequest\x1a$.ingate.auth.v1.ListSessionsResponse\",\x90\x02\x01\xaa\xbb\x18\x02\x30\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/auth/sessions\x12\x9c\x01\n\rRevokeSession\x12$.ingate.auth.v1.RevokeSessionRequest\x1a%.ingate.auth.v1.RevokeSessionResponse\">\x90\x02\x02\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02$*\"/api/v1/auth/sessions/{session_id}\x12\xa4\x01\n\x10\x41\x63\x63\x65ptInvitation\x12\'.ingate.auth.v1.AcceptInvitationRequest\x1a(.ingate.auth.v1.AcceptInvitationResponse\"=\x90\x02\x00\xaa\xbb\x18\x02\x08\x01\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02#\"\x1e/api/v1/auth/accept-invitation:\x01*BM\n\x12\x63om.ingate.auth.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/auth/v1;authv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,45 +42,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.auth.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/auth/v1;authv1'
   _globals['_SIGNUPREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_SIGNUPREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\202\274\030K\020\376\001\0323[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+\"\021an e-mail address'
+  _globals['_SIGNUPREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272HCr>\030\376\00129^(?:[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+)$\310\001\001\222\274\030\021an e-mail address'
   _globals['_SIGNUPREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_SIGNUPREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\005\010\010\020\200\010'
+  _globals['_SIGNUPREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002\272H\nr\005\020\010\030\200\010\310\001\001'
   _globals['_SIGNUPREQUEST'].fields_by_name['org_slug']._loaded_options = None
-  _globals['_SIGNUPREQUEST'].fields_by_name['org_slug']._serialized_options = b'\342A\001\002\202\274\030O\020?\032\035[a-z0-9]([a-z0-9-]*[a-z0-9])?\",lower-case letters, digits and inner hyphens'
+  _globals['_SIGNUPREQUEST'].fields_by_name['org_slug']._serialized_options = b'\342A\001\002\272H,r\'\030?2#^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?)$\310\001\001\222\274\030,lower-case letters, digits and inner hyphens'
   _globals['_SIGNUPREQUEST'].fields_by_name['org_name']._loaded_options = None
-  _globals['_SIGNUPREQUEST'].fields_by_name['org_name']._serialized_options = b'\202\274\030\003\020\310\001'
+  _globals['_SIGNUPREQUEST'].fields_by_name['org_name']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_SIGNUPREQUEST'].fields_by_name['display_name']._loaded_options = None
-  _globals['_SIGNUPREQUEST'].fields_by_name['display_name']._serialized_options = b'\202\274\030\003\020\310\001'
+  _globals['_SIGNUPREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_SIGNUPRESPONSE'].fields_by_name['api_key']._loaded_options = None
   _globals['_SIGNUPRESPONSE'].fields_by_name['api_key']._serialized_options = b'\200\001\001'
   _globals['_SIGNUPRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_SIGNUPRESPONSE'].fields_by_name['token']._serialized_options = b'\200\001\001'
   _globals['_LOGINREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_LOGINREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\202\274\030\003\020\376\001'
+  _globals['_LOGINREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\010r\003\030\376\001\310\001\001'
   _globals['_LOGINREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_LOGINREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\003\020\200\010'
+  _globals['_LOGINREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002\272H\010r\003\030\200\010\310\001\001'
   _globals['_LOGINREQUEST'].fields_by_name['org_slug']._loaded_options = None
-  _globals['_LOGINREQUEST'].fields_by_name['org_slug']._serialized_options = b'\202\274\030\002\020?'
+  _globals['_LOGINREQUEST'].fields_by_name['org_slug']._serialized_options = b'\272H\004r\002\030?'
   _globals['_LOGINRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_LOGINRESPONSE'].fields_by_name['token']._serialized_options = b'\200\001\001'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._loaded_options = None
-  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\003\020\200\010'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['current_password']._serialized_options = b'\200\001\001\342A\001\002\272H\010r\003\030\200\010\310\001\001'
   _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
-  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\005\010\010\020\200\010'
+  _globals['_CHANGEPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\200\001\001\342A\001\002\272H\nr\005\020\010\030\200\010\310\001\001'
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTSESSIONSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTSESSIONSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTSESSIONSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTSESSIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._loaded_options = None
-  _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._serialized_options = b'\342A\001\002'
+  _globals['_REVOKESESSIONREQUEST'].fields_by_name['session_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['token']._loaded_options = None
-  _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['token']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\003\020\200\002'
+  _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['token']._serialized_options = b'\200\001\001\342A\001\002\272H\010r\003\030\200\002\310\001\001'
   _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['password']._loaded_options = None
-  _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\005\010\010\020\200\010'
+  _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['password']._serialized_options = b'\200\001\001\342A\001\002\272H\nr\005\020\010\030\200\010\310\001\001'
   _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['display_name']._loaded_options = None
-  _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['display_name']._serialized_options = b'\202\274\030\003\020\310\001'
+  _globals['_ACCEPTINVITATIONREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_ACCEPTINVITATIONRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_ACCEPTINVITATIONRESPONSE'].fields_by_name['token']._serialized_options = b'\200\001\001'
   _globals['_AUTHSERVICE'].methods_by_name['Signup']._loaded_options = None
@@ -98,38 +99,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHSERVICE'].methods_by_name['RevokeSession']._serialized_options = b'\220\002\002\252\273\030\0020\001\260\273\030\314\001\272\273\030\002\030\001\202\323\344\223\002$*\"/api/v1/auth/sessions/{session_id}'
   _globals['_AUTHSERVICE'].methods_by_name['AcceptInvitation']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['AcceptInvitation']._serialized_options = b'\220\002\000\252\273\030\002\010\001\260\273\030\311\001\272\273\030\002\030\001\202\323\344\223\002#\"\036/api/v1/auth/accept-invitation:\001*'
-  _globals['_SIGNUPREQUEST']._serialized_start=306
-  _globals['_SIGNUPREQUEST']._serialized_end=622
-  _globals['_SIGNUPRESPONSE']._serialized_start=625
-  _globals['_SIGNUPRESPONSE']._serialized_end=810
-  _globals['_LOGINREQUEST']._serialized_start=812
-  _globals['_LOGINREQUEST']._serialized_end=914
-  _globals['_LOGINRESPONSE']._serialized_start=917
-  _globals['_LOGINRESPONSE']._serialized_end=1079
-  _globals['_LOGOUTREQUEST']._serialized_start=1081
-  _globals['_LOGOUTREQUEST']._serialized_end=1096
-  _globals['_LOGOUTRESPONSE']._serialized_start=1098
-  _globals['_LOGOUTRESPONSE']._serialized_end=1114
-  _globals['_MEREQUEST']._serialized_start=1116
-  _globals['_MEREQUEST']._serialized_end=1127
-  _globals['_MERESPONSE']._serialized_start=1130
-  _globals['_MERESPONSE']._serialized_end=1291
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1293
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1398
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=1400
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=1424
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1427
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1574
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1577
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1727
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=1729
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=1777
-  _globals['_REVOKESESSIONRESPONSE']._serialized_start=1779
-  _globals['_REVOKESESSIONRESPONSE']._serialized_end=1802
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=1804
-  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=1927
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=1930
-  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=2103
-  _globals['_AUTHSERVICE']._serialized_start=2106
-  _globals['_AUTHSERVICE']._serialized_end=3245
+  _globals['_SIGNUPREQUEST']._serialized_start=335
+  _globals['_SIGNUPREQUEST']._serialized_end=681
+  _globals['_SIGNUPRESPONSE']._serialized_start=684
+  _globals['_SIGNUPRESPONSE']._serialized_end=869
+  _globals['_LOGINREQUEST']._serialized_start=871
+  _globals['_LOGINREQUEST']._serialized_end=982
+  _globals['_LOGINRESPONSE']._serialized_start=985
+  _globals['_LOGINRESPONSE']._serialized_end=1147
+  _globals['_LOGOUTREQUEST']._serialized_start=1149
+  _globals['_LOGOUTREQUEST']._serialized_end=1164
+  _globals['_LOGOUTRESPONSE']._serialized_start=1166
+  _globals['_LOGOUTRESPONSE']._serialized_end=1182
+  _globals['_MEREQUEST']._serialized_start=1184
+  _globals['_MEREQUEST']._serialized_end=1195
+  _globals['_MERESPONSE']._serialized_start=1198
+  _globals['_MERESPONSE']._serialized_end=1359
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1361
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1474
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=1476
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=1500
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1503
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1653
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1656
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1806
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=1808
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=1862
+  _globals['_REVOKESESSIONRESPONSE']._serialized_start=1864
+  _globals['_REVOKESESSIONRESPONSE']._serialized_end=1887
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_start=1890
+  _globals['_ACCEPTINVITATIONREQUEST']._serialized_end=2022
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_start=2025
+  _globals['_ACCEPTINVITATIONRESPONSE']._serialized_end=2198
+  _globals['_AUTHSERVICE']._serialized_start=2201
+  _globals['_AUTHSERVICE']._serialized_end=3340
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -29,7 +30,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as ingate_dot_exchanges_dot_v1_
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/exchanges/v1/exchange_service.proto\x12\x13ingate.exchanges.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ingate/exchanges/v1/exchange.proto\x1a\x1fingate/options/v1/options.proto\"\xd4\x05\n\x14ListExchangesRequest\x12.\n\x05level\x18\x01 \x01(\x0e\x32\x1a.ingate.exchanges.v1.LevelH\x00\x88\x01\x01\x12\x1e\n\x08provider\x18\x02 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x01\x88\x01\x01\x12\x1b\n\x05model\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x02\x88\x01\x01\x12\x18\n\x0bstatus_code\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x30\n\x06source\x18\x05 \x01(\x0e\x32\x1b.ingate.exchanges.v1.SourceH\x04\x88\x01\x01\x12\x1d\n\x07user_id\x18\x06 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x05\x88\x01\x01\x12 \n\nsession_id\x18\x07 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x02H\x06\x88\x01\x01\x12\x1b\n\x06key_id\x18\x08 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x07\x88\x01\x01\x12\x1b\n\x06\x61pp_id\x18\t \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x08\x88\x01\x01\x12\x1c\n\x07team_id\x18\n \x01(\tB\x06\x82\xbc\x18\x02\x10@H\t\x88\x01\x01\x12\x13\n\x06stream\x18\x0b \x01(\x08H\n\x88\x01\x01\x12\x36\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\x82\xbc\x18\x07:\x05until\x12)\n\x05until\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x05limit\x18\x0e \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x0b\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x0f \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x0c\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x10 \x01(\x08H\r\x88\x01\x01\x42\x08\n\x06_levelB\x0b\n\t_providerB\x08\n\x06_modelB\x0e\n\x0c_status_codeB\t\n\x07_sourceB\n\n\x08_user_idB\r\n\x0b_session_idB\t\n\x07_key_idB\t\n\x07_app_idB\n\n\x08_team_idB\t\n\x07_streamB\x08\n\x06_limitB\t\n\x07_cursorB\x08\n\x06_count\"\x9c\x01\n\x15ListExchangesResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12\x12\n\x05total\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_totalB\x0e\n\x0c_next_cursor\".\n\x12GetExchangeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x81\x01\n\x13GetExchangeResponse\x12\x35\n\x08\x65xchange\x18\x01 \x01(\x0b\x32\x1d.ingate.exchanges.v1.ExchangeB\x04\xf8\xbb\x18\x03\x12\x33\n\x07payload\x18\x02 \x01(\x0b\x32\x1c.ingate.exchanges.v1.PayloadB\x04\xf8\xbb\x18\x03\x32\xb8\x02\n\x0f\x45xchangeService\x12\x8d\x01\n\rListExchanges\x12).ingate.exchanges.v1.ListExchangesRequest\x1a*.ingate.exchanges.v1.ListExchangesResponse\"%\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/logs\x12\x94\x01\n\x0bGetExchange\x12\'.ingate.exchanges.v1.GetExchangeRequest\x1a(.ingate.exchanges.v1.GetExchangeResponse\"2\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/logs/{request_id}B\\\n\x17\x63om.ingate.exchanges.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/exchanges/v1/exchange_service.proto\x12\x13ingate.exchanges.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"ingate/exchanges/v1/exchange.proto\x1a\x1fingate/options/v1/options.proto\"\xd7\x06\n\x14ListExchangesRequest\x12\x38\n\x05level\x18\x01 \x01(\x0e\x32\x1a.ingate.exchanges.v1.LevelB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x88\x01\x01\x12\x1f\n\x08provider\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12\x1c\n\x05model\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x02\x88\x01\x01\x12\x18\n\x0bstatus_code\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12:\n\x06source\x18\x05 \x01(\x0e\x32\x1b.ingate.exchanges.v1.SourceB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x04\x88\x01\x01\x12\x1e\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x05\x88\x01\x01\x12!\n\nsession_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12\x1c\n\x06key_id\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x07\x88\x01\x01\x12\x1c\n\x06\x61pp_id\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@H\x08\x88\x01\x01\x12\x1d\n\x07team_id\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@H\t\x88\x01\x01\x12\x13\n\x06stream\x18\x0b \x01(\x08H\n\x88\x01\x01\x12)\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05limit\x18\x0e \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x0b\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x0c\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x10 \x01(\x08H\r\x88\x01\x01:q\xbaHn\x1al\n\x0fsince.not_after\x12\x17must not be after until\x1a@!has(this.since) || !has(this.until) || this.since <= this.untilB\x08\n\x06_levelB\x0b\n\t_providerB\x08\n\x06_modelB\x0e\n\x0c_status_codeB\t\n\x07_sourceB\n\n\x08_user_idB\r\n\x0b_session_idB\t\n\x07_key_idB\t\n\x07_app_idB\n\n\x08_team_idB\t\n\x07_streamB\x08\n\x06_limitB\t\n\x07_cursorB\x08\n\x06_count\"\x9c\x01\n\x15ListExchangesResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12\x12\n\x05total\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_totalB\x0e\n\x0c_next_cursor\"4\n\x12GetExchangeRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x81\x01\n\x13GetExchangeResponse\x12\x35\n\x08\x65xchange\x18\x01 \x01(\x0b\x32\x1d.ingate.exchanges.v1.ExchangeB\x04\xf8\xbb\x18\x03\x12\x33\n\x07payload\x18\x02 \x01(\x0b\x32\x1c.ingate.exchanges.v1.PayloadB\x04\xf8\xbb\x18\x03\x32\xb8\x02\n\x0f\x45xchangeService\x12\x8d\x01\n\rListExchanges\x12).ingate.exchanges.v1.ListExchangesRequest\x1a*.ingate.exchanges.v1.ListExchangesResponse\"%\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/logs\x12\x94\x01\n\x0bGetExchange\x12\'.ingate.exchanges.v1.GetExchangeRequest\x1a(.ingate.exchanges.v1.GetExchangeResponse\"2\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/logs/{request_id}B\\\n\x17\x63om.ingate.exchanges.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,28 +38,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.exchanges.v1.exchang
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027com.ingate.exchanges.v1P\001Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['level']._loaded_options = None
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['level']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['provider']._serialized_options = b'\202\274\030\003\020\200\002'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['provider']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['model']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['model']._serialized_options = b'\202\274\030\003\020\200\002'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['source']._loaded_options = None
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['source']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['user_id']._serialized_options = b'\202\274\030\003\020\200\002'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['session_id']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['session_id']._serialized_options = b'\202\274\030\003\020\200\002'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['key_id']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['key_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['key_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['app_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['team_id']._serialized_options = b'\202\274\030\002\020@'
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['since']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['since']._serialized_options = b'\202\274\030\007:\005until'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['team_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTEXCHANGESREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTEXCHANGESREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_LISTEXCHANGESREQUEST']._loaded_options = None
+  _globals['_LISTEXCHANGESREQUEST']._serialized_options = b'\272Hn\032l\n\017since.not_after\022\027must not be after until\032@!has(this.since) || !has(this.until) || this.since <= this.until'
   _globals['_GETEXCHANGEREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_GETEXCHANGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETEXCHANGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_GETEXCHANGERESPONSE'].fields_by_name['exchange']._loaded_options = None
   _globals['_GETEXCHANGERESPONSE'].fields_by_name['exchange']._serialized_options = b'\370\273\030\003'
   _globals['_GETEXCHANGERESPONSE'].fields_by_name['payload']._loaded_options = None
@@ -67,14 +72,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGESERVICE'].methods_by_name['ListExchanges']._serialized_options = b'\220\002\001\252\273\030\004\030\001 \003\272\273\030\002\010\001\202\323\344\223\002\016\022\014/api/v1/logs'
   _globals['_EXCHANGESERVICE'].methods_by_name['GetExchange']._loaded_options = None
   _globals['_EXCHANGESERVICE'].methods_by_name['GetExchange']._serialized_options = b'\220\002\001\252\273\030\004\030\001 \003\272\273\030\002\010\001\202\323\344\223\002\033\022\031/api/v1/logs/{request_id}'
-  _globals['_LISTEXCHANGESREQUEST']._serialized_start=233
-  _globals['_LISTEXCHANGESREQUEST']._serialized_end=957
-  _globals['_LISTEXCHANGESRESPONSE']._serialized_start=960
-  _globals['_LISTEXCHANGESRESPONSE']._serialized_end=1116
-  _globals['_GETEXCHANGEREQUEST']._serialized_start=1118
-  _globals['_GETEXCHANGEREQUEST']._serialized_end=1164
-  _globals['_GETEXCHANGERESPONSE']._serialized_start=1167
-  _globals['_GETEXCHANGERESPONSE']._serialized_end=1296
-  _globals['_EXCHANGESERVICE']._serialized_start=1299
-  _globals['_EXCHANGESERVICE']._serialized_end=1611
+  _globals['_LISTEXCHANGESREQUEST']._serialized_start=262
+  _globals['_LISTEXCHANGESREQUEST']._serialized_end=1117
+  _globals['_LISTEXCHANGESRESPONSE']._serialized_start=1120
+  _globals['_LISTEXCHANGESRESPONSE']._serialized_end=1276
+  _globals['_GETEXCHANGEREQUEST']._serialized_start=1278
+  _globals['_GETEXCHANGEREQUEST']._serialized_end=1330
+  _globals['_GETEXCHANGERESPONSE']._serialized_start=1333
+  _globals['_GETEXCHANGERESPONSE']._serialized_end=1462
+  _globals['_EXCHANGESERVICE']._serialized_start=1465
+  _globals['_EXCHANGESERVICE']._serialized_end=1777
 # @@protoc_insertion_point(module_scope)

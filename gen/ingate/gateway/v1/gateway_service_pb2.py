@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from gen.ingate.gateway.v1 import grant_pb2 as ingate_dot_gateway_dot_v1_dot_grant__pb2
 from gen.ingate.gateway.v1 import policy_pb2 as ingate_dot_gateway_dot_v1_dot_policy__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ingate/gateway/v1/gateway_service.proto\x12\x11ingate.gateway.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1dingate/gateway/v1/grant.proto\x1a\x1eingate/gateway/v1/policy.proto\x1a\x1fingate/options/v1/options.proto\"/\n\x0c\x41\x64mitRequest\x12\x1f\n\x08key_hash\x18\x01 \x01(\x0c\x42\r\x80\x01\x01\xe2\x41\x01\x02\x82\xbc\x18\x02\x10 \"8\n\rAdmitResponse\x12\'\n\x05grant\x18\x01 \x01(\x0b\x32\x18.ingate.gateway.v1.Grant\"(\n\x10GetPolicyRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x11GetPolicyResponse\x12)\n\x06policy\x18\x01 \x01(\x0b\x32\x19.ingate.gateway.v1.Policy\"\x0e\n\x0cWatchRequest\"G\n\rWatchResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07org_ids\x18\x02 \x03(\t\x12\x16\n\x0epolicy_org_ids\x18\x03 \x03(\t2\xb5\x02\n\x0eGatewayService\x12[\n\x05\x41\x64mit\x12\x1f.ingate.gateway.v1.AdmitRequest\x1a .ingate.gateway.v1.AdmitResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x12g\n\tGetPolicy\x12#.ingate.gateway.v1.GetPolicyRequest\x1a$.ingate.gateway.v1.GetPolicyResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x12]\n\x05Watch\x12\x1f.ingate.gateway.v1.WatchRequest\x1a .ingate.gateway.v1.WatchResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x30\x01\x42V\n\x15\x63om.ingate.gateway.v1P\x01Z;github.com/ingate/ingate/gen/go/ingate/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ingate/gateway/v1/gateway_service.proto\x12\x11ingate.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1dingate/gateway/v1/grant.proto\x1a\x1eingate/gateway/v1/policy.proto\x1a\x1fingate/options/v1/options.proto\"3\n\x0c\x41\x64mitRequest\x12#\n\x08key_hash\x18\x01 \x01(\x0c\x42\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07z\x02\x18 \xc8\x01\x01\"8\n\rAdmitResponse\x12\'\n\x05grant\x18\x01 \x01(\x0b\x32\x18.ingate.gateway.v1.Grant\".\n\x10GetPolicyRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\">\n\x11GetPolicyResponse\x12)\n\x06policy\x18\x01 \x01(\x0b\x32\x19.ingate.gateway.v1.Policy\"\x0e\n\x0cWatchRequest\"G\n\rWatchResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07org_ids\x18\x02 \x03(\t\x12\x16\n\x0epolicy_org_ids\x18\x03 \x03(\t2\xb5\x02\n\x0eGatewayService\x12[\n\x05\x41\x64mit\x12\x1f.ingate.gateway.v1.AdmitRequest\x1a .ingate.gateway.v1.AdmitResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x12g\n\tGetPolicy\x12#.ingate.gateway.v1.GetPolicyRequest\x1a$.ingate.gateway.v1.GetPolicyResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x12]\n\x05Watch\x12\x1f.ingate.gateway.v1.WatchRequest\x1a .ingate.gateway.v1.WatchResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x30\x01\x42V\n\x15\x63om.ingate.gateway.v1P\x01Z;github.com/ingate/ingate/gen/go/ingate/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,27 +38,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025com.ingate.gateway.v1P\001Z;github.com/ingate/ingate/gen/go/ingate/gateway/v1;gatewayv1'
   _globals['_ADMITREQUEST'].fields_by_name['key_hash']._loaded_options = None
-  _globals['_ADMITREQUEST'].fields_by_name['key_hash']._serialized_options = b'\200\001\001\342A\001\002\202\274\030\002\020 '
+  _globals['_ADMITREQUEST'].fields_by_name['key_hash']._serialized_options = b'\200\001\001\342A\001\002\272H\007z\002\030 \310\001\001'
   _globals['_GETPOLICYREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_GETPOLICYREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETPOLICYREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_GATEWAYSERVICE'].methods_by_name['Admit']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['Admit']._serialized_options = b'\220\002\001\252\273\030\002\020\001\272\273\030\002\030\001'
   _globals['_GATEWAYSERVICE'].methods_by_name['GetPolicy']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['GetPolicy']._serialized_options = b'\220\002\001\252\273\030\002\020\001\272\273\030\002\030\001'
   _globals['_GATEWAYSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['Watch']._serialized_options = b'\220\002\001\252\273\030\002\020\001\272\273\030\002\030\001'
-  _globals['_ADMITREQUEST']._serialized_start=191
-  _globals['_ADMITREQUEST']._serialized_end=238
-  _globals['_ADMITRESPONSE']._serialized_start=240
-  _globals['_ADMITRESPONSE']._serialized_end=296
-  _globals['_GETPOLICYREQUEST']._serialized_start=298
-  _globals['_GETPOLICYREQUEST']._serialized_end=338
-  _globals['_GETPOLICYRESPONSE']._serialized_start=340
-  _globals['_GETPOLICYRESPONSE']._serialized_end=402
-  _globals['_WATCHREQUEST']._serialized_start=404
-  _globals['_WATCHREQUEST']._serialized_end=418
-  _globals['_WATCHRESPONSE']._serialized_start=420
-  _globals['_WATCHRESPONSE']._serialized_end=491
-  _globals['_GATEWAYSERVICE']._serialized_start=494
-  _globals['_GATEWAYSERVICE']._serialized_end=803
+  _globals['_ADMITREQUEST']._serialized_start=220
+  _globals['_ADMITREQUEST']._serialized_end=271
+  _globals['_ADMITRESPONSE']._serialized_start=273
+  _globals['_ADMITRESPONSE']._serialized_end=329
+  _globals['_GETPOLICYREQUEST']._serialized_start=331
+  _globals['_GETPOLICYREQUEST']._serialized_end=377
+  _globals['_GETPOLICYRESPONSE']._serialized_start=379
+  _globals['_GETPOLICYRESPONSE']._serialized_end=441
+  _globals['_WATCHREQUEST']._serialized_start=443
+  _globals['_WATCHREQUEST']._serialized_end=457
+  _globals['_WATCHRESPONSE']._serialized_start=459
+  _globals['_WATCHRESPONSE']._serialized_end=530
+  _globals['_GATEWAYSERVICE']._serialized_start=533
+  _globals['_GATEWAYSERVICE']._serialized_end=842
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
@@ -31,7 +32,7 @@ from gen.ingate.keys.v1 import key_pb2 as ingate_dot_keys_dot_v1_dot_key__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/keys/v1/key_service.proto\x12\x0eingate.keys.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\x1a\x18ingate/keys/v1/key.proto\x1a\x1fingate/options/v1/options.proto\"\xdf\x02\n\x10\x43reateKeyRequest\x12\x19\n\x04name\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1b\n\x06\x61pp_id\x18\x02 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x00\x88\x01\x01\x12\x1c\n\x07team_id\x18\x03 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x01\x88\x01\x01\x12)\n\x04role\x18\x04 \x01(\x0e\x32\x16.ingate.access.v1.RoleH\x02\x88\x01\x01\x12/\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.ingate.access.v1.ScopeB\x06\x82\xbc\x18\x02\x10\x10\x12/\n\x15rate_limit_per_minute\x18\x06 \x01(\x05\x42\x0b\x82\xbc\x18\x07(\x01\x30\x80\xad\xe2\x04H\x03\x88\x01\x01\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_app_idB\n\n\x08_team_idB\x07\n\x05_roleB\x18\n\x16_rate_limit_per_minute\"U\n\x11\x43reateKeyResponse\x12.\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.KeyB\x04\xf8\xbb\x18\x03\x12\x10\n\x03key\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x8f\x01\n\x0fListKeysRequest\x12\x1d\n\x05limit\x18\x01 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x02 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x8e\x01\n\x10ListKeysResponse\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.ingate.keys.v1.Key\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"%\n\rGetKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"2\n\x0eGetKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.Key\"(\n\x10RevokeKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x13\n\x11RevokeKeyResponse\"\xf7\x03\n\x10UpdateKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x32\n\x04name\x18\x02 \x01(\tB\x1f\x82\xbc\x18\x05\x08\x01\x10\xc8\x01\x8a\xbc\x18\x12\x12\x10\x61 key has a nameH\x00\x88\x01\x01\x12G\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x1c\x8a\xbc\x18\x18\x12\x16\x61 key acts with a roleH\x01\x88\x01\x01\x12m\n\x06scopes\x18\x04 \x03(\x0e\x32\x17.ingate.access.v1.ScopeBD\x82\xbc\x18\x02\x10\x10\x8a\xbc\x18:\x12\x38\x61 key without scopes could do nothing; revoke it instead\x12\x46\n\x15rate_limit_per_minute\x18\x05 \x01(\x05\x42\"\x82\xbc\x18\x07(\x00\x30\x80\xad\xe2\x04\x8a\xbc\x18\x13\n\x11the plan\'s numberH\x02\x88\x01\x01\x12<\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\x8a\xbc\x18\x08\n\x06no end\x12/\n\x0bupdate_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x07\n\x05_roleB\x18\n\x16_rate_limit_per_minute\"5\n\x11UpdateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.Key\"a\n\x10RotateKeyRequest\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12%\n\roverlap_hours\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x00\x30\xa8\x01H\x00\x88\x01\x01\x42\x10\n\x0e_overlap_hours\"\xa1\x01\n\x11RotateKeyResponse\x12.\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.KeyB\x04\xf8\xbb\x18\x03\x12\x10\n\x03key\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x08replaces\x18\x03 \x01(\t\x12\x38\n\x14replaced_valid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa6\x06\n\nKeyService\x12\x7f\n\tCreateKey\x12 .ingate.keys.v1.CreateKeyRequest\x1a!.ingate.keys.v1.CreateKeyResponse\"-\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/api/v1/keys:\x01*\x12t\n\x08ListKeys\x12\x1f.ingate.keys.v1.ListKeysRequest\x1a .ingate.keys.v1.ListKeysResponse\"%\x90\x02\x01\xaa\xbb\x18\x04\x18\x02 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/keys\x12|\n\x06GetKey\x12\x1d.ingate.keys.v1.GetKeyRequest\x1a\x1e.ingate.keys.v1.GetKeyResponse\"3\x90\x02\x01\xaa\xbb\x18\x04\x18\x02 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1c\x12\x15/api/v1/keys/{key_id}b\x03key\x12\x85\x01\n\tRevokeKey\x12 .ingate.keys.v1.RevokeKeyRequest\x1a!.ingate.keys.v1.RevokeKeyResponse\"3\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/keys/{key_id}\x12\x88\x01\n\tUpdateKey\x12 .ingate.keys.v1.UpdateKeyRequest\x1a!.ingate.keys.v1.UpdateKeyResponse\"6\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1f\x1a\x15/api/v1/keys/{key_id}:\x01*b\x03key\x12\x8f\x01\n\tRotateKey\x12 .ingate.keys.v1.RotateKeyRequest\x1a!.ingate.keys.v1.RotateKeyResponse\"=\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/keys/{key_id}/rotate:\x01*BM\n\x12\x63om.ingate.keys.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/keys/v1/key_service.proto\x12\x0eingate.keys.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\x1a\x18ingate/keys/v1/key.proto\x1a\x1fingate/options/v1/options.proto\"\xfb\x02\n\x10\x43reateKeyRequest\x12\x1d\n\x04name\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xc8\x01\xc8\x01\x01\x12\x1c\n\x06\x61pp_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x00\x88\x01\x01\x12\x1d\n\x07team_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x01\x88\x01\x01\x12\x33\n\x04role\x18\x04 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x02\x88\x01\x01\x12:\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.ingate.access.v1.ScopeB\x11\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07\x82\x01\x04\x10\x01 \x00\x12\x30\n\x15rate_limit_per_minute\x18\x06 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xad\xe2\x04(\x01H\x03\x88\x01\x01\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_app_idB\n\n\x08_team_idB\x07\n\x05_roleB\x18\n\x16_rate_limit_per_minute\"U\n\x11\x43reateKeyResponse\x12.\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.KeyB\x04\xf8\xbb\x18\x03\x12\x10\n\x03key\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x92\x01\n\x0fListKeysRequest\x12\x1e\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x8e\x01\n\x10ListKeysResponse\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.ingate.keys.v1.Key\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"+\n\rGetKeyRequest\x12\x1a\n\x06key_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"2\n\x0eGetKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.Key\".\n\x10RevokeKeyRequest\x12\x1a\n\x06key_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x13\n\x11RevokeKeyResponse\"\x92\x04\n\x10UpdateKeyRequest\x12\x1a\n\x06key_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x33\n\x04name\x18\x02 \x01(\tB \xbaH\x07r\x05\x10\x01\x18\xc8\x01\x8a\xbc\x18\x12\x12\x10\x61 key has a nameH\x00\x88\x01\x01\x12O\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB$\xbaH\x05\x82\x01\x02\x10\x01\x8a\xbc\x18\x18\x12\x16\x61 key acts with a roleH\x01\x88\x01\x01\x12x\n\x06scopes\x18\x04 \x03(\x0e\x32\x17.ingate.access.v1.ScopeBO\xbaH\x0e\x92\x01\x0b\x10\x10\"\x07\x82\x01\x04\x10\x01 \x00\x8a\xbc\x18:\x12\x38\x61 key without scopes could do nothing; revoke it instead\x12G\n\x15rate_limit_per_minute\x18\x05 \x01(\x05\x42#\xbaH\t\x1a\x07\x18\x80\xad\xe2\x04(\x00\x8a\xbc\x18\x13\n\x11the plan\'s numberH\x02\x88\x01\x01\x12<\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\x8a\xbc\x18\x08\n\x06no end\x12/\n\x0bupdate_mask\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x07\n\x05_roleB\x18\n\x16_rate_limit_per_minute\"5\n\x11UpdateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.Key\"h\n\x10RotateKeyRequest\x12\x1a\n\x06key_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12&\n\roverlap_hours\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa8\x01(\x00H\x00\x88\x01\x01\x42\x10\n\x0e_overlap_hours\"\xa1\x01\n\x11RotateKeyResponse\x12.\n\x0b\x64\x65scription\x18\x01 \x01(\x0b\x32\x13.ingate.keys.v1.KeyB\x04\xf8\xbb\x18\x03\x12\x10\n\x03key\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x08replaces\x18\x03 \x01(\t\x12\x38\n\x14replaced_valid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa6\x06\n\nKeyService\x12\x7f\n\tCreateKey\x12 .ingate.keys.v1.CreateKeyRequest\x1a!.ingate.keys.v1.CreateKeyResponse\"-\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x11\"\x0c/api/v1/keys:\x01*\x12t\n\x08ListKeys\x12\x1f.ingate.keys.v1.ListKeysRequest\x1a .ingate.keys.v1.ListKeysResponse\"%\x90\x02\x01\xaa\xbb\x18\x04\x18\x02 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/keys\x12|\n\x06GetKey\x12\x1d.ingate.keys.v1.GetKeyRequest\x1a\x1e.ingate.keys.v1.GetKeyResponse\"3\x90\x02\x01\xaa\xbb\x18\x04\x18\x02 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1c\x12\x15/api/v1/keys/{key_id}b\x03key\x12\x85\x01\n\tRevokeKey\x12 .ingate.keys.v1.RevokeKeyRequest\x1a!.ingate.keys.v1.RevokeKeyResponse\"3\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/keys/{key_id}\x12\x88\x01\n\tUpdateKey\x12 .ingate.keys.v1.UpdateKeyRequest\x1a!.ingate.keys.v1.UpdateKeyResponse\"6\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1f\x1a\x15/api/v1/keys/{key_id}:\x01*b\x03key\x12\x8f\x01\n\tRotateKey\x12 .ingate.keys.v1.RotateKeyRequest\x1a!.ingate.keys.v1.RotateKeyResponse\"=\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/keys/{key_id}/rotate:\x01*BM\n\x12\x63om.ingate.keys.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,45 +41,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.keys.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1'
   _globals['_CREATEKEYREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATEKEYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\202\274\030\003\020\310\001'
+  _globals['_CREATEKEYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\010r\003\030\310\001\310\001\001'
   _globals['_CREATEKEYREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_CREATEKEYREQUEST'].fields_by_name['app_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_CREATEKEYREQUEST'].fields_by_name['app_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_CREATEKEYREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_CREATEKEYREQUEST'].fields_by_name['team_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_CREATEKEYREQUEST'].fields_by_name['team_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CREATEKEYREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_CREATEKEYREQUEST'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CREATEKEYREQUEST'].fields_by_name['scopes']._loaded_options = None
-  _globals['_CREATEKEYREQUEST'].fields_by_name['scopes']._serialized_options = b'\202\274\030\002\020\020'
+  _globals['_CREATEKEYREQUEST'].fields_by_name['scopes']._serialized_options = b'\272H\016\222\001\013\020\020\"\007\202\001\004\020\001 \000'
   _globals['_CREATEKEYREQUEST'].fields_by_name['rate_limit_per_minute']._loaded_options = None
-  _globals['_CREATEKEYREQUEST'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\202\274\030\007(\0010\200\255\342\004'
+  _globals['_CREATEKEYREQUEST'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\272H\t\032\007\030\200\255\342\004(\001'
   _globals['_CREATEKEYRESPONSE'].fields_by_name['description']._loaded_options = None
   _globals['_CREATEKEYRESPONSE'].fields_by_name['description']._serialized_options = b'\370\273\030\003'
   _globals['_CREATEKEYRESPONSE'].fields_by_name['key']._loaded_options = None
   _globals['_CREATEKEYRESPONSE'].fields_by_name['key']._serialized_options = b'\200\001\001'
   _globals['_LISTKEYSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTKEYSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTKEYSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTKEYSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTKEYSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTKEYSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTKEYSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTKEYSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTKEYSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_GETKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
-  _globals['_GETKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_REVOKEKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
-  _globals['_REVOKEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_REVOKEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
-  _globals['_UPDATEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEKEYREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATEKEYREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001\212\274\030\022\022\020a key has a name'
+  _globals['_UPDATEKEYREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001\212\274\030\022\022\020a key has a name'
   _globals['_UPDATEKEYREQUEST'].fields_by_name['role']._loaded_options = None
-  _globals['_UPDATEKEYREQUEST'].fields_by_name['role']._serialized_options = b'\212\274\030\030\022\026a key acts with a role'
+  _globals['_UPDATEKEYREQUEST'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001\212\274\030\030\022\026a key acts with a role'
   _globals['_UPDATEKEYREQUEST'].fields_by_name['scopes']._loaded_options = None
-  _globals['_UPDATEKEYREQUEST'].fields_by_name['scopes']._serialized_options = b'\202\274\030\002\020\020\212\274\030:\0228a key without scopes could do nothing; revoke it instead'
+  _globals['_UPDATEKEYREQUEST'].fields_by_name['scopes']._serialized_options = b'\272H\016\222\001\013\020\020\"\007\202\001\004\020\001 \000\212\274\030:\0228a key without scopes could do nothing; revoke it instead'
   _globals['_UPDATEKEYREQUEST'].fields_by_name['rate_limit_per_minute']._loaded_options = None
-  _globals['_UPDATEKEYREQUEST'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\202\274\030\007(\0000\200\255\342\004\212\274\030\023\n\021the plan\'s number'
+  _globals['_UPDATEKEYREQUEST'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\272H\t\032\007\030\200\255\342\004(\000\212\274\030\023\n\021the plan\'s number'
   _globals['_UPDATEKEYREQUEST'].fields_by_name['expires_at']._loaded_options = None
   _globals['_UPDATEKEYREQUEST'].fields_by_name['expires_at']._serialized_options = b'\212\274\030\010\n\006no end'
   _globals['_ROTATEKEYREQUEST'].fields_by_name['key_id']._loaded_options = None
-  _globals['_ROTATEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002'
+  _globals['_ROTATEKEYREQUEST'].fields_by_name['key_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_ROTATEKEYREQUEST'].fields_by_name['overlap_hours']._loaded_options = None
-  _globals['_ROTATEKEYREQUEST'].fields_by_name['overlap_hours']._serialized_options = b'\202\274\030\005(\0000\250\001'
+  _globals['_ROTATEKEYREQUEST'].fields_by_name['overlap_hours']._serialized_options = b'\272H\007\032\005\030\250\001(\000'
   _globals['_ROTATEKEYRESPONSE'].fields_by_name['description']._loaded_options = None
   _globals['_ROTATEKEYRESPONSE'].fields_by_name['description']._serialized_options = b'\370\273\030\003'
   _globals['_ROTATEKEYRESPONSE'].fields_by_name['key']._loaded_options = None
@@ -95,30 +98,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYSERVICE'].methods_by_name['UpdateKey']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\272\273\030\002\010\001\202\323\344\223\002\037\032\025/api/v1/keys/{key_id}:\001*b\003key'
   _globals['_KEYSERVICE'].methods_by_name['RotateKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['RotateKey']._serialized_options = b'\220\002\000\252\273\030\004\030\003 \005\260\273\030\311\001\272\273\030\002\010\001\202\323\344\223\002!\"\034/api/v1/keys/{key_id}/rotate:\001*'
-  _globals['_CREATEKEYREQUEST']._serialized_start=273
-  _globals['_CREATEKEYREQUEST']._serialized_end=624
-  _globals['_CREATEKEYRESPONSE']._serialized_start=626
-  _globals['_CREATEKEYRESPONSE']._serialized_end=711
-  _globals['_LISTKEYSREQUEST']._serialized_start=714
-  _globals['_LISTKEYSREQUEST']._serialized_end=857
-  _globals['_LISTKEYSRESPONSE']._serialized_start=860
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1002
-  _globals['_GETKEYREQUEST']._serialized_start=1004
-  _globals['_GETKEYREQUEST']._serialized_end=1041
-  _globals['_GETKEYRESPONSE']._serialized_start=1043
-  _globals['_GETKEYRESPONSE']._serialized_end=1093
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1095
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1135
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1137
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=1156
-  _globals['_UPDATEKEYREQUEST']._serialized_start=1159
-  _globals['_UPDATEKEYREQUEST']._serialized_end=1662
-  _globals['_UPDATEKEYRESPONSE']._serialized_start=1664
-  _globals['_UPDATEKEYRESPONSE']._serialized_end=1717
-  _globals['_ROTATEKEYREQUEST']._serialized_start=1719
-  _globals['_ROTATEKEYREQUEST']._serialized_end=1816
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=1819
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=1980
-  _globals['_KEYSERVICE']._serialized_start=1983
-  _globals['_KEYSERVICE']._serialized_end=2789
+  _globals['_CREATEKEYREQUEST']._serialized_start=302
+  _globals['_CREATEKEYREQUEST']._serialized_end=681
+  _globals['_CREATEKEYRESPONSE']._serialized_start=683
+  _globals['_CREATEKEYRESPONSE']._serialized_end=768
+  _globals['_LISTKEYSREQUEST']._serialized_start=771
+  _globals['_LISTKEYSREQUEST']._serialized_end=917
+  _globals['_LISTKEYSRESPONSE']._serialized_start=920
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1062
+  _globals['_GETKEYREQUEST']._serialized_start=1064
+  _globals['_GETKEYREQUEST']._serialized_end=1107
+  _globals['_GETKEYRESPONSE']._serialized_start=1109
+  _globals['_GETKEYRESPONSE']._serialized_end=1159
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1161
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1207
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=1209
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=1228
+  _globals['_UPDATEKEYREQUEST']._serialized_start=1231
+  _globals['_UPDATEKEYREQUEST']._serialized_end=1761
+  _globals['_UPDATEKEYRESPONSE']._serialized_start=1763
+  _globals['_UPDATEKEYRESPONSE']._serialized_end=1816
+  _globals['_ROTATEKEYREQUEST']._serialized_start=1818
+  _globals['_ROTATEKEYREQUEST']._serialized_end=1922
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=1925
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=2086
+  _globals['_KEYSERVICE']._serialized_start=2089
+  _globals['_KEYSERVICE']._serialized_end=2895
 # @@protoc_insertion_point(module_scope)

@@ -137,59 +137,6 @@ class Tenancy(_message.Message):
 Global___Tenancy: _TypeAlias = Tenancy  # noqa: Y015
 
 @_typing.final
-class Rules(_message.Message):
-    """What a request field may hold; checked before the servicer runs. Zero means no bound."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MIN_LEN_FIELD_NUMBER: _builtins.int
-    MAX_LEN_FIELD_NUMBER: _builtins.int
-    PATTERN_FIELD_NUMBER: _builtins.int
-    HINT_FIELD_NUMBER: _builtins.int
-    MIN_FIELD_NUMBER: _builtins.int
-    MAX_FIELD_NUMBER: _builtins.int
-    NOT_AFTER_FIELD_NUMBER: _builtins.int
-    min_len: _builtins.int
-    """The least number of characters of a string, or items of a list."""
-    max_len: _builtins.int
-    """The greatest number of characters of a string, bytes of a bytes field, or items of a list or map."""
-    pattern: _builtins.str
-    """A regular expression (RE2 syntax) that the whole string matches."""
-    hint: _builtins.str
-    """What the pattern means, for the error message: "must be <hint>"."""
-    min: _builtins.int
-    """The least number, inclusive."""
-    max: _builtins.int
-    """The greatest number, inclusive."""
-    not_after: _builtins.str
-    """The name of the field of the same message, a time as well, that this one must not be after."""
-    def __init__(
-        self,
-        *,
-        min_len: _builtins.int = ...,
-        max_len: _builtins.int = ...,
-        pattern: _builtins.str = ...,
-        hint: _builtins.str = ...,
-        min: _builtins.int | None = ...,
-        max: _builtins.int | None = ...,
-        not_after: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "max", b"max", "min", b"min"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "hint", b"hint", "max", b"max", "max_len", b"max_len", "min", b"min", "min_len", b"min_len", "not_after", b"not_after", "pattern", b"pattern"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
-    _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015
-    _WhichOneofReturnType__min: _TypeAlias = _typing.Literal["min"]  # noqa: Y015
-    _WhichOneofArgType__min: _TypeAlias = _typing.Literal["_min", b"_min"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max) -> _WhichOneofReturnType__max | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__min) -> _WhichOneofReturnType__min | None: ...
-
-Global___Rules: _TypeAlias = Rules  # noqa: Y015
-
-@_typing.final
 class Clearing(_message.Message):
     """What an update does with a field that it states and leaves empty: in JSON by `null`, `[]` or `{}`, over gRPC by naming it
     in `update_mask` alone.
@@ -223,8 +170,8 @@ ACCESS_FIELD_NUMBER: _builtins.int
 SUCCESS_STATUS_FIELD_NUMBER: _builtins.int
 TENANCY_FIELD_NUMBER: _builtins.int
 FORM_FIELD_NUMBER: _builtins.int
-RULES_FIELD_NUMBER: _builtins.int
 CLEARING_FIELD_NUMBER: _builtins.int
+HINT_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call the rpc."""
 success_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
@@ -233,7 +180,7 @@ tenancy: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions
 """Which organisation a call acts in."""
 form: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Form.ValueType]
 """How the field appears in JSON."""
-rules: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Rules]
-"""What the field may hold."""
 clearing: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Clearing]
 """What an update does with the field where it is empty; stated for every field that an update may change, and no other."""
+hint: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
+"""What the pattern of the field means, for the error message: "must be <hint>"."""

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
@@ -29,7 +30,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.orgs.v1 import app_pb2 as ingate_dot_orgs_dot_v1_dot_app__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/orgs/v1/app_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\x18ingate/orgs/v1/app.proto\"\x8b\x01\n\x10\x43reateAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1c\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\xd0\x0f\x12\x1c\n\x07team_id\x18\x04 \x01(\tB\x06\x82\xbc\x18\x02\x10@H\x00\x88\x01\x01\x42\n\n\x08_team_id\"5\n\x11\x43reateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\"\xa5\x01\n\x0fListAppsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x8e\x01\n\x10ListAppsResponse\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.ingate.orgs.v1.App\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xaa\x02\n\x10UpdateAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61pp_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12;\n\x04name\x18\x03 \x01(\tB(\x82\xbc\x18\x05\x08\x01\x10\xc8\x01\x8a\xbc\x18\x1b\x12\x19\x61n application has a nameH\x00\x88\x01\x01\x12,\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x12\x82\xbc\x18\x03\x10\xd0\x0f\x8a\xbc\x18\x07\n\x05\x65mptyH\x01\x88\x01\x01\x12)\n\x07team_id\x18\x05 \x01(\tB\x13\x82\xbc\x18\x02\x10@\x8a\xbc\x18\t\n\x07no teamH\x02\x88\x01\x01\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x0e\n\x0c_descriptionB\n\n\x08_team_id\"5\n\x11UpdateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\">\n\x10\x44\x65leteAppRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61pp_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x13\n\x11\x44\x65leteAppResponse2\xed\x04\n\nAppService\x12\x98\x01\n\tCreateApp\x12 .ingate.orgs.v1.CreateAppRequest\x1a!.ingate.orgs.v1.CreateAppResponse\"F\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02$\"\x1a/api/v1/orgs/{org_id}/apps:\x01*b\x03\x61pp\x12\x88\x01\n\x08ListApps\x12\x1f.ingate.orgs.v1.ListAppsRequest\x1a .ingate.orgs.v1.ListAppsResponse\"9\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/orgs/{org_id}/apps\x12\x9c\x01\n\tUpdateApp\x12 .ingate.orgs.v1.UpdateAppRequest\x1a!.ingate.orgs.v1.UpdateAppResponse\"J\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02-\x1a#/api/v1/orgs/{org_id}/apps/{app_id}:\x01*b\x03\x61pp\x12\x99\x01\n\tDeleteApp\x12 .ingate.orgs.v1.DeleteAppRequest\x1a!.ingate.orgs.v1.DeleteAppResponse\"G\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02%*#/api/v1/orgs/{org_id}/apps/{app_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/orgs/v1/app_service.proto\x12\x0eingate.orgs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\x18ingate/orgs/v1/app.proto\"\x97\x01\n\x10\x43reateAppRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xc8\x01\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\x07team_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x00\x88\x01\x01\x42\n\n\x08_team_id\"5\n\x11\x43reateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\"\xae\x01\n\x0fListAppsRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1e\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x8e\x01\n\x10ListAppsResponse\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.ingate.orgs.v1.App\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xb9\x02\n\x10UpdateAppRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06\x61pp_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12<\n\x04name\x18\x03 \x01(\tB)\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x8a\xbc\x18\x1b\x12\x19\x61n application has a nameH\x00\x88\x01\x01\x12-\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x13\xbaH\x05r\x03\x18\xd0\x0f\x8a\xbc\x18\x07\n\x05\x65mptyH\x01\x88\x01\x01\x12*\n\x07team_id\x18\x05 \x01(\tB\x14\xbaH\x04r\x02\x18@\x8a\xbc\x18\t\n\x07no teamH\x02\x88\x01\x01\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x0e\n\x0c_descriptionB\n\n\x08_team_id\"5\n\x11UpdateAppResponse\x12 \n\x03\x61pp\x18\x01 \x01(\x0b\x32\x13.ingate.orgs.v1.App\"J\n\x10\x44\x65leteAppRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06\x61pp_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x13\n\x11\x44\x65leteAppResponse2\xed\x04\n\nAppService\x12\x98\x01\n\tCreateApp\x12 .ingate.orgs.v1.CreateAppRequest\x1a!.ingate.orgs.v1.CreateAppResponse\"F\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02$\"\x1a/api/v1/orgs/{org_id}/apps:\x01*b\x03\x61pp\x12\x88\x01\n\x08ListApps\x12\x1f.ingate.orgs.v1.ListAppsRequest\x1a .ingate.orgs.v1.ListAppsResponse\"9\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/orgs/{org_id}/apps\x12\x9c\x01\n\tUpdateApp\x12 .ingate.orgs.v1.UpdateAppRequest\x1a!.ingate.orgs.v1.UpdateAppResponse\"J\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02-\x1a#/api/v1/orgs/{org_id}/apps/{app_id}:\x01*b\x03\x61pp\x12\x99\x01\n\tDeleteApp\x12 .ingate.orgs.v1.DeleteAppRequest\x1a!.ingate.orgs.v1.DeleteAppResponse\"G\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02%*#/api/v1/orgs/{org_id}/apps/{app_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,35 +39,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.orgs.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1'
   _globals['_CREATEAPPREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_CREATEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_CREATEAPPREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATEAPPREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\202\274\030\003\020\310\001'
+  _globals['_CREATEAPPREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\010r\003\030\310\001\310\001\001'
   _globals['_CREATEAPPREQUEST'].fields_by_name['description']._loaded_options = None
-  _globals['_CREATEAPPREQUEST'].fields_by_name['description']._serialized_options = b'\202\274\030\003\020\320\017'
+  _globals['_CREATEAPPREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_CREATEAPPREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_CREATEAPPREQUEST'].fields_by_name['team_id']._serialized_options = b'\202\274\030\002\020@'
+  _globals['_CREATEAPPREQUEST'].fields_by_name['team_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTAPPSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTAPPSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTAPPSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_LISTAPPSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTAPPSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTAPPSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTAPPSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTAPPSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTAPPSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTAPPSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTAPPSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTAPPSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['app_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['app_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001\212\274\030\033\022\031an application has a name'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001\212\274\030\033\022\031an application has a name'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['description']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['description']._serialized_options = b'\202\274\030\003\020\320\017\212\274\030\007\n\005empty'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\320\017\212\274\030\007\n\005empty'
   _globals['_UPDATEAPPREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_UPDATEAPPREQUEST'].fields_by_name['team_id']._serialized_options = b'\202\274\030\002\020@\212\274\030\t\n\007no team'
+  _globals['_UPDATEAPPREQUEST'].fields_by_name['team_id']._serialized_options = b'\272H\004r\002\030@\212\274\030\t\n\007no team'
   _globals['_DELETEAPPREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_DELETEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEAPPREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_DELETEAPPREQUEST'].fields_by_name['app_id']._loaded_options = None
-  _globals['_DELETEAPPREQUEST'].fields_by_name['app_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEAPPREQUEST'].fields_by_name['app_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_APPSERVICE'].methods_by_name['CreateApp']._loaded_options = None
   _globals['_APPSERVICE'].methods_by_name['CreateApp']._serialized_options = b'\220\002\000\252\273\030\004\030\003 \005\260\273\030\311\001\272\273\030\010\022\006org_id\202\323\344\223\002$\"\032/api/v1/orgs/{org_id}/apps:\001*b\003app'
   _globals['_APPSERVICE'].methods_by_name['ListApps']._loaded_options = None
@@ -75,22 +76,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPSERVICE'].methods_by_name['UpdateApp']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\272\273\030\010\022\006org_id\202\323\344\223\002-\032#/api/v1/orgs/{org_id}/apps/{app_id}:\001*b\003app'
   _globals['_APPSERVICE'].methods_by_name['DeleteApp']._loaded_options = None
   _globals['_APPSERVICE'].methods_by_name['DeleteApp']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\272\273\030\010\022\006org_id\202\323\344\223\002%*#/api/v1/orgs/{org_id}/apps/{app_id}'
-  _globals['_CREATEAPPREQUEST']._serialized_start=209
-  _globals['_CREATEAPPREQUEST']._serialized_end=348
-  _globals['_CREATEAPPRESPONSE']._serialized_start=350
-  _globals['_CREATEAPPRESPONSE']._serialized_end=403
-  _globals['_LISTAPPSREQUEST']._serialized_start=406
-  _globals['_LISTAPPSREQUEST']._serialized_end=571
-  _globals['_LISTAPPSRESPONSE']._serialized_start=574
-  _globals['_LISTAPPSRESPONSE']._serialized_end=716
-  _globals['_UPDATEAPPREQUEST']._serialized_start=719
-  _globals['_UPDATEAPPREQUEST']._serialized_end=1017
-  _globals['_UPDATEAPPRESPONSE']._serialized_start=1019
-  _globals['_UPDATEAPPRESPONSE']._serialized_end=1072
-  _globals['_DELETEAPPREQUEST']._serialized_start=1074
-  _globals['_DELETEAPPREQUEST']._serialized_end=1136
-  _globals['_DELETEAPPRESPONSE']._serialized_start=1138
-  _globals['_DELETEAPPRESPONSE']._serialized_end=1157
-  _globals['_APPSERVICE']._serialized_start=1160
-  _globals['_APPSERVICE']._serialized_end=1781
+  _globals['_CREATEAPPREQUEST']._serialized_start=238
+  _globals['_CREATEAPPREQUEST']._serialized_end=389
+  _globals['_CREATEAPPRESPONSE']._serialized_start=391
+  _globals['_CREATEAPPRESPONSE']._serialized_end=444
+  _globals['_LISTAPPSREQUEST']._serialized_start=447
+  _globals['_LISTAPPSREQUEST']._serialized_end=621
+  _globals['_LISTAPPSRESPONSE']._serialized_start=624
+  _globals['_LISTAPPSRESPONSE']._serialized_end=766
+  _globals['_UPDATEAPPREQUEST']._serialized_start=769
+  _globals['_UPDATEAPPREQUEST']._serialized_end=1082
+  _globals['_UPDATEAPPRESPONSE']._serialized_start=1084
+  _globals['_UPDATEAPPRESPONSE']._serialized_end=1137
+  _globals['_DELETEAPPREQUEST']._serialized_start=1139
+  _globals['_DELETEAPPREQUEST']._serialized_end=1213
+  _globals['_DELETEAPPRESPONSE']._serialized_start=1215
+  _globals['_DELETEAPPRESPONSE']._serialized_end=1234
+  _globals['_APPSERVICE']._serialized_start=1237
+  _globals['_APPSERVICE']._serialized_end=1858
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from gen.ingate.access.v1 import access_pb2 as ingate_dot_access_dot_v1_dot_access__pb2
@@ -29,7 +30,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.orgs.v1 import member_pb2 as ingate_dot_orgs_dot_v1_dot_member__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/orgs/v1/member_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1fingate/options/v1/options.proto\x1a\x1bingate/orgs/v1/member.proto\"\xa8\x01\n\x12ListMembersRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x94\x01\n\x13ListMembersResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.ingate.orgs.v1.Member\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x82\x02\n\x13InviteMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x62\n\x05\x65mail\x18\x02 \x01(\tBS\xe2\x41\x01\x02\x82\xbc\x18K\x10\xfe\x01\x1a\x33[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+\"\x11\x61n e-mail address\x12)\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleH\x00\x88\x01\x01\x12(\n\x10\x65xpires_in_hours\x18\x04 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xd0\x05H\x01\x88\x01\x01\x42\x07\n\x05_roleB\x13\n\x11_expires_in_hours\"`\n\x14InviteMemberResponse\x12\x34\n\ninvitation\x18\x01 \x01(\x0b\x32\x1a.ingate.orgs.v1.InvitationB\x04\xf8\xbb\x18\x03\x12\x12\n\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01\"n\n\x13UpdateMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x04\xe2\x41\x01\x02\">\n\x14UpdateMemberResponse\x12&\n\x06member\x18\x01 \x01(\x0b\x32\x16.ingate.orgs.v1.Member\"m\n\x13RemoveMemberRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x04keys\x18\x03 \x01(\x0e\x32\x1b.ingate.orgs.v1.RemovedKeys\"\x16\n\x14RemoveMemberResponse\"\xac\x01\n\x16ListInvitationsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x9c\x01\n\x17ListInvitationsResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.ingate.orgs.v1.Invitation\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"L\n\x17RevokeInvitationRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rinvitation_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x1a\n\x18RevokeInvitationResponse*[\n\x0bRemovedKeys\x12\x1c\n\x18REMOVED_KEYS_UNSPECIFIED\x10\x00\x12\x17\n\x13REMOVED_KEYS_REVOKE\x10\x01\x12\x15\n\x11REMOVED_KEYS_KEEP\x10\x02\x32\x86\x08\n\rMemberService\x12\x94\x01\n\x0bListMembers\x12\".ingate.orgs.v1.ListMembersRequest\x1a#.ingate.orgs.v1.ListMembersResponse\"<\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/orgs/{org_id}/members\x12\x9f\x01\n\x0cInviteMember\x12#.ingate.orgs.v1.InviteMemberRequest\x1a$.ingate.orgs.v1.InviteMemberResponse\"D\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/orgs/{org_id}/members:\x01*\x12\xac\x01\n\x0cUpdateMember\x12#.ingate.orgs.v1.UpdateMemberRequest\x1a$.ingate.orgs.v1.UpdateMemberResponse\"Q\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x34\x1a\'/api/v1/orgs/{org_id}/members/{user_id}:\x01*b\x06member\x12\xa6\x01\n\x0cRemoveMember\x12#.ingate.orgs.v1.RemoveMemberRequest\x1a$.ingate.orgs.v1.RemoveMemberResponse\"K\x90\x02\x02\xaa\xbb\x18\x04\x18\x01 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02)*\'/api/v1/orgs/{org_id}/members/{user_id}\x12\xa4\x01\n\x0fListInvitations\x12&.ingate.orgs.v1.ListInvitationsRequest\x1a\'.ingate.orgs.v1.ListInvitationsResponse\"@\x90\x02\x01\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02#\x12!/api/v1/orgs/{org_id}/invitations\x12\xbc\x01\n\x10RevokeInvitation\x12\'.ingate.orgs.v1.RevokeInvitationRequest\x1a(.ingate.orgs.v1.RevokeInvitationResponse\"U\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x33*1/api/v1/orgs/{org_id}/invitations/{invitation_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/orgs/v1/member_service.proto\x12\x0eingate.orgs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1fingate/options/v1/options.proto\x1a\x1bingate/orgs/v1/member.proto\"\xb1\x01\n\x12ListMembersRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1e\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x94\x01\n\x13ListMembersResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.ingate.orgs.v1.Member\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x9f\x02\n\x13InviteMemberRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12n\n\x05\x65mail\x18\x02 \x01(\tB_\xe2\x41\x01\x02\xbaHCr>\x18\xfe\x01\x32\x39^(?:[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+)$\xc8\x01\x01\x92\xbc\x18\x11\x61n e-mail address\x12\x33\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x88\x01\x01\x12)\n\x10\x65xpires_in_hours\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xd0\x05(\x01H\x01\x88\x01\x01\x42\x07\n\x05_roleB\x13\n\x11_expires_in_hours\"`\n\x14InviteMemberResponse\x12\x34\n\ninvitation\x18\x01 \x01(\x0b\x32\x1a.ingate.orgs.v1.InvitationB\x04\xf8\xbb\x18\x03\x12\x12\n\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\x85\x01\n\x13UpdateMemberRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.RoleB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\">\n\x14UpdateMemberResponse\x12&\n\x06member\x18\x01 \x01(\x0b\x32\x16.ingate.orgs.v1.Member\"\x83\x01\n\x13RemoveMemberRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x33\n\x04keys\x18\x03 \x01(\x0e\x32\x1b.ingate.orgs.v1.RemovedKeysB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x16\n\x14RemoveMemberResponse\"\xb5\x01\n\x16ListInvitationsRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1e\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x9c\x01\n\x17ListInvitationsResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.ingate.orgs.v1.Invitation\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"X\n\x17RevokeInvitationRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12!\n\rinvitation_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x1a\n\x18RevokeInvitationResponse*[\n\x0bRemovedKeys\x12\x1c\n\x18REMOVED_KEYS_UNSPECIFIED\x10\x00\x12\x17\n\x13REMOVED_KEYS_REVOKE\x10\x01\x12\x15\n\x11REMOVED_KEYS_KEEP\x10\x02\x32\x86\x08\n\rMemberService\x12\x94\x01\n\x0bListMembers\x12\".ingate.orgs.v1.ListMembersRequest\x1a#.ingate.orgs.v1.ListMembersResponse\"<\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/orgs/{org_id}/members\x12\x9f\x01\n\x0cInviteMember\x12#.ingate.orgs.v1.InviteMemberRequest\x1a$.ingate.orgs.v1.InviteMemberResponse\"D\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/orgs/{org_id}/members:\x01*\x12\xac\x01\n\x0cUpdateMember\x12#.ingate.orgs.v1.UpdateMemberRequest\x1a$.ingate.orgs.v1.UpdateMemberResponse\"Q\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x34\x1a\'/api/v1/orgs/{org_id}/members/{user_id}:\x01*b\x06member\x12\xa6\x01\n\x0cRemoveMember\x12#.ingate.orgs.v1.RemoveMemberRequest\x1a$.ingate.orgs.v1.RemoveMemberResponse\"K\x90\x02\x02\xaa\xbb\x18\x04\x18\x01 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02)*\'/api/v1/orgs/{org_id}/members/{user_id}\x12\xa4\x01\n\x0fListInvitations\x12&.ingate.orgs.v1.ListInvitationsRequest\x1a\'.ingate.orgs.v1.ListInvitationsResponse\"@\x90\x02\x01\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02#\x12!/api/v1/orgs/{org_id}/invitations\x12\xbc\x01\n\x10RevokeInvitation\x12\'.ingate.orgs.v1.RevokeInvitationRequest\x1a(.ingate.orgs.v1.RevokeInvitationResponse\"U\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x33*1/api/v1/orgs/{org_id}/invitations/{invitation_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,45 +39,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.orgs.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTMEMBERSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTMEMBERSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTMEMBERSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTMEMBERSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTMEMBERSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTMEMBERSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_INVITEMEMBERREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_INVITEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_INVITEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_INVITEMEMBERREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_INVITEMEMBERREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\202\274\030K\020\376\001\0323[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+\"\021an e-mail address'
+  _globals['_INVITEMEMBERREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272HCr>\030\376\00129^(?:[^@\\s\\x00-\\x1f]+@[^@\\s\\x00-\\x1f]+\\.[^@\\s\\x00-\\x1f]+)$\310\001\001\222\274\030\021an e-mail address'
+  _globals['_INVITEMEMBERREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_INVITEMEMBERREQUEST'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_INVITEMEMBERREQUEST'].fields_by_name['expires_in_hours']._loaded_options = None
-  _globals['_INVITEMEMBERREQUEST'].fields_by_name['expires_in_hours']._serialized_options = b'\202\274\030\005(\0010\320\005'
+  _globals['_INVITEMEMBERREQUEST'].fields_by_name['expires_in_hours']._serialized_options = b'\272H\007\032\005\030\320\005(\001'
   _globals['_INVITEMEMBERRESPONSE'].fields_by_name['invitation']._loaded_options = None
   _globals['_INVITEMEMBERRESPONSE'].fields_by_name['invitation']._serialized_options = b'\370\273\030\003'
   _globals['_INVITEMEMBERRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_INVITEMEMBERRESPONSE'].fields_by_name['token']._serialized_options = b'\200\001\001'
   _globals['_UPDATEMEMBERREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEMEMBERREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEMEMBERREQUEST'].fields_by_name['role']._loaded_options = None
-  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEMEMBERREQUEST'].fields_by_name['role']._serialized_options = b'\342A\001\002\272H\010\202\001\002\020\001\310\001\001'
   _globals['_REMOVEMEMBERREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_REMOVEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_REMOVEMEMBERREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_REMOVEMEMBERREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_REMOVEMEMBERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_REMOVEMEMBERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_REMOVEMEMBERREQUEST'].fields_by_name['keys']._loaded_options = None
+  _globals['_REMOVEMEMBERREQUEST'].fields_by_name['keys']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTINVITATIONSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTINVITATIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['invitation_id']._loaded_options = None
-  _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['invitation_id']._serialized_options = b'\342A\001\002'
+  _globals['_REVOKEINVITATIONREQUEST'].fields_by_name['invitation_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_MEMBERSERVICE'].methods_by_name['ListMembers']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['ListMembers']._serialized_options = b'\220\002\001\252\273\030\004\030\001 \003\272\273\030\010\022\006org_id\202\323\344\223\002\037\022\035/api/v1/orgs/{org_id}/members'
   _globals['_MEMBERSERVICE'].methods_by_name['InviteMember']._loaded_options = None
@@ -89,32 +94,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['ListInvitations']._serialized_options = b'\220\002\001\252\273\030\004\030\003 \005\272\273\030\010\022\006org_id\202\323\344\223\002#\022!/api/v1/orgs/{org_id}/invitations'
   _globals['_MEMBERSERVICE'].methods_by_name['RevokeInvitation']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['RevokeInvitation']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\272\273\030\010\022\006org_id\202\323\344\223\0023*1/api/v1/orgs/{org_id}/invitations/{invitation_id}'
-  _globals['_REMOVEDKEYS']._serialized_start=1643
-  _globals['_REMOVEDKEYS']._serialized_end=1734
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=212
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=380
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=383
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=531
-  _globals['_INVITEMEMBERREQUEST']._serialized_start=534
-  _globals['_INVITEMEMBERREQUEST']._serialized_end=792
-  _globals['_INVITEMEMBERRESPONSE']._serialized_start=794
-  _globals['_INVITEMEMBERRESPONSE']._serialized_end=890
-  _globals['_UPDATEMEMBERREQUEST']._serialized_start=892
-  _globals['_UPDATEMEMBERREQUEST']._serialized_end=1002
-  _globals['_UPDATEMEMBERRESPONSE']._serialized_start=1004
-  _globals['_UPDATEMEMBERRESPONSE']._serialized_end=1066
-  _globals['_REMOVEMEMBERREQUEST']._serialized_start=1068
-  _globals['_REMOVEMEMBERREQUEST']._serialized_end=1177
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=1179
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=1201
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1204
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1376
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1379
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1535
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1537
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1613
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=1615
-  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=1641
-  _globals['_MEMBERSERVICE']._serialized_start=1737
-  _globals['_MEMBERSERVICE']._serialized_end=2767
+  _globals['_REMOVEDKEYS']._serialized_start=1778
+  _globals['_REMOVEDKEYS']._serialized_end=1869
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=241
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=418
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=421
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=569
+  _globals['_INVITEMEMBERREQUEST']._serialized_start=572
+  _globals['_INVITEMEMBERREQUEST']._serialized_end=859
+  _globals['_INVITEMEMBERRESPONSE']._serialized_start=861
+  _globals['_INVITEMEMBERRESPONSE']._serialized_end=957
+  _globals['_UPDATEMEMBERREQUEST']._serialized_start=960
+  _globals['_UPDATEMEMBERREQUEST']._serialized_end=1093
+  _globals['_UPDATEMEMBERRESPONSE']._serialized_start=1095
+  _globals['_UPDATEMEMBERRESPONSE']._serialized_end=1157
+  _globals['_REMOVEMEMBERREQUEST']._serialized_start=1160
+  _globals['_REMOVEMEMBERREQUEST']._serialized_end=1291
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=1293
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=1315
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1318
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1499
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1502
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1658
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1660
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1748
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_start=1750
+  _globals['_REVOKEINVITATIONRESPONSE']._serialized_end=1776
+  _globals['_MEMBERSERVICE']._serialized_start=1872
+  _globals['_MEMBERSERVICE']._serialized_end=2902
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
@@ -29,7 +30,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.orgs.v1 import organization_pb2 as ingate_dot_orgs_dot_v1_dot_organization__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/orgs/v1/org_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a!ingate/orgs/v1/organization.proto\"\x90\x01\n\x10\x43reateOrgRequest\x12\x65\n\x04slug\x18\x01 \x01(\tBW\xe2\x41\x01\x02\x82\xbc\x18O\x10?\x1a\x1d[a-z0-9]([a-z0-9-]*[a-z0-9])?\",lower-case letters, digits and inner hyphens\x12\x15\n\x04name\x18\x02 \x01(\tB\x07\x82\xbc\x18\x03\x10\xc8\x01\">\n\x11\x43reateOrgResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"\x8f\x01\n\x0fListOrgsRequest\x12\x1d\n\x05limit\x18\x01 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x02 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x97\x01\n\x10ListOrgsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.ingate.orgs.v1.Organization\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x1f\n\rGetOrgRequest\x12\x0e\n\x06org_id\x18\x01 \x01(\t\";\n\x0eGetOrgResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"\xac\x02\n\x10UpdateOrgRequest\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12<\n\x04name\x18\x02 \x01(\tB)\x82\xbc\x18\x05\x08\x01\x10\xc8\x01\x8a\xbc\x18\x1c\x12\x1a\x61n organisation has a nameH\x00\x88\x01\x01\x12\x86\x01\n\x04slug\x18\x03 \x01(\tBs\x82\xbc\x18O\x10?\x1a\x1d[a-z0-9]([a-z0-9-]*[a-z0-9])?\",lower-case letters, digits and inner hyphens\x8a\xbc\x18\x1c\x12\x1a\x61n organisation has a slugH\x01\x88\x01\x01\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x07\n\x05_slug\">\n\x11UpdateOrgResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"(\n\x10\x44\x65leteOrgRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x13\n\x11\x44\x65leteOrgResponse2\xd4\x05\n\nOrgService\x12\x82\x01\n\tCreateOrg\x12 .ingate.orgs.v1.CreateOrgRequest\x1a!.ingate.orgs.v1.CreateOrgResponse\"0\x90\x02\x00\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x16\"\x0c/api/v1/orgs:\x01*b\x03org\x12r\n\x08ListOrgs\x12\x1f.ingate.orgs.v1.ListOrgsRequest\x1a .ingate.orgs.v1.ListOrgsResponse\"#\x90\x02\x01\xaa\xbb\x18\x02\x30\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/orgs\x12\x96\x01\n\x06GetOrg\x12\x1d.ingate.orgs.v1.GetOrgRequest\x1a\x1e.ingate.orgs.v1.GetOrgResponse\"M\x90\x02\x01\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x30\x12\x15/api/v1/orgs/{org_id}Z\x12\x12\x0b/api/v1/orgb\x03orgb\x03org\x12\xa5\x01\n\tUpdateOrg\x12 .ingate.orgs.v1.UpdateOrgRequest\x1a!.ingate.orgs.v1.UpdateOrgResponse\"S\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x36\x1a\x15/api/v1/orgs/{org_id}:\x01*Z\x15\x1a\x0b/api/v1/org:\x01*b\x03orgb\x03org\x12\x8b\x01\n\tDeleteOrg\x12 .ingate.orgs.v1.DeleteOrgRequest\x1a!.ingate.orgs.v1.DeleteOrgResponse\"9\x90\x02\x02\xaa\xbb\x18\x04\x18\x04 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/orgs/{org_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ingate/orgs/v1/org_service.proto\x12\x0eingate.orgs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a!ingate/orgs/v1/organization.proto\"\x9d\x01\n\x10\x43reateOrgRequest\x12q\n\x04slug\x18\x01 \x01(\tBc\xe2\x41\x01\x02\xbaH,r\'\x18?2#^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?)$\xc8\x01\x01\x92\xbc\x18,lower-case letters, digits and inner hyphens\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\">\n\x11\x43reateOrgResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"\x92\x01\n\x0fListOrgsRequest\x12\x1e\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x97\x01\n\x10ListOrgsResponse\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.ingate.orgs.v1.Organization\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\x1f\n\rGetOrgRequest\x12\x0e\n\x06org_id\x18\x01 \x01(\t\";\n\x0eGetOrgResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\"\xb6\x02\n\x10UpdateOrgRequest\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12=\n\x04name\x18\x02 \x01(\tB*\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x8a\xbc\x18\x1c\x12\x1a\x61n organisation has a nameH\x00\x88\x01\x01\x12\x8f\x01\n\x04slug\x18\x03 \x01(\tB|\xbaH)r\'\x18?2#^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?)$\x8a\xbc\x18\x1c\x12\x1a\x61n organisation has a slug\x92\xbc\x18,lower-case letters, digits and inner hyphensH\x01\x88\x01\x01\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameB\x07\n\x05_slug\">\n\x11UpdateOrgResponse\x12)\n\x03org\x18\x01 \x01(\x0b\x32\x1c.ingate.orgs.v1.Organization\".\n\x10\x44\x65leteOrgRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x13\n\x11\x44\x65leteOrgResponse2\xd4\x05\n\nOrgService\x12\x82\x01\n\tCreateOrg\x12 .ingate.orgs.v1.CreateOrgRequest\x1a!.ingate.orgs.v1.CreateOrgResponse\"0\x90\x02\x00\xaa\xbb\x18\x02\x30\x01\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x16\"\x0c/api/v1/orgs:\x01*b\x03org\x12r\n\x08ListOrgs\x12\x1f.ingate.orgs.v1.ListOrgsRequest\x1a .ingate.orgs.v1.ListOrgsResponse\"#\x90\x02\x01\xaa\xbb\x18\x02\x30\x01\xba\xbb\x18\x02\x18\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/orgs\x12\x96\x01\n\x06GetOrg\x12\x1d.ingate.orgs.v1.GetOrgRequest\x1a\x1e.ingate.orgs.v1.GetOrgResponse\"M\x90\x02\x01\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x30\x12\x15/api/v1/orgs/{org_id}Z\x12\x12\x0b/api/v1/orgb\x03orgb\x03org\x12\xa5\x01\n\tUpdateOrg\x12 .ingate.orgs.v1.UpdateOrgRequest\x1a!.ingate.orgs.v1.UpdateOrgResponse\"S\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x36\x1a\x15/api/v1/orgs/{org_id}:\x01*Z\x15\x1a\x0b/api/v1/org:\x01*b\x03orgb\x03org\x12\x8b\x01\n\tDeleteOrg\x12 .ingate.orgs.v1.DeleteOrgRequest\x1a!.ingate.orgs.v1.DeleteOrgResponse\"9\x90\x02\x02\xaa\xbb\x18\x04\x18\x04 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/orgs/{org_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,21 +39,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.orgs.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1'
   _globals['_CREATEORGREQUEST'].fields_by_name['slug']._loaded_options = None
-  _globals['_CREATEORGREQUEST'].fields_by_name['slug']._serialized_options = b'\342A\001\002\202\274\030O\020?\032\035[a-z0-9]([a-z0-9-]*[a-z0-9])?\",lower-case letters, digits and inner hyphens'
+  _globals['_CREATEORGREQUEST'].fields_by_name['slug']._serialized_options = b'\342A\001\002\272H,r\'\030?2#^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?)$\310\001\001\222\274\030,lower-case letters, digits and inner hyphens'
   _globals['_CREATEORGREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATEORGREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\003\020\310\001'
+  _globals['_CREATEORGREQUEST'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_LISTORGSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTORGSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTORGSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTORGSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTORGSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTORGSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTORGSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTORGSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTORGSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_UPDATEORGREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATEORGREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001\212\274\030\034\022\032an organisation has a name'
+  _globals['_UPDATEORGREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001\212\274\030\034\022\032an organisation has a name'
   _globals['_UPDATEORGREQUEST'].fields_by_name['slug']._loaded_options = None
-  _globals['_UPDATEORGREQUEST'].fields_by_name['slug']._serialized_options = b'\202\274\030O\020?\032\035[a-z0-9]([a-z0-9-]*[a-z0-9])?\",lower-case letters, digits and inner hyphens\212\274\030\034\022\032an organisation has a slug'
+  _globals['_UPDATEORGREQUEST'].fields_by_name['slug']._serialized_options = b'\272H)r\'\030?2#^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?)$\212\274\030\034\022\032an organisation has a slug\222\274\030,lower-case letters, digits and inner hyphens'
   _globals['_DELETEORGREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_DELETEORGREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEORGREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_ORGSERVICE'].methods_by_name['CreateOrg']._loaded_options = None
   _globals['_ORGSERVICE'].methods_by_name['CreateOrg']._serialized_options = b'\220\002\000\252\273\030\0020\001\260\273\030\311\001\272\273\030\002\030\001\202\323\344\223\002\026\"\014/api/v1/orgs:\001*b\003org'
   _globals['_ORGSERVICE'].methods_by_name['ListOrgs']._loaded_options = None
@@ -63,26 +64,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORGSERVICE'].methods_by_name['UpdateOrg']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\272\273\030\010\022\006org_id\202\323\344\223\0026\032\025/api/v1/orgs/{org_id}:\001*Z\025\032\013/api/v1/org:\001*b\003orgb\003org'
   _globals['_ORGSERVICE'].methods_by_name['DeleteOrg']._loaded_options = None
   _globals['_ORGSERVICE'].methods_by_name['DeleteOrg']._serialized_options = b'\220\002\002\252\273\030\004\030\004 \005\260\273\030\314\001\272\273\030\010\022\006org_id\202\323\344\223\002\027*\025/api/v1/orgs/{org_id}'
-  _globals['_CREATEORGREQUEST']._serialized_start=218
-  _globals['_CREATEORGREQUEST']._serialized_end=362
-  _globals['_CREATEORGRESPONSE']._serialized_start=364
-  _globals['_CREATEORGRESPONSE']._serialized_end=426
-  _globals['_LISTORGSREQUEST']._serialized_start=429
-  _globals['_LISTORGSREQUEST']._serialized_end=572
-  _globals['_LISTORGSRESPONSE']._serialized_start=575
-  _globals['_LISTORGSRESPONSE']._serialized_end=726
-  _globals['_GETORGREQUEST']._serialized_start=728
-  _globals['_GETORGREQUEST']._serialized_end=759
-  _globals['_GETORGRESPONSE']._serialized_start=761
-  _globals['_GETORGRESPONSE']._serialized_end=820
-  _globals['_UPDATEORGREQUEST']._serialized_start=823
-  _globals['_UPDATEORGREQUEST']._serialized_end=1123
-  _globals['_UPDATEORGRESPONSE']._serialized_start=1125
-  _globals['_UPDATEORGRESPONSE']._serialized_end=1187
-  _globals['_DELETEORGREQUEST']._serialized_start=1189
-  _globals['_DELETEORGREQUEST']._serialized_end=1229
-  _globals['_DELETEORGRESPONSE']._serialized_start=1231
-  _globals['_DELETEORGRESPONSE']._serialized_end=1250
-  _globals['_ORGSERVICE']._serialized_start=1253
-  _globals['_ORGSERVICE']._serialized_end=1977
+  _globals['_CREATEORGREQUEST']._serialized_start=247
+  _globals['_CREATEORGREQUEST']._serialized_end=404
+  _globals['_CREATEORGRESPONSE']._serialized_start=406
+  _globals['_CREATEORGRESPONSE']._serialized_end=468
+  _globals['_LISTORGSREQUEST']._serialized_start=471
+  _globals['_LISTORGSREQUEST']._serialized_end=617
+  _globals['_LISTORGSRESPONSE']._serialized_start=620
+  _globals['_LISTORGSRESPONSE']._serialized_end=771
+  _globals['_GETORGREQUEST']._serialized_start=773
+  _globals['_GETORGREQUEST']._serialized_end=804
+  _globals['_GETORGRESPONSE']._serialized_start=806
+  _globals['_GETORGRESPONSE']._serialized_end=865
+  _globals['_UPDATEORGREQUEST']._serialized_start=868
+  _globals['_UPDATEORGREQUEST']._serialized_end=1178
+  _globals['_UPDATEORGRESPONSE']._serialized_start=1180
+  _globals['_UPDATEORGRESPONSE']._serialized_end=1242
+  _globals['_DELETEORGREQUEST']._serialized_start=1244
+  _globals['_DELETEORGREQUEST']._serialized_end=1290
+  _globals['_DELETEORGRESPONSE']._serialized_start=1292
+  _globals['_DELETEORGRESPONSE']._serialized_end=1311
+  _globals['_ORGSERVICE']._serialized_start=1314
+  _globals['_ORGSERVICE']._serialized_end=2038
 # @@protoc_insertion_point(module_scope)

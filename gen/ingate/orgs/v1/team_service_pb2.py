@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
@@ -29,7 +30,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.orgs.v1 import team_pb2 as ingate_dot_orgs_dot_v1_dot_team__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/orgs/v1/team_service.proto\x12\x0eingate.orgs.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\x19ingate/orgs/v1/team.proto\"a\n\x11\x43reateTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xc8\x01\x12\x1b\n\nmember_ids\x18\x03 \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\"8\n\x12\x43reateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"\xa6\x01\n\x10ListTeamsRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x05limit\x18\x02 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x03 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x04 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x90\x01\n\x11ListTeamsResponse\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.ingate.orgs.v1.Team\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xed\x01\n\x11UpdateTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07team_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x33\n\x04name\x18\x03 \x01(\tB \x82\xbc\x18\x05\x08\x01\x10\xc8\x01\x8a\xbc\x18\x13\x12\x11\x61 team has a nameH\x00\x88\x01\x01\x12\'\n\nmember_ids\x18\x04 \x03(\tB\x13\x82\xbc\x18\x03\x10\xe8\x07\x8a\xbc\x18\x08\n\x06nobody\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameJ\x04\x08\x05\x10\x06R\rclear_members\"8\n\x12UpdateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"@\n\x11\x44\x65leteTeamRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07team_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x44\x65leteTeamResponse2\x82\x05\n\x0bTeamService\x12\x9d\x01\n\nCreateTeam\x12!.ingate.orgs.v1.CreateTeamRequest\x1a\".ingate.orgs.v1.CreateTeamResponse\"H\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02&\"\x1b/api/v1/orgs/{org_id}/teams:\x01*b\x04team\x12\x8c\x01\n\tListTeams\x12 .ingate.orgs.v1.ListTeamsRequest\x1a!.ingate.orgs.v1.ListTeamsResponse\":\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/orgs/{org_id}/teams\x12\xa2\x01\n\nUpdateTeam\x12!.ingate.orgs.v1.UpdateTeamRequest\x1a\".ingate.orgs.v1.UpdateTeamResponse\"M\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x30\x1a%/api/v1/orgs/{org_id}/teams/{team_id}:\x01*b\x04team\x12\x9e\x01\n\nDeleteTeam\x12!.ingate.orgs.v1.DeleteTeamRequest\x1a\".ingate.orgs.v1.DeleteTeamResponse\"I\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\'*%/api/v1/orgs/{org_id}/teams/{team_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/orgs/v1/team_service.proto\x12\x0eingate.orgs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\x19ingate/orgs/v1/team.proto\"m\n\x11\x43reateTeamRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xc8\x01\xc8\x01\x01\x12\x1d\n\nmember_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"8\n\x12\x43reateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"\xaf\x01\n\x10ListTeamsRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1e\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x90\x01\n\x11ListTeamsResponse\x12#\n\x05items\x18\x01 \x03(\x0b\x32\x14.ingate.orgs.v1.Team\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xfc\x01\n\x11UpdateTeamRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07team_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x34\n\x04name\x18\x03 \x01(\tB!\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x8a\xbc\x18\x13\x12\x11\x61 team has a nameH\x00\x88\x01\x01\x12)\n\nmember_ids\x18\x04 \x03(\tB\x15\xbaH\x06\x92\x01\x03\x10\xe8\x07\x8a\xbc\x18\x08\n\x06nobody\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x07\n\x05_nameJ\x04\x08\x05\x10\x06R\rclear_members\"8\n\x12UpdateTeamResponse\x12\"\n\x04team\x18\x01 \x01(\x0b\x32\x14.ingate.orgs.v1.Team\"L\n\x11\x44\x65leteTeamRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07team_id\x18\x02 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x14\n\x12\x44\x65leteTeamResponse2\x82\x05\n\x0bTeamService\x12\x9d\x01\n\nCreateTeam\x12!.ingate.orgs.v1.CreateTeamRequest\x1a\".ingate.orgs.v1.CreateTeamResponse\"H\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02&\"\x1b/api/v1/orgs/{org_id}/teams:\x01*b\x04team\x12\x8c\x01\n\tListTeams\x12 .ingate.orgs.v1.ListTeamsRequest\x1a!.ingate.orgs.v1.ListTeamsResponse\":\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/orgs/{org_id}/teams\x12\xa2\x01\n\nUpdateTeam\x12!.ingate.orgs.v1.UpdateTeamRequest\x1a\".ingate.orgs.v1.UpdateTeamResponse\"M\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\x30\x1a%/api/v1/orgs/{org_id}/teams/{team_id}:\x01*b\x04team\x12\x9e\x01\n\nDeleteTeam\x12!.ingate.orgs.v1.DeleteTeamRequest\x1a\".ingate.orgs.v1.DeleteTeamResponse\"I\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x08\x12\x06org_id\x82\xd3\xe4\x93\x02\'*%/api/v1/orgs/{org_id}/teams/{team_id}BM\n\x12\x63om.ingate.orgs.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,31 +39,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.orgs.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/orgs/v1;orgsv1'
   _globals['_CREATETEAMREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_CREATETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_CREATETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_CREATETEAMREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATETEAMREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\202\274\030\003\020\310\001'
+  _globals['_CREATETEAMREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\010r\003\030\310\001\310\001\001'
   _globals['_CREATETEAMREQUEST'].fields_by_name['member_ids']._loaded_options = None
-  _globals['_CREATETEAMREQUEST'].fields_by_name['member_ids']._serialized_options = b'\202\274\030\003\020\350\007'
+  _globals['_CREATETEAMREQUEST'].fields_by_name['member_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_LISTTEAMSREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTTEAMSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTTEAMSREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_LISTTEAMSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTTEAMSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTTEAMSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTTEAMSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTTEAMSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTTEAMSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTTEAMSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTTEAMSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTTEAMSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_UPDATETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_UPDATETEAMREQUEST'].fields_by_name['team_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATETEAMREQUEST'].fields_by_name['team_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATETEAMREQUEST'].fields_by_name['name']._serialized_options = b'\202\274\030\005\010\001\020\310\001\212\274\030\023\022\021a team has a name'
+  _globals['_UPDATETEAMREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001\212\274\030\023\022\021a team has a name'
   _globals['_UPDATETEAMREQUEST'].fields_by_name['member_ids']._loaded_options = None
-  _globals['_UPDATETEAMREQUEST'].fields_by_name['member_ids']._serialized_options = b'\202\274\030\003\020\350\007\212\274\030\010\n\006nobody'
+  _globals['_UPDATETEAMREQUEST'].fields_by_name['member_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007\212\274\030\010\n\006nobody'
   _globals['_DELETETEAMREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_DELETETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELETETEAMREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_DELETETEAMREQUEST'].fields_by_name['team_id']._loaded_options = None
-  _globals['_DELETETEAMREQUEST'].fields_by_name['team_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELETETEAMREQUEST'].fields_by_name['team_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_TEAMSERVICE'].methods_by_name['CreateTeam']._loaded_options = None
   _globals['_TEAMSERVICE'].methods_by_name['CreateTeam']._serialized_options = b'\220\002\000\252\273\030\004\030\003 \005\260\273\030\311\001\272\273\030\010\022\006org_id\202\323\344\223\002&\"\033/api/v1/orgs/{org_id}/teams:\001*b\004team'
   _globals['_TEAMSERVICE'].methods_by_name['ListTeams']._loaded_options = None
@@ -71,22 +72,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEAMSERVICE'].methods_by_name['UpdateTeam']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\272\273\030\010\022\006org_id\202\323\344\223\0020\032%/api/v1/orgs/{org_id}/teams/{team_id}:\001*b\004team'
   _globals['_TEAMSERVICE'].methods_by_name['DeleteTeam']._loaded_options = None
   _globals['_TEAMSERVICE'].methods_by_name['DeleteTeam']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\272\273\030\010\022\006org_id\202\323\344\223\002\'*%/api/v1/orgs/{org_id}/teams/{team_id}'
-  _globals['_CREATETEAMREQUEST']._serialized_start=210
-  _globals['_CREATETEAMREQUEST']._serialized_end=307
-  _globals['_CREATETEAMRESPONSE']._serialized_start=309
-  _globals['_CREATETEAMRESPONSE']._serialized_end=365
-  _globals['_LISTTEAMSREQUEST']._serialized_start=368
-  _globals['_LISTTEAMSREQUEST']._serialized_end=534
-  _globals['_LISTTEAMSRESPONSE']._serialized_start=537
-  _globals['_LISTTEAMSRESPONSE']._serialized_end=681
-  _globals['_UPDATETEAMREQUEST']._serialized_start=684
-  _globals['_UPDATETEAMREQUEST']._serialized_end=921
-  _globals['_UPDATETEAMRESPONSE']._serialized_start=923
-  _globals['_UPDATETEAMRESPONSE']._serialized_end=979
-  _globals['_DELETETEAMREQUEST']._serialized_start=981
-  _globals['_DELETETEAMREQUEST']._serialized_end=1045
-  _globals['_DELETETEAMRESPONSE']._serialized_start=1047
-  _globals['_DELETETEAMRESPONSE']._serialized_end=1067
-  _globals['_TEAMSERVICE']._serialized_start=1070
-  _globals['_TEAMSERVICE']._serialized_end=1712
+  _globals['_CREATETEAMREQUEST']._serialized_start=239
+  _globals['_CREATETEAMREQUEST']._serialized_end=348
+  _globals['_CREATETEAMRESPONSE']._serialized_start=350
+  _globals['_CREATETEAMRESPONSE']._serialized_end=406
+  _globals['_LISTTEAMSREQUEST']._serialized_start=409
+  _globals['_LISTTEAMSREQUEST']._serialized_end=584
+  _globals['_LISTTEAMSRESPONSE']._serialized_start=587
+  _globals['_LISTTEAMSRESPONSE']._serialized_end=731
+  _globals['_UPDATETEAMREQUEST']._serialized_start=734
+  _globals['_UPDATETEAMREQUEST']._serialized_end=986
+  _globals['_UPDATETEAMRESPONSE']._serialized_start=988
+  _globals['_UPDATETEAMRESPONSE']._serialized_end=1044
+  _globals['_DELETETEAMREQUEST']._serialized_start=1046
+  _globals['_DELETETEAMREQUEST']._serialized_end=1122
+  _globals['_DELETETEAMRESPONSE']._serialized_start=1124
+  _globals['_DELETETEAMRESPONSE']._serialized_end=1144
+  _globals['_TEAMSERVICE']._serialized_start=1147
+  _globals['_TEAMSERVICE']._serialized_end=1789
 # @@protoc_insertion_point(module_scope)

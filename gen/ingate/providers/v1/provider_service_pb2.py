@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
@@ -29,7 +30,7 @@ from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_o
 from gen.ingate.providers.v1 import provider_pb2 as ingate_dot_providers_dot_v1_dot_provider__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/providers/v1/provider_service.proto\x12\x13ingate.providers.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\"ingate/providers/v1/provider.proto\"\xbe\x06\n\x15\x43reateProviderRequest\x12}\n\x04name\x18\x01 \x01(\tBo\xe2\x41\x01\x02\x82\xbc\x18g\x10?\x1a\x1f[a-z0-9]([a-z0-9._-]*[a-z0-9])?\"Blower-case letters, digits and inner dots, hyphens and underscores\x12\x35\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeB\x04\xe2\x41\x01\x02\x12\x1e\n\x08\x62\x61se_url\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x00\x88\x01\x01\x12\x35\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeH\x01\x88\x01\x01\x12 \n\x07\x61pi_key\x18\x05 \x01(\tB\n\x80\x01\x01\x82\xbc\x18\x03\x10\x80@H\x02\x88\x01\x01\x12S\n\x0b\x61uth_header\x18\x06 \x01(\tB9\x82\xbc\x18\x35\x10\x80\x01\x1a\x1b[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\x13\x61n HTTP header nameH\x03\x88\x01\x01\x12@\n\x0b\x61uth_format\x18\x07 \x01(\tB&\x82\xbc\x18\"\x10\x80\x02\x1a\x0c[\\x20-\\x7e]*\"\x0fprintable ASCIIH\x04\x88\x01\x01\x12\x17\n\nis_default\x18\x08 \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\t \x01(\x08H\x06\x88\x01\x01\x12$\n\ntimeout_ms\x18\n \x01(\x05\x42\x0b\x82\xbc\x18\x07(\x01\x30\x80\xdd\xdb\x01H\x07\x88\x01\x01\x12\x17\n\x06models\x18\x0b \x03(\tB\x07\x82\xbc\x18\x03\x10\xe8\x07\x12P\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.CreateProviderRequest.HeadersEntryB\x06\x82\xbc\x18\x02\x10\x32\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16\x43reateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"\x94\x01\n\x14ListProvidersRequest\x12\x1d\n\x05limit\x18\x01 \x01(\x05\x42\t\x82\xbc\x18\x05(\x01\x30\xc8\x01H\x00\x88\x01\x01\x12\x1f\n\x06offset\x18\x02 \x01(\x05\x42\n\x82\xbc\x18\x06(\x00\x30\xc0\x84=H\x01\x88\x01\x01\x12\x1c\n\x06\x63ursor\x18\x03 \x01(\tB\x07\x82\xbc\x18\x03\x10\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x9d\x01\n\x15ListProvidersResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.providers.v1.Provider\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"(\n\x12GetProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x13GetProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"\x96\x08\n\x15UpdateProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12V\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeB \x8a\xbc\x18\x1c\x12\x1a\x61 provider speaks some APIH\x00\x88\x01\x01\x12:\n\x08\x62\x61se_url\x18\x03 \x01(\tB#\x82\xbc\x18\x03\x10\x80\x10\x8a\xbc\x18\x18\n\x16the type\'s own addressH\x01\x88\x01\x01\x12Z\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeB#\x8a\xbc\x18\x1f\x12\x1dsomebody\'s credential is usedH\x02\x88\x01\x01\x12\x33\n\x07\x61pi_key\x18\x05 \x01(\tB\x1d\x80\x01\x01\x82\xbc\x18\x03\x10\x80@\x8a\xbc\x18\x0f\n\rno stored keyH\x03\x88\x01\x01\x12g\n\x0b\x61uth_header\x18\x06 \x01(\tBM\x82\xbc\x18\x35\x10\x80\x01\x1a\x1b[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\x13\x61n HTTP header name\x8a\xbc\x18\x10\n\x0ethe type\'s ownH\x04\x88\x01\x01\x12T\n\x0b\x61uth_format\x18\x07 \x01(\tB:\x82\xbc\x18\"\x10\x80\x02\x1a\x0c[\\x20-\\x7e]*\"\x0fprintable ASCII\x8a\xbc\x18\x10\n\x0ethe type\'s ownH\x05\x88\x01\x01\x12\x32\n\nis_default\x18\x08 \x01(\x08\x42\x19\x8a\xbc\x18\x15\x12\x13it is true or falseH\x06\x88\x01\x01\x12/\n\x07\x65nabled\x18\t \x01(\x08\x42\x19\x8a\xbc\x18\x15\x12\x13it is true or falseH\x07\x88\x01\x01\x12\x31\n\ntimeout_ms\x18\n \x01(\x05\x42\x18\x82\xbc\x18\x07(\x01\x30\x80\xdd\xdb\x01\x8a\xbc\x18\t\n\x07\x33\x30\x30,000H\x08\x88\x01\x01\x12\x36\n\x06models\x18\x0b \x03(\tB&\x82\xbc\x18\x03\x10\xe8\x07\x8a\xbc\x18\x1b\n\x19\x65mpty: nobody knows which\x12Z\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.UpdateProviderRequest.HeadersEntryB\x10\x82\xbc\x18\x02\x10\x32\x8a\xbc\x18\x06\n\x04none\x12/\n\x0bupdate_mask\x18\r \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16UpdateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"+\n\x15\x44\x65leteProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x18\n\x16\x44\x65leteProviderResponse\")\n\x13TestProviderRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"~\n\x14TestProviderResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x18\n\x0bstatus_code\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_status_codeB\x08\n\x06_error2\xe1\x07\n\x0fProviderService\x12\xa7\x01\n\x0e\x43reateProvider\x12*.ingate.providers.v1.CreateProviderRequest\x1a+.ingate.providers.v1.CreateProviderResponse\"<\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02 \"\x11/api/v1/providers:\x01*b\x08provider\x12\x92\x01\n\rListProviders\x12).ingate.providers.v1.ListProvidersRequest\x1a*.ingate.providers.v1.ListProvidersResponse\"*\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/providers\x12\x9d\x01\n\x0bGetProvider\x12\'.ingate.providers.v1.GetProviderRequest\x1a(.ingate.providers.v1.GetProviderResponse\";\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02$\x12\x18/api/v1/providers/{name}b\x08provider\x12\xa9\x01\n\x0eUpdateProvider\x12*.ingate.providers.v1.UpdateProviderRequest\x1a+.ingate.providers.v1.UpdateProviderResponse\">\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\'\x1a\x18/api/v1/providers/{name}:\x01*b\x08provider\x12\xa1\x01\n\x0e\x44\x65leteProvider\x12*.ingate.providers.v1.DeleteProviderRequest\x1a+.ingate.providers.v1.DeleteProviderResponse\"6\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1a*\x18/api/v1/providers/{name}\x12\x9e\x01\n\x0cTestProvider\x12(.ingate.providers.v1.TestProviderRequest\x1a).ingate.providers.v1.TestProviderResponse\"9\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/providers/{name}/test:\x01*B\\\n\x17\x63om.ingate.providers.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ingate/providers/v1/provider_service.proto\x12\x13ingate.providers.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fingate/options/v1/options.proto\x1a\"ingate/providers/v1/provider.proto\"\xf9\x06\n\x15\x43reateProviderRequest\x12\x89\x01\n\x04name\x18\x01 \x01(\tB{\xe2\x41\x01\x02\xbaH.r)\x18?2%^(?:[a-z0-9]([a-z0-9._-]*[a-z0-9])?)$\xc8\x01\x01\x92\xbc\x18\x42lower-case letters, digits and inner dots, hyphens and underscores\x12@\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\x08\x62\x61se_url\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x00\x88\x01\x01\x12?\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x01\x88\x01\x01\x12!\n\x07\x61pi_key\x18\x05 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80@H\x02\x88\x01\x01\x12\\\n\x0b\x61uth_header\x18\x06 \x01(\tBB\xbaH(r&\x18\x80\x01\x32!^(?:[A-Za-z0-9!#$%&\'*+.^_`|~-]*)$\x92\xbc\x18\x13\x61n HTTP header nameH\x03\x88\x01\x01\x12I\n\x0b\x61uth_format\x18\x07 \x01(\tB/\xbaH\x19r\x17\x18\x80\x02\x32\x12^(?:[\\x20-\\x7e]*)$\x92\xbc\x18\x0fprintable ASCIIH\x04\x88\x01\x01\x12\x17\n\nis_default\x18\x08 \x01(\x08H\x05\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\t \x01(\x08H\x06\x88\x01\x01\x12%\n\ntimeout_ms\x18\n \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\xdd\xdb\x01(\x01H\x07\x88\x01\x01\x12\x19\n\x06models\x18\x0b \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12R\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.CreateProviderRequest.HeadersEntryB\x08\xbaH\x05\x9a\x01\x02\x10\x32\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16\x43reateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"\x97\x01\n\x14ListProvidersRequest\x12\x1e\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01H\x00\x88\x01\x01\x12 \n\x06offset\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00H\x01\x88\x01\x01\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x02\x88\x01\x01\x42\x08\n\x06_limitB\t\n\x07_offsetB\t\n\x07_cursor\"\x9d\x01\n\x15ListProvidersResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ingate.providers.v1.Provider\x12\r\n\x05total\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x05\x12\x18\n\x0bnext_cursor\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\".\n\x12GetProviderRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"F\n\x13GetProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"\xc5\x08\n\x15UpdateProviderRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12^\n\x04type\x18\x02 \x01(\x0e\x32!.ingate.providers.v1.ProviderTypeB(\xbaH\x05\x82\x01\x02\x10\x01\x8a\xbc\x18\x1c\x12\x1a\x61 provider speaks some APIH\x00\x88\x01\x01\x12;\n\x08\x62\x61se_url\x18\x03 \x01(\tB$\xbaH\x05r\x03\x18\x80\x10\x8a\xbc\x18\x18\n\x16the type\'s own addressH\x01\x88\x01\x01\x12\x62\n\tauth_mode\x18\x04 \x01(\x0e\x32\x1d.ingate.providers.v1.AuthModeB+\xbaH\x05\x82\x01\x02\x10\x01\x8a\xbc\x18\x1f\x12\x1dsomebody\'s credential is usedH\x02\x88\x01\x01\x12\x34\n\x07\x61pi_key\x18\x05 \x01(\tB\x1e\x80\x01\x01\xbaH\x05r\x03\x18\x80@\x8a\xbc\x18\x0f\n\rno stored keyH\x03\x88\x01\x01\x12p\n\x0b\x61uth_header\x18\x06 \x01(\tBV\xbaH(r&\x18\x80\x01\x32!^(?:[A-Za-z0-9!#$%&\'*+.^_`|~-]*)$\x8a\xbc\x18\x10\n\x0ethe type\'s own\x92\xbc\x18\x13\x61n HTTP header nameH\x04\x88\x01\x01\x12]\n\x0b\x61uth_format\x18\x07 \x01(\tBC\xbaH\x19r\x17\x18\x80\x02\x32\x12^(?:[\\x20-\\x7e]*)$\x8a\xbc\x18\x10\n\x0ethe type\'s own\x92\xbc\x18\x0fprintable ASCIIH\x05\x88\x01\x01\x12\x32\n\nis_default\x18\x08 \x01(\x08\x42\x19\x8a\xbc\x18\x15\x12\x13it is true or falseH\x06\x88\x01\x01\x12/\n\x07\x65nabled\x18\t \x01(\x08\x42\x19\x8a\xbc\x18\x15\x12\x13it is true or falseH\x07\x88\x01\x01\x12\x32\n\ntimeout_ms\x18\n \x01(\x05\x42\x19\xbaH\t\x1a\x07\x18\x80\xdd\xdb\x01(\x01\x8a\xbc\x18\t\n\x07\x33\x30\x30,000H\x08\x88\x01\x01\x12\x38\n\x06models\x18\x0b \x03(\tB(\xbaH\x06\x92\x01\x03\x10\xe8\x07\x8a\xbc\x18\x1b\n\x19\x65mpty: nobody knows which\x12\\\n\x07headers\x18\x0c \x03(\x0b\x32\x37.ingate.providers.v1.UpdateProviderRequest.HeadersEntryB\x12\xbaH\x05\x9a\x01\x02\x10\x32\x8a\xbc\x18\x06\n\x04none\x12/\n\x0bupdate_mask\x18\r \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_base_urlB\x0c\n\n_auth_modeB\n\n\x08_api_keyB\x0e\n\x0c_auth_headerB\x0e\n\x0c_auth_formatB\r\n\x0b_is_defaultB\n\n\x08_enabledB\r\n\x0b_timeout_ms\"I\n\x16UpdateProviderResponse\x12/\n\x08provider\x18\x01 \x01(\x0b\x32\x1d.ingate.providers.v1.Provider\"1\n\x15\x44\x65leteProviderRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x18\n\x16\x44\x65leteProviderResponse\"/\n\x13TestProviderRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"~\n\x14TestProviderResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\x18\n\x0bstatus_code\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_status_codeB\x08\n\x06_error2\xe1\x07\n\x0fProviderService\x12\xa7\x01\n\x0e\x43reateProvider\x12*.ingate.providers.v1.CreateProviderRequest\x1a+.ingate.providers.v1.CreateProviderResponse\"<\x90\x02\x00\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xc9\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02 \"\x11/api/v1/providers:\x01*b\x08provider\x12\x92\x01\n\rListProviders\x12).ingate.providers.v1.ListProvidersRequest\x1a*.ingate.providers.v1.ListProvidersResponse\"*\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/providers\x12\x9d\x01\n\x0bGetProvider\x12\'.ingate.providers.v1.GetProviderRequest\x1a(.ingate.providers.v1.GetProviderResponse\";\x90\x02\x01\xaa\xbb\x18\x04\x18\x01 \x03\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02$\x12\x18/api/v1/providers/{name}b\x08provider\x12\xa9\x01\n\x0eUpdateProvider\x12*.ingate.providers.v1.UpdateProviderRequest\x1a+.ingate.providers.v1.UpdateProviderResponse\">\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\'\x1a\x18/api/v1/providers/{name}:\x01*b\x08provider\x12\xa1\x01\n\x0e\x44\x65leteProvider\x12*.ingate.providers.v1.DeleteProviderRequest\x1a+.ingate.providers.v1.DeleteProviderResponse\"6\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xb0\xbb\x18\xcc\x01\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1a*\x18/api/v1/providers/{name}\x12\x9e\x01\n\x0cTestProvider\x12(.ingate.providers.v1.TestProviderRequest\x1a).ingate.providers.v1.TestProviderResponse\"9\x90\x02\x02\xaa\xbb\x18\x04\x18\x03 \x05\xba\xbb\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/providers/{name}/test:\x01*B\\\n\x17\x63om.ingate.providers.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,61 +41,63 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._loaded_options = None
   _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\202\274\030g\020?\032\037[a-z0-9]([a-z0-9._-]*[a-z0-9])?\"Blower-case letters, digits and inner dots, hyphens and underscores'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H.r)\030?2%^(?:[a-z0-9]([a-z0-9._-]*[a-z0-9])?)$\310\001\001\222\274\030Blower-case letters, digits and inner dots, hyphens and underscores'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['type']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['type']._serialized_options = b'\342A\001\002'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['type']._serialized_options = b'\342A\001\002\272H\010\202\001\002\020\001\310\001\001'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['base_url']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['base_url']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['base_url']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_mode']._loaded_options = None
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_mode']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['api_key']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['api_key']._serialized_options = b'\200\001\001\202\274\030\003\020\200@'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['api_key']._serialized_options = b'\200\001\001\272H\005r\003\030\200@'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_header']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_header']._serialized_options = b'\202\274\0305\020\200\001\032\033[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\023an HTTP header name'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_header']._serialized_options = b'\272H(r&\030\200\0012!^(?:[A-Za-z0-9!#$%&\'*+.^_`|~-]*)$\222\274\030\023an HTTP header name'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_format']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_format']._serialized_options = b'\202\274\030\"\020\200\002\032\014[\\x20-\\x7e]*\"\017printable ASCII'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['auth_format']._serialized_options = b'\272H\031r\027\030\200\0022\022^(?:[\\x20-\\x7e]*)$\222\274\030\017printable ASCII'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['timeout_ms']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['timeout_ms']._serialized_options = b'\202\274\030\007(\0010\200\335\333\001'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['timeout_ms']._serialized_options = b'\272H\t\032\007\030\200\335\333\001(\001'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['models']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['models']._serialized_options = b'\202\274\030\003\020\350\007'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['models']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_CREATEPROVIDERREQUEST'].fields_by_name['headers']._loaded_options = None
-  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['headers']._serialized_options = b'\202\274\030\002\0202'
+  _globals['_CREATEPROVIDERREQUEST'].fields_by_name['headers']._serialized_options = b'\272H\005\232\001\002\0202'
   _globals['_LISTPROVIDERSREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_LISTPROVIDERSREQUEST'].fields_by_name['limit']._serialized_options = b'\202\274\030\005(\0010\310\001'
+  _globals['_LISTPROVIDERSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\310\001(\001'
   _globals['_LISTPROVIDERSREQUEST'].fields_by_name['offset']._loaded_options = None
-  _globals['_LISTPROVIDERSREQUEST'].fields_by_name['offset']._serialized_options = b'\202\274\030\006(\0000\300\204='
+  _globals['_LISTPROVIDERSREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\010\032\006\030\300\204=(\000'
   _globals['_LISTPROVIDERSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_LISTPROVIDERSREQUEST'].fields_by_name['cursor']._serialized_options = b'\202\274\030\003\020\200\020'
+  _globals['_LISTPROVIDERSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_GETPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_GETPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_GETPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._loaded_options = None
   _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['type']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['type']._serialized_options = b'\212\274\030\034\022\032a provider speaks some API'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001\212\274\030\034\022\032a provider speaks some API'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['base_url']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['base_url']._serialized_options = b'\202\274\030\003\020\200\020\212\274\030\030\n\026the type\'s own address'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['base_url']._serialized_options = b'\272H\005r\003\030\200\020\212\274\030\030\n\026the type\'s own address'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_mode']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_mode']._serialized_options = b'\212\274\030\037\022\035somebody\'s credential is used'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_mode']._serialized_options = b'\272H\005\202\001\002\020\001\212\274\030\037\022\035somebody\'s credential is used'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['api_key']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['api_key']._serialized_options = b'\200\001\001\202\274\030\003\020\200@\212\274\030\017\n\rno stored key'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['api_key']._serialized_options = b'\200\001\001\272H\005r\003\030\200@\212\274\030\017\n\rno stored key'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_header']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_header']._serialized_options = b'\202\274\0305\020\200\001\032\033[A-Za-z0-9!#$%&\'*+.^_`|~-]*\"\023an HTTP header name\212\274\030\020\n\016the type\'s own'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_header']._serialized_options = b'\272H(r&\030\200\0012!^(?:[A-Za-z0-9!#$%&\'*+.^_`|~-]*)$\212\274\030\020\n\016the type\'s own\222\274\030\023an HTTP header name'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_format']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_format']._serialized_options = b'\202\274\030\"\020\200\002\032\014[\\x20-\\x7e]*\"\017printable ASCII\212\274\030\020\n\016the type\'s own'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['auth_format']._serialized_options = b'\272H\031r\027\030\200\0022\022^(?:[\\x20-\\x7e]*)$\212\274\030\020\n\016the type\'s own\222\274\030\017printable ASCII'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['is_default']._loaded_options = None
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['is_default']._serialized_options = b'\212\274\030\025\022\023it is true or false'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['enabled']._loaded_options = None
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['enabled']._serialized_options = b'\212\274\030\025\022\023it is true or false'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['timeout_ms']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['timeout_ms']._serialized_options = b'\202\274\030\007(\0010\200\335\333\001\212\274\030\t\n\007300,000'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['timeout_ms']._serialized_options = b'\272H\t\032\007\030\200\335\333\001(\001\212\274\030\t\n\007300,000'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['models']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['models']._serialized_options = b'\202\274\030\003\020\350\007\212\274\030\033\n\031empty: nobody knows which'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['models']._serialized_options = b'\272H\006\222\001\003\020\350\007\212\274\030\033\n\031empty: nobody knows which'
   _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['headers']._loaded_options = None
-  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['headers']._serialized_options = b'\202\274\030\002\0202\212\274\030\006\n\004none'
+  _globals['_UPDATEPROVIDERREQUEST'].fields_by_name['headers']._serialized_options = b'\272H\005\232\001\002\0202\212\274\030\006\n\004none'
   _globals['_DELETEPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_DELETEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_TESTPROVIDERREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_TESTPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_TESTPROVIDERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_PROVIDERSERVICE'].methods_by_name['CreateProvider']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['CreateProvider']._serialized_options = b'\220\002\000\252\273\030\004\030\003 \005\260\273\030\311\001\272\273\030\002\010\001\202\323\344\223\002 \"\021/api/v1/providers:\001*b\010provider'
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._loaded_options = None
@@ -107,34 +110,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERSERVICE'].methods_by_name['DeleteProvider']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\260\273\030\314\001\272\273\030\002\010\001\202\323\344\223\002\032*\030/api/v1/providers/{name}'
   _globals['_PROVIDERSERVICE'].methods_by_name['TestProvider']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['TestProvider']._serialized_options = b'\220\002\002\252\273\030\004\030\003 \005\272\273\030\002\010\001\202\323\344\223\002\"\"\035/api/v1/providers/{name}/test:\001*'
-  _globals['_CREATEPROVIDERREQUEST']._serialized_start=234
-  _globals['_CREATEPROVIDERREQUEST']._serialized_end=1064
-  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=905
-  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=951
-  _globals['_CREATEPROVIDERRESPONSE']._serialized_start=1066
-  _globals['_CREATEPROVIDERRESPONSE']._serialized_end=1139
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1142
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1290
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1293
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1450
-  _globals['_GETPROVIDERREQUEST']._serialized_start=1452
-  _globals['_GETPROVIDERREQUEST']._serialized_end=1492
-  _globals['_GETPROVIDERRESPONSE']._serialized_start=1494
-  _globals['_GETPROVIDERRESPONSE']._serialized_end=1564
-  _globals['_UPDATEPROVIDERREQUEST']._serialized_start=1567
-  _globals['_UPDATEPROVIDERREQUEST']._serialized_end=2613
-  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=905
-  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=951
-  _globals['_UPDATEPROVIDERRESPONSE']._serialized_start=2615
-  _globals['_UPDATEPROVIDERRESPONSE']._serialized_end=2688
-  _globals['_DELETEPROVIDERREQUEST']._serialized_start=2690
-  _globals['_DELETEPROVIDERREQUEST']._serialized_end=2733
-  _globals['_DELETEPROVIDERRESPONSE']._serialized_start=2735
-  _globals['_DELETEPROVIDERRESPONSE']._serialized_end=2759
-  _globals['_TESTPROVIDERREQUEST']._serialized_start=2761
-  _globals['_TESTPROVIDERREQUEST']._serialized_end=2802
-  _globals['_TESTPROVIDERRESPONSE']._serialized_start=2804
-  _globals['_TESTPROVIDERRESPONSE']._serialized_end=2930
-  _globals['_PROVIDERSERVICE']._serialized_start=2933
-  _globals['_PROVIDERSERVICE']._serialized_end=3926
+  _globals['_CREATEPROVIDERREQUEST']._serialized_start=263
+  _globals['_CREATEPROVIDERREQUEST']._serialized_end=1152
+  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=993
+  _globals['_CREATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=1039
+  _globals['_CREATEPROVIDERRESPONSE']._serialized_start=1154
+  _globals['_CREATEPROVIDERRESPONSE']._serialized_end=1227
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1230
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1381
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1384
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1541
+  _globals['_GETPROVIDERREQUEST']._serialized_start=1543
+  _globals['_GETPROVIDERREQUEST']._serialized_end=1589
+  _globals['_GETPROVIDERRESPONSE']._serialized_start=1591
+  _globals['_GETPROVIDERRESPONSE']._serialized_end=1661
+  _globals['_UPDATEPROVIDERREQUEST']._serialized_start=1664
+  _globals['_UPDATEPROVIDERREQUEST']._serialized_end=2757
+  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_start=993
+  _globals['_UPDATEPROVIDERREQUEST_HEADERSENTRY']._serialized_end=1039
+  _globals['_UPDATEPROVIDERRESPONSE']._serialized_start=2759
+  _globals['_UPDATEPROVIDERRESPONSE']._serialized_end=2832
+  _globals['_DELETEPROVIDERREQUEST']._serialized_start=2834
+  _globals['_DELETEPROVIDERREQUEST']._serialized_end=2883
+  _globals['_DELETEPROVIDERRESPONSE']._serialized_start=2885
+  _globals['_DELETEPROVIDERRESPONSE']._serialized_end=2909
+  _globals['_TESTPROVIDERREQUEST']._serialized_start=2911
+  _globals['_TESTPROVIDERREQUEST']._serialized_end=2958
+  _globals['_TESTPROVIDERRESPONSE']._serialized_start=2960
+  _globals['_TESTPROVIDERRESPONSE']._serialized_end=3086
+  _globals['_PROVIDERSERVICE']._serialized_start=3089
+  _globals['_PROVIDERSERVICE']._serialized_end=4082
 # @@protoc_insertion_point(module_scope)

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 from gen.ingate.providers.v1 import route_pb2 as ingate_dot_providers_dot_v1_dot_route__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ingate/providers/v1/route_service.proto\x12\x13ingate.providers.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\x1a\x1fingate/providers/v1/route.proto\")\n\x11ListRoutesRequest\x12\x14\n\x06org_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"@\n\x12ListRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.ingate.providers.v1.Route2~\n\x0cRouteService\x12n\n\nListRoutes\x12&.ingate.providers.v1.ListRoutesRequest\x1a\'.ingate.providers.v1.ListRoutesResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x42\\\n\x17\x63om.ingate.providers.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ingate/providers/v1/route_service.proto\x12\x13ingate.providers.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\x1a\x1fingate/providers/v1/route.proto\"/\n\x11ListRoutesRequest\x12\x1a\n\x06org_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"@\n\x12ListRoutesResponse\x12*\n\x06routes\x18\x01 \x03(\x0b\x32\x1a.ingate.providers.v1.Route2~\n\x0cRouteService\x12n\n\nListRoutes\x12&.ingate.providers.v1.ListRoutesRequest\x1a\'.ingate.providers.v1.ListRoutesResponse\"\x0f\x90\x02\x01\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x42\\\n\x17\x63om.ingate.providers.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +37,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027com.ingate.providers.v1P\001Z?github.com/ingate/ingate/gen/go/ingate/providers/v1;providersv1'
   _globals['_LISTROUTESREQUEST'].fields_by_name['org_id']._loaded_options = None
-  _globals['_LISTROUTESREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002'
+  _globals['_LISTROUTESREQUEST'].fields_by_name['org_id']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_ROUTESERVICE'].methods_by_name['ListRoutes']._loaded_options = None
   _globals['_ROUTESERVICE'].methods_by_name['ListRoutes']._serialized_options = b'\220\002\001\252\273\030\002\020\001\272\273\030\002\030\001'
-  _globals['_LISTROUTESREQUEST']._serialized_start=163
-  _globals['_LISTROUTESREQUEST']._serialized_end=204
-  _globals['_LISTROUTESRESPONSE']._serialized_start=206
-  _globals['_LISTROUTESRESPONSE']._serialized_end=270
-  _globals['_ROUTESERVICE']._serialized_start=272
-  _globals['_ROUTESERVICE']._serialized_end=398
+  _globals['_LISTROUTESREQUEST']._serialized_start=192
+  _globals['_LISTROUTESREQUEST']._serialized_end=239
+  _globals['_LISTROUTESRESPONSE']._serialized_start=241
+  _globals['_LISTROUTESRESPONSE']._serialized_end=305
+  _globals['_ROUTESERVICE']._serialized_start=307
+  _globals['_ROUTESERVICE']._serialized_end=433
 # @@protoc_insertion_point(module_scope)

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gen.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/proxy/v1/proxy_service.proto\x12\x0fingate.proxy.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xad\x01\n\x0e\x46orwardRequest\x12=\n\x06method\x18\x01 \x01(\tB-\xe2\x41\x01\x02\x82\xbc\x18%\x10 \x1a\x06[A-Z]+\"\x19\x61n upper-case HTTP method\x12\x1b\n\x06target\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x82\xbc\x18\x03\x10\xfe?\x12\x31\n\x07headers\x18\x03 \x03(\x0b\x32\x17.ingate.proxy.v1.HeaderB\x07\x82\xbc\x18\x03\x10\xc8\x01\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x81\x01\n\x0f\x46orwardResponse\x12+\n\x07started\x18\x01 \x01(\x0b\x32\x18.ingate.proxy.v1.StartedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x16.ingate.proxy.v1.EndedH\x00\x42\x07\n\x05\x65vent\"W\n\x07Started\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12(\n\x07headers\x18\x02 \x03(\x0b\x32\x17.ingate.proxy.v1.Header\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x19\n\x05\x45nded\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x32q\n\x0cProxyService\x12\x61\n\x07\x46orward\x12\x1f.ingate.proxy.v1.ForwardRequest\x1a .ingate.proxy.v1.ForwardResponse\"\x11\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\xba\xbb\x18\x02\x08\x01\x30\x01\x42P\n\x13\x63om.ingate.proxy.v1P\x01Z7github.com/ingate/ingate/gen/go/ingate/proxy/v1;proxyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ingate/proxy/v1/proxy_service.proto\x12\x0fingate.proxy.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xbf\x01\n\x0e\x46orwardRequest\x12I\n\x06method\x18\x01 \x01(\tB9\xe2\x41\x01\x02\xbaH\x15r\x10\x18 2\x0c^(?:[A-Z]+)$\xc8\x01\x01\x92\xbc\x18\x19\x61n upper-case HTTP method\x12\x1f\n\x06target\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xfe?\xc8\x01\x01\x12\x33\n\x07headers\x18\x03 \x03(\x0b\x32\x17.ingate.proxy.v1.HeaderB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x81\x01\n\x0f\x46orwardResponse\x12+\n\x07started\x18\x01 \x01(\x0b\x32\x18.ingate.proxy.v1.StartedH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x16.ingate.proxy.v1.EndedH\x00\x42\x07\n\x05\x65vent\"W\n\x07Started\x12\x0e\n\x06status\x18\x01 \x01(\x05\x12(\n\x07headers\x18\x02 \x03(\x0b\x32\x17.ingate.proxy.v1.Header\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x19\n\x05\x45nded\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x32q\n\x0cProxyService\x12\x61\n\x07\x46orward\x12\x1f.ingate.proxy.v1.ForwardRequest\x1a .ingate.proxy.v1.ForwardResponse\"\x11\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\xba\xbb\x18\x02\x08\x01\x30\x01\x42P\n\x13\x63om.ingate.proxy.v1P\x01Z7github.com/ingate/ingate/gen/go/ingate/proxy/v1;proxyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,23 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\023com.ingate.proxy.v1P\001Z7github.com/ingate/ingate/gen/go/ingate/proxy/v1;proxyv1'
   _globals['_FORWARDREQUEST'].fields_by_name['method']._loaded_options = None
-  _globals['_FORWARDREQUEST'].fields_by_name['method']._serialized_options = b'\342A\001\002\202\274\030%\020 \032\006[A-Z]+\"\031an upper-case HTTP method'
+  _globals['_FORWARDREQUEST'].fields_by_name['method']._serialized_options = b'\342A\001\002\272H\025r\020\030 2\014^(?:[A-Z]+)$\310\001\001\222\274\030\031an upper-case HTTP method'
   _globals['_FORWARDREQUEST'].fields_by_name['target']._loaded_options = None
-  _globals['_FORWARDREQUEST'].fields_by_name['target']._serialized_options = b'\342A\001\002\202\274\030\003\020\376?'
+  _globals['_FORWARDREQUEST'].fields_by_name['target']._serialized_options = b'\342A\001\002\272H\010r\003\030\376?\310\001\001'
   _globals['_FORWARDREQUEST'].fields_by_name['headers']._loaded_options = None
-  _globals['_FORWARDREQUEST'].fields_by_name['headers']._serialized_options = b'\202\274\030\003\020\310\001'
+  _globals['_FORWARDREQUEST'].fields_by_name['headers']._serialized_options = b'\272H\006\222\001\003\020\310\001'
   _globals['_PROXYSERVICE'].methods_by_name['Forward']._loaded_options = None
   _globals['_PROXYSERVICE'].methods_by_name['Forward']._serialized_options = b'\220\002\000\252\273\030\004\030\002 \001\272\273\030\002\010\001'
-  _globals['_HEADER']._serialized_start=122
-  _globals['_HEADER']._serialized_end=159
-  _globals['_FORWARDREQUEST']._serialized_start=162
-  _globals['_FORWARDREQUEST']._serialized_end=335
-  _globals['_FORWARDRESPONSE']._serialized_start=338
-  _globals['_FORWARDRESPONSE']._serialized_end=467
-  _globals['_STARTED']._serialized_start=469
-  _globals['_STARTED']._serialized_end=556
-  _globals['_ENDED']._serialized_start=558
-  _globals['_ENDED']._serialized_end=583
-  _globals['_PROXYSERVICE']._serialized_start=585
-  _globals['_PROXYSERVICE']._serialized_end=698
+  _globals['_HEADER']._serialized_start=151
+  _globals['_HEADER']._serialized_end=188
+  _globals['_FORWARDREQUEST']._serialized_start=191
+  _globals['_FORWARDREQUEST']._serialized_end=382
+  _globals['_FORWARDRESPONSE']._serialized_start=385
+  _globals['_FORWARDRESPONSE']._serialized_end=514
+  _globals['_STARTED']._serialized_start=516
+  _globals['_STARTED']._serialized_end=603
+  _globals['_ENDED']._serialized_start=605
+  _globals['_ENDED']._serialized_end=630
+  _globals['_PROXYSERVICE']._serialized_start=632
+  _globals['_PROXYSERVICE']._serialized_end=745
 # @@protoc_insertion_point(module_scope)
