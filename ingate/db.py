@@ -50,6 +50,12 @@ _PRIMARY = 0xFF
 """SQLite says more in the bits above."""
 
 
+for kind, unchanged in ((bytes, bytes), (bool, int), (type(None), {None: None}.get)):
+    # For a value of these types the driver searches, each time, for what converts it, and finds nothing: a quarter of
+    # what it takes to store an exchange. What it finds at once is a function of the interpreter that changes nothing.
+    sqlite3.register_adapter(kind, unchanged)
+
+
 class Base(DeclarativeBase):
     """The parent of every table, with names for constraints so that migrations can refer to them."""
 

@@ -48,18 +48,16 @@ T = TypeVar("T")
 
 _SOURCES = {source: pb.CostSource.Value(f"COST_SOURCE_{source.name}") for source in Source}
 _TOO_DEAR = Bill(None, Source.UNKNOWN, "the cost is larger than any that is kept")
+"""Stands in for a bill that no column holds."""
 _MOMENTS = range(-62_135_596_800 * clock.SECOND, 253_402_300_800 * clock.SECOND)
 """The years 1 to 9999."""
 
 _json = msgspec.json.Encoder()
-_head = attrgetter("org_id", "exchange", "payload", "price_provider")
+_head = attrgetter("org_id", "exchange", "price_provider")
 _noted = attrgetter("request_id", "key_id", "created_at", "attempts", "tags")
 _numbers = attrgetter(*NUMBERS)
 _texts = attrgetter(*TEXTS)
-_kept = attrgetter(*PAYLOAD)
 _tried = attrgetter("provider", "latency_ms", "status_code", "error")
-_EMPTY_PAYLOAD = _kept(pb.Payload())
-_NO_PAYLOAD = tuple(None if value == b"" else value for value in _EMPTY_PAYLOAD)
 
 
 class _Tried(Struct, omit_defaults=True, gc=False):
@@ -74,7 +72,7 @@ class _Tried(Struct, omit_defaults=True, gc=False):
 def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | None = None) -> list[Row]:
     """Returns the values of COLUMNS for each record, priced. There is at least one; it is number `first` of its batch.
 
-    `read` is what their bodies say, where it has been read before.
+    `read` is what was taken of their payloads, where they have been read before.
     Text that a column cannot hold is cut or cleaned. What cannot be mended is BadRequest, naming the first such record;
     so is what fails by a fault of ours, or one record would be sent again for ever, and all others wait behind it.
     """
@@ -96,18 +94,13 @@ def rows(records: Sequence[ExchangeRecord], first: int, read: Sequence[Read] | N
 
 
 def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -> list[Row]:
-    org_ids, its, payloads, price_providers = zip(*map(_head, records), strict=True)
+    org_ids, its, price_providers = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
     moments = list(map(clock.from_proto, stamps))
     _check(org_ids, _uuids.__getitem__, first, "org_id", "must be a UUID")
     _check(request_ids, ids.is_uuid, first, "exchange.request_id", "must be a UUID")
     _check(key_ids, _uuids.__getitem__, first, "exchange.key_id", "must be a UUID")
     _check(moments, _MOMENTS.__contains__, first, "exchange.created_at", "is out of range")
-    kept = [
-        # Only what is empty may be absent.
-        _NO_PAYLOAD if bodies == _EMPTY_PAYLOAD and not record.HasField("payload") else bodies
-        for record, bodies in zip(records, map(_kept, payloads), strict=True)
-    ]
     told = said(its, read, first=first)
     columns: dict[str, Sequence[Any]] = dict(zip(NUMBERS, zip(*map(_numbers, its), strict=True), strict=True))
     for name in FRACTIONS:
@@ -118,10 +111,13 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
             value if value or it.HasField(name) else None for value, it in zip(columns[name], its, strict=True)
         ]
     columns |= zip(TEXTS, zip(*map(_cleaned.__getitem__, map(_texts, its)), strict=True), strict=True)
-    columns |= zip(PAYLOAD, zip(*kept, strict=True), strict=True)
+    columns |= zip(PAYLOAD, zip(*(kept for _, _, kept in read), strict=True), strict=True)
     named, usages, prompts, completions, metadata, units, problems, usage_sources = zip(*told, strict=True)
     models = list(map(_names.__getitem__, named))
-    bills = [_held(made) for made in map(bill, price_providers, models, usages, moments, units, metadata)]
+    bills = [
+        made if made.cost is None or made.cost <= MAX_PICO else _TOO_DEAR
+        for made in map(bill, price_providers, models, usages, moments, units, metadata)
+    ]
     columns |= {
         "id": request_ids,
         "org_id": org_ids,
@@ -144,8 +140,8 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         "cost_pico": [made.cost for made in bills],
         "attempts": _written(attempts),
         "key_id": key_ids,
-        "prompt": [text and _text(text) for text in prompts],
-        "completion": [text and _text(text) for text in completions],
+        "prompt": [_text(text) if text and "\0" in text else text for text in prompts],
+        "completion": [_text(text) if text and "\0" in text else text for text in completions],
         "meta": [
             _objects[pairs if made.reason is None else (*pairs, (COST_REASON, made.reason))]
             for pairs, made in zip(metadata, bills, strict=True)
@@ -157,11 +153,6 @@ def _rows(records: Sequence[ExchangeRecord], read: Sequence[Read], first: int) -
         "error_message": [text and _text(text, MAX_ERROR) for text in problems],
     }
     return list(zip(*map(columns.__getitem__, COLUMNS), strict=True))
-
-
-def _held(made: Bill) -> Bill:
-    """Returns a bill that a column holds."""
-    return made if made.cost is None or made.cost <= MAX_PICO else _TOO_DEAR
 
 
 def _check(column: Iterable[T], good: Callable[[T], bool], first: int, name: str, fault: str) -> None:

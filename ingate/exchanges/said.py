@@ -1,12 +1,12 @@
 """What the bodies of recorded exchanges say: as the record states it or, where it leaves that, as they say themselves.
 
-Pure. Knows no table.
+Pure. Knows no table but the names of its columns.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -14,6 +14,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate.errors import BadRequest
+from ingate.exchanges.columns import PAYLOAD
 from ingate.formats import (
     INCOMPLETE,
     LARGE,
@@ -32,6 +33,7 @@ from ingate.formats import (
     with_hidden,
 )
 from ingate.pricing import Units
+from ingate.pricing.usage import UNSTATED
 
 MAX_COUNT = 2**60
 """Tokens of one kind at most: their sum still fits a column."""
@@ -40,10 +42,11 @@ MAX_UNIT = 300
 
 Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None, int]
 """Model, tokens, prompt, completion, metadata, other units, what failed, who counted. An empty model was not named."""
-Read = tuple[ResponseFacts | None, str | None]
-"""What the bodies of an exchange say, and its prompt; nothing where they were not read."""
+Kept = tuple[Any, ...]
+"""The values of the columns PAYLOAD."""
+Read = tuple[ResponseFacts | None, str | None, Kept]
+"""What the bodies of an exchange say, and its prompt, nothing where they were not read; and what was kept of them."""
 
-_UNREAD: Read = (None, None)
 _COUNTED, _UNCOUNTED = pb.USAGE_SOURCE_PROVIDER, pb.USAGE_SOURCE_UNSPECIFIED
 _ESTIMATE = pb.USAGE_SOURCE_ESTIMATE
 
@@ -54,21 +57,31 @@ _COUNTS: tuple[_Count, ...] = get_args(_Count)
 """What makes a Usage, in its order."""
 _counts = attrgetter(*_COUNTS)
 _rest = attrgetter("model", "prompt", "completion", "metadata", "units", "error_message")
+_beside = attrgetter("model", "metadata", "error_message", "stream")
+_payload = attrgetter("format", "payload")
+_kept = attrgetter(*PAYLOAD)
+_EMPTY: Kept = _kept(pb.Payload())
+_NOTHING: Kept = tuple(None if value == b"" else value for value in _EMPTY)
+_ASKED, _ANSWERED = PAYLOAD.index("request_body"), PAYLOAD.index("response_body")
 
 
 def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
-    """Reads the bodies of exchanges that do not state what they say, in bounded pieces of work."""
+    """Takes payloads, and reads those of exchanges that do not state what they say, in bounded pieces of work."""
     read: list[Read] = []
-    for record in records:
-        # A gateway that is newer than this core may know formats that it does not.
-        format = _FORMATS.get(record.format, _OTHER) if record.format and record.HasField("payload") else None
-        if format is None:
-            read.append(_UNREAD)
+    for record, (named, payload) in zip(records, map(_payload, records), strict=True):
+        kept = _kept(payload)
+        # Only what is empty may be absent.
+        if kept == _EMPTY and not record.HasField("payload"):
+            read.append((None, None, _NOTHING))
             continue
-        bodies = record.payload
-        asked, answered, media_type = bodies.request_body, bodies.response_body, record.media_type
-        if record.hidden_event:
-            answered = with_hidden(record.hidden_event, answered)
+        if not named:
+            read.append((None, None, kept))
+            continue
+        # A gateway that is newer than this core may know formats that it does not.
+        format = _FORMATS.get(named, _OTHER)
+        asked, answered, media_type = kept[_ASKED], kept[_ANSWERED], record.media_type
+        if hidden := record.hidden_event:
+            answered = with_hidden(hidden, answered)
         # Most bodies are small and plain: a generator for each would cost a sixth more.
         facts = read_small(format, media_type, "", answered)
         if facts is None:
@@ -83,7 +96,7 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
             facts = yield from estimating(format, asked, facts, pace)
         if format in INCOMPLETE:
             facts = _completed(format, facts, record, prompt)
-        read.append((facts, prompt))
+        read.append((facts, prompt, kept))
     return read
 
 
@@ -113,7 +126,7 @@ def said(its: Sequence[Exchange], read: Sequence[Read], *, first: int) -> list[S
     """
     return [
         _stated(it, index) if facts is None else _learned(it, facts, prompt)
-        for index, (it, (facts, prompt)) in enumerate(zip(its, read, strict=True), first)
+        for index, (it, (facts, prompt, _)) in enumerate(zip(its, read, strict=True), first)
     ]
 
 
@@ -147,13 +160,14 @@ def _counted(units: Mapping[str, int], index: int) -> Units:
 
 def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
     """Takes the model that was asked for where the answer names none."""
-    stated, metadata = it.metadata, facts.metadata
+    model, stated, problem, stream = _beside(it)
+    usage, units, metadata = facts.usage, facts.units, facts.metadata
     if stated:
         metadata = tuple({**stated, **dict(metadata)}.items())
-    problem = it.error_message or facts.failure(stream=it.stream)
-    source = _ESTIMATE if facts.estimated else _source(facts.usage, counted=bool(facts.units))
-    return facts.model or it.model, facts.usage, prompt, facts.completion, metadata, facts.units, problem, source
+    problem = problem or facts.failure(stream=stream)
+    source = _ESTIMATE if facts.estimated else _source(usage, counted=bool(units))
+    return facts.model or model, usage, prompt, facts.completion, metadata, units, problem, source
 
 
 def _source(usage: Usage, *, counted: bool) -> int:
-    return _UNCOUNTED if usage.total is None and not counted else _COUNTED
+    return _UNCOUNTED if usage == UNSTATED and not counted else _COUNTED

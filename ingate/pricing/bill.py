@@ -55,7 +55,8 @@ class Bill(Struct, frozen=True, gc=False):
 
 
 UNPRICED = Bill(None, Source.UNKNOWN)
-_NOTHING = Bill(0, Source.LIST)
+_LIST = Source.LIST  # looking a member up takes as long as two calls
+_NOTHING = Bill(0, _LIST)
 
 
 def bill(  # noqa: PLR0917 -- mapped over columns
@@ -74,9 +75,13 @@ def bill(  # noqa: PLR0917 -- mapped over columns
         return _unused(metadata, senseless) if stated is None else Bill(stated, Source.PROVIDER)
     if provider == demo.PROVIDER:
         return Bill(demo.cost(usage), Source.DEMO)
-    cost, problem = _listed(_Tariff(provider, at // SLOT, terms), model, usage, units)
+    slot = at // SLOT
+    if units:
+        cost, problem = _listed(_Tariff(provider, slot, terms), model, usage, units)
+    else:
+        cost, problem = _one(card_of(provider, model, slot, terms), model, usage)
     if cost is not None:
-        return Bill(cost, Source.LIST, problem if stated is None or stated == cost else _differs(cost, stated))
+        return Bill(cost, _LIST, problem if stated is None or stated == cost else _differs(cost, stated))
     if stated is not None:
         return Bill(stated, Source.PROVIDER)
     return Bill(None, Source.UNKNOWN, problem)
@@ -122,11 +127,13 @@ class _Tariff(Struct, frozen=True, gc=False):
     slot: int
     terms: Terms
 
+    def card(self, model: str) -> Card | None:
+        """Returns the prices of a model."""
+        return card_of(self.provider, model, self.slot, self.terms)
+
 
 def _listed(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int | None, str | None]:
-    """Returns the cost by the list and what may be wrong with it, or None and why there is none."""
-    if not units:
-        return _one(tariff, model, usage, units)
+    """Returns the cost of all passes by the list and what may be wrong with it, or None and why there is none."""
     several = passes(units)
     own = usage
     total = 0
@@ -136,11 +143,12 @@ def _listed(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[in
         name = label.partition("#")[0]
         if name == COMPACTION:
             own = _less(own, part)
-        cost, problem = _one(tariff, model if name == COMPACTION else name, part, kinds)
+        priced = model if name == COMPACTION else name
+        cost, problem = _one(tariff.card(priced), priced, part, kinds)
         if cost is None:
             return None, problem
         total += cost
-    cost, problem = _one(tariff, model, own, several.get("", (UNSTATED, NO_UNITS))[1])
+    cost, problem = _one(tariff.card(model), model, own, several.get("", (UNSTATED, NO_UNITS))[1])
     return (None if cost is None else cost + total), problem
 
 
@@ -154,8 +162,8 @@ def _less(usage: Usage, part: Usage) -> Usage:
     )
 
 
-def _one(tariff: _Tariff, model: str, usage: Usage, units: Units) -> tuple[int | None, str | None]:
-    card = card_of(tariff.provider, model, tariff.slot, tariff.terms)
+def _one(card: Card | None, model: str, usage: Usage, units: Units = NO_UNITS) -> tuple[int | None, str | None]:
+    """Returns the cost of one pass by the prices of its model, and what may be wrong with it, or None and why."""
     if card is None:
         return None, f"no price is known for {model or 'an unnamed model'}"
     if card.flat is not None and not units:

@@ -148,6 +148,15 @@ async def test_an_embedded_database_is_tuned(tmp_path):
     await database.aclose()
 
 
+def test_values_that_need_no_adapting_are_bound_as_they_are():
+    """The driver finds what it looks for, instead of searching for it with every value."""
+    given = (b"", b"\0bytes", True, False, None)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        found = connection.execute("SELECT ?, ?, ?, ?, ?", given).fetchone()
+    assert found == (b"", b"\0bytes", 1, 0, None)
+    assert {type(value) for value in given} <= {kind for kind, _ in sqlite3.adapters}
+
+
 async def test_a_file_keeps_the_pages_it_was_made_with(tmp_path):
     """What an older version made is read and written on."""
     with closing(sqlite3.connect(tmp_path / "x.db")) as made:

@@ -44,7 +44,7 @@ def test_a_batch_is_read_by_what_it_costs(heavy):
     """A heavy body lets others run as often as it takes, and light ones together as one."""
     light, turns = run(reading([left()] * 50, Pace()))
     assert turns <= 1
-    assert all(facts.usage.input == 1 and prompt == "hi" for facts, prompt in light)
+    assert all(facts.usage.input == 1 and prompt == "hi" for facts, prompt, _ in light)
     _, once = run(reading([left(*HEAVY[heavy])], Pace()))
     assert once >= 20
     _, turns = run(reading([left(*HEAVY[heavy]), left()] * 3, Pace()))
@@ -56,4 +56,5 @@ def test_rows_are_made_of_what_was_read():
     records = [left(), left(b"no JSON"), record(ORG, model="stated")]
     read, _ = run(reading(records, Pace()))
     assert rows(records, 0, read) == rows(records, 0)
-    assert [row[6] for row in rows(records, 0, [(None, None)] * 3)] == [made.exchange.model for made in records]
+    unread = [(None, None, kept) for _, _, kept in read]
+    assert [row[6] for row in rows(records, 0, unread)] == [made.exchange.model for made in records]
