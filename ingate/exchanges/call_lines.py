@@ -4,7 +4,8 @@ By then tokens and cost are known, and nobody waits.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -28,6 +29,8 @@ FIELDS = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
     *("cost_pico", "error_code", "error_message"),
 )
+NAMES_SECONDS = 10.0
+"""How long a line may state a name that its key no longer has. It bounds how many are known: a few for each line."""
 _fields, _level, _meta = values(FIELDS), value("level"), value("meta")
 _EXAMPLE = f'"{SEEDED}":"{SEED}"'
 
@@ -36,12 +39,15 @@ class CallLines:
     """Writes up to `per_second` lines in a second about calls that went well, and as many about others.
 
     The next line says how many were left out. Example traffic has none, for nobody called.
-    Key names are asked of the database, for what is written alone.
+    Key names are asked of the database, for what is written alone, and known for `NAMES_SECONDS`.
     """
 
-    def __init__(self, database: Database, per_second: int) -> None:
+    def __init__(self, database: Database, per_second: int, now: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._samplers = {True: Sampler(per_second, 1.0), False: Sampler(per_second, 1.0)}
+        self._now = now
+        self._names: dict[str, str] = {}
+        self._forget_at = float("-inf")
 
     async def write(self, stored: Iterable[Row]) -> None:
         """Writes lines about rows that have been stored. Raises nothing."""
@@ -54,10 +60,20 @@ class CallLines:
         ]
         if not chosen:
             return
-        names = await key_names(self._database, {call["key_id"] for call, _ in chosen})
+        names = await self._named({call["key_id"] for call, _ in chosen})
         for call, left_out in sorted(chosen, key=lambda one: one[0]["created_at"]):
             write = _log.error if call["level"] == LEVEL_ERROR and call["status_code"] >= 500 else _log.info
             write("call", **described(call, names), **({"left_out": left_out} if left_out else {}))
+
+    async def _named(self, key_ids: set[str]) -> Mapping[str, str]:
+        """Returns the names of keys by id. A transaction for each batch would cost a fifth of storing a small one."""
+        now = self._now()
+        if now >= self._forget_at:
+            self._names.clear()
+            self._forget_at = now + NAMES_SECONDS
+        if unknown := key_ids - self._names.keys():
+            self._names |= await key_names(self._database, unknown)
+        return self._names
 
 
 def described(call: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

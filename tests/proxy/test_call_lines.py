@@ -2,9 +2,12 @@
 
 import structlog
 
-from ingate.exchanges.call_lines import key_names
+from ingate.exchanges import call_lines
+from ingate.exchanges.call_lines import NAMES_SECONDS, CallLines, key_names
+from ingate.exchanges.rows import rows
 from tests.support.gateway import gateway
 from tests.support.outside import ASK
+from tests.support.records import record
 
 
 async def lines_of(settings, calls):
@@ -43,3 +46,22 @@ async def test_a_database_that_is_away_costs_a_name_alone(tmp_path):
     away = Database(f"sqlite:///{tmp_path}/none/x.db")
     assert await key_names(away, ["k"]) == {}
     await away.aclose()
+
+
+async def test_names_are_asked_for_once_in_a_while(monkeypatch):
+    """Not for each batch; a name that is not known yet is asked for at once, and none is known for ever."""
+    asked, now = [], [0.0]
+
+    async def names(_database, key_ids):
+        asked.append(sorted(key_ids))
+        return dict.fromkeys(key_ids, "a key")
+
+    monkeypatch.setattr(call_lines, "key_names", names)
+    lines = CallLines(None, 1000, lambda: now[0])
+    one, two = (f"0198c0de-0000-7000-8000-00000000000{n}" for n in (1, 2))
+    with structlog.testing.capture_logs() as written:
+        for moment, key in ((0.0, one), (1.0, one), (1.0, two), (NAMES_SECONDS, one)):
+            now[0] = moment
+            await lines.write(rows([record(one, key_id=key)], 0))
+    assert asked == [[one], [two], [one]]
+    assert [line["key"] for line in written] == ["a key"] * 4
