@@ -50,10 +50,11 @@ _PRIMARY = 0xFF
 """SQLite says more in the bits above."""
 
 
-for kind, unchanged in ((bytes, bytes), (bool, int), (type(None), {None: None}.get)):
-    # For a value of these types the driver searches, each time, for what converts it, and finds nothing: a quarter of
-    # what it takes to store an exchange. What it finds at once is a function of the interpreter that changes nothing.
-    sqlite3.register_adapter(kind, unchanged)
+# For a value of these types the driver searches, each time, for what converts it, and finds nothing: a quarter of what
+# it takes to store an exchange. What it finds at once is a function of the interpreter that changes nothing.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(type(None), {None: None}.get)
 
 
 class Base(DeclarativeBase):

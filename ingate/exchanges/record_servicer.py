@@ -1,10 +1,11 @@
 """RecordService: stores what gateways report."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 from sqlalchemy import bindparam, select
 
 from gen.ingate.exchanges.v1 import record_service_pb2 as pb
@@ -15,11 +16,12 @@ from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.columns import COLUMNS, Row, value
 from ingate.exchanges.counting import counted_once
 from ingate.exchanges.rows import rows
-from ingate.exchanges.said import reading
+from ingate.exchanges.said import Record, reading
 from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace
 from ingate.identity.tables import Org
 from ingate.pacing import paced
+from ingate.packed import PackedRecord, unpack
 from ingate.pricing import price_list
 
 MOST = 10_000
@@ -55,15 +57,16 @@ class RecordServicer(record_service_pb2_grpc.RecordServiceServicer):
 
         A record that cannot be stored refuses its batch with BadRequest, which names it.
         """
-        if not request.records:
+        if not (request.records or request.packed):
             return pb.RecordResponse()
-        if len(request.records) > MOST:
+        if len(request.records) + len(request.packed) > MOST:
             raise BadRequest.field("records", f"must have at most {MOST} items")
+        several = (request.records[:], _unpacked(request.packed))
         if self._inserts:
-            made = await _made(request.records)
+            made = [row for records in several for row in await _made(records)]
         else:
             # The first batch loads the price list and SQLAlchemy's compiler, long enough to be felt by open streams.
-            made = await asyncio.to_thread(rows, request.records[:], 0)
+            made = [row for records in several if records for row in await asyncio.to_thread(rows, records, 0)]
             self._inserts = await asyncio.to_thread(_inserts_new, self._database)
         # In one order, so that two batches that overlap wait for each other instead of deadlocking.
         made.sort(key=_id)
@@ -84,7 +87,18 @@ class RecordServicer(record_service_pb2_grpc.RecordServiceServicer):
         return pb.RecordResponse()
 
 
-async def _made(records: Sequence[pb.ExchangeRecord]) -> list[Row]:
+def _unpacked(packed: Iterable[bytes]) -> list[PackedRecord]:
+    """Returns packed records. Raises BadRequest, naming the first that is none."""
+    records: list[PackedRecord] = []
+    for record in packed:
+        try:
+            records.append(unpack(record))
+        except msgspec.MsgspecError as error:
+            raise BadRequest.field(f"packed[{len(records)}]", f"is no packed record: {error}") from None
+    return records
+
+
+async def _made(records: Sequence[Record]) -> list[Row]:
     """Returns the rows of a batch, letting others run in between: open streams must not wait for all of it."""
     made: list[Row] = []
     pace = Pace()

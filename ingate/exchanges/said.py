@@ -6,7 +6,7 @@ Pure. Knows no table but the names of its columns.
 from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import msgspec
 
@@ -32,6 +32,7 @@ from ingate.formats import (
     reading_response,
     with_hidden,
 )
+from ingate.packed import PackedRecord
 from ingate.pricing import Units
 from ingate.pricing.usage import UNSTATED
 
@@ -42,6 +43,9 @@ MAX_UNIT = 300
 
 Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None, int]
 """Model, tokens, prompt, completion, metadata, other units, what failed, who counted. An empty model was not named."""
+Record = ExchangeRecord | PackedRecord
+Noted = Exchange | PackedRecord
+"""What a gateway noted of an exchange."""
 Kept = tuple[Any, ...]
 """The values of the columns PAYLOAD."""
 Read = tuple[ResponseFacts | None, str | None, Kept]
@@ -58,20 +62,26 @@ _COUNTS: tuple[_Count, ...] = get_args(_Count)
 _counts = attrgetter(*_COUNTS)
 _rest = attrgetter("model", "prompt", "completion", "metadata", "units", "error_message")
 _beside = attrgetter("model", "metadata", "error_message", "stream")
-_payload = attrgetter("format", "payload")
-_kept = attrgetter(*PAYLOAD)
-_EMPTY: Kept = _kept(pb.Payload())
+_of_message = attrgetter(
+    "format", "media_type", "hidden_event", "exchange.stream", *(f"payload.{name}" for name in PAYLOAD)
+)
+_of_packed = attrgetter("format", "media_type", "hidden_event", "stream", *PAYLOAD)
+_EMPTY: Kept = attrgetter(*PAYLOAD)(pb.Payload())
 _NOTHING: Kept = tuple(None if value == b"" else value for value in _EMPTY)
-_ASKED, _ANSWERED = PAYLOAD.index("request_body"), PAYLOAD.index("response_body")
+_ASKED, _HEADERS, _ANSWERED = map(PAYLOAD.index, ("request_body", "response_headers", "response_body"))
 
 
-def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
-    """Takes payloads, and reads those of exchanges that do not state what they say, in bounded pieces of work."""
+def reading(records: Sequence[Record], pace: Pace) -> Steps[list[Read]]:
+    """Takes payloads, and reads those of exchanges that do not state what they say, in bounded pieces of work.
+
+    The records are all messages, or all packed.
+    """
     read: list[Read] = []
-    for record, (named, payload) in zip(records, map(_payload, records), strict=True):
-        kept = _kept(payload)
+    taken = map(_of_packed if is_packed(records) else _of_message, records)
+    for record, (named, media_type, hidden, stream, *bodies) in zip(records, taken, strict=True):
+        kept = tuple(bodies)
         # Only what is empty may be absent.
-        if kept == _EMPTY and not record.HasField("payload"):
+        if kept == _EMPTY and isinstance(record, ExchangeRecord) and not record.HasField("payload"):
             read.append((None, None, _NOTHING))
             continue
         if not named:
@@ -79,8 +89,8 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
             continue
         # A gateway that is newer than this core may know formats that it does not.
         format = _FORMATS.get(named, _OTHER)
-        asked, answered, media_type = kept[_ASKED], kept[_ANSWERED], record.media_type
-        if hidden := record.hidden_event:
+        asked, answered = kept[_ASKED], kept[_ANSWERED]
+        if hidden:
             answered = with_hidden(hidden, answered)
         # Most bodies are small and plain: a generator for each would cost a sixth more.
         facts = read_small(format, media_type, "", answered)
@@ -92,22 +102,23 @@ def reading(records: Sequence[ExchangeRecord], pace: Pace) -> Steps[list[Read]]:
             prompt = read_small_prompt(format, asked)
             if pace.spend(len(asked) + len(answered) >> 6):
                 yield
-        if record.exchange.stream:
+        if stream:
             facts = yield from estimating(format, asked, facts, pace)
         if format in INCOMPLETE:
-            facts = _completed(format, facts, record, prompt)
+            it = record.exchange if isinstance(record, ExchangeRecord) else record
+            facts = _completed(format, facts, it, prompt, kept[_HEADERS])
         read.append((facts, prompt, kept))
     return read
 
 
-def _completed(format: Format, facts: ResponseFacts, record: ExchangeRecord, prompt: str | None) -> ResponseFacts:
+def _completed(format: Format, facts: ResponseFacts, it: Noted, prompt: str | None, headers: bytes) -> ResponseFacts:
     return completed(
         format,
         facts,
-        succeeded=record.exchange.status_code < 400,
-        asked=record.exchange.model,
+        succeeded=it.status_code < 400,
+        asked=it.model or "",
         prompt=prompt,
-        headers=partial(_headers, record.payload.response_headers),
+        headers=partial(_headers, headers),
     )
 
 
@@ -119,7 +130,7 @@ def _headers(stated: bytes) -> dict[str, str]:
         return {}
 
 
-def said(its: Sequence[Exchange], read: Sequence[Read], *, first: int) -> list[Said]:
+def said(its: Sequence[Noted], read: Sequence[Read], *, first: int) -> list[Said]:
     """Returns what each exchange says: its bodies, as far as they were read, or it itself.
 
     The first is number `first` of its batch. Raises BadRequest for a count that no column holds.
@@ -130,7 +141,12 @@ def said(its: Sequence[Exchange], read: Sequence[Read], *, first: int) -> list[S
     ]
 
 
-def _stated(it: Exchange, index: int) -> Said:
+def is_packed(records: Sequence[Record]) -> TypeGuard[Sequence[PackedRecord]]:
+    """Tells of what kind all of these records are."""
+    return bool(records) and isinstance(records[0], PackedRecord)
+
+
+def _stated(it: Any, index: int) -> Said:
     counts = _counts(it)
     if min(counts) < 0 or max(counts) > MAX_COUNT:
         name = next(name for name, count in zip(_COUNTS, counts, strict=True) if not 0 <= count <= MAX_COUNT)
@@ -158,7 +174,7 @@ def _counted(units: Mapping[str, int], index: int) -> Units:
     return tuple(units.items())
 
 
-def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
+def _learned(it: Noted, facts: ResponseFacts, prompt: str | None) -> Said:
     """Takes the model that was asked for where the answer names none."""
     model, stated, problem, stream = _beside(it)
     usage, units, metadata = facts.usage, facts.units, facts.metadata
@@ -166,7 +182,7 @@ def _learned(it: Exchange, facts: ResponseFacts, prompt: str | None) -> Said:
         metadata = tuple({**stated, **dict(metadata)}.items())
     problem = problem or facts.failure(stream=stream)
     source = _ESTIMATE if facts.estimated else _source(usage, counted=bool(units))
-    return facts.model or model, usage, prompt, facts.completion, metadata, units, problem, source
+    return facts.model or model or "", usage, prompt, facts.completion, metadata, units, problem, source
 
 
 def _source(usage: Usage, *, counted: bool) -> int:

@@ -1,4 +1,4 @@
-"""Carries journal records to RecordService.Record without parsing them again."""
+"""Carries journal records to RecordService.Record without parsing them again, whether they are packed or messages."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,6 +6,7 @@ import grpc
 from grpc.aio import AioRpcError, Channel
 
 from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest, RecordResponse
+from ingate.packed import MARK
 from ingate.proxy.journal import NotShipped, Rejected
 from ingate.proxy.wire import sized, tag
 
@@ -14,11 +15,13 @@ DEADLINE_SECONDS = 30.0
 PERMANENT = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE}
 )
-_RECORD = tag(RecordRequest, "records")
+_RECORD, _PACKED = tag(RecordRequest, "records"), tag(RecordRequest, "packed")
+
+_MARK = bytes((MARK,))
 
 
 def ship_over(channel: Channel, metadata: tuple[tuple[str, str], ...]) -> Callable[[list[bytes]], Awaitable[None]]:
-    """Returns the function that ships a batch of serialised ExchangeRecords over a channel.
+    """Returns the function that ships a batch of records over a channel, packed ones and ExchangeRecords in wire form.
 
     It raises Rejected when the core will never take the batch, and NotShipped when it may take it later.
     """
@@ -39,5 +42,5 @@ def join(records: list[bytes]) -> bytes:
     """Returns the wire form of a RecordRequest with these records: a repeated field is its items, one after another."""
     parts: list[bytes] = []
     for record in records:
-        parts += sized(_RECORD, record)
+        parts += sized(_PACKED if record[:1] == _MARK else _RECORD, record)
     return b"".join(parts)

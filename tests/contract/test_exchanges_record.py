@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import pytest
 from grpc import StatusCode
@@ -13,10 +14,20 @@ from ingate.exchanges import record_servicer
 from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.rows import COLUMNS, rows
 from ingate.exchanges.tables import Exchange
-from tests.support.records import record
+from ingate.packed import pack
+from ingate.proxy.journal import Journal, Shipper
+from ingate.proxy.shipping import ship_over
+from tests.support.records import message, packed, record
 from tests.support.tenants import refusal
 
 ODD = "a\0b \U0001f916 \ufeff\u202e\ud7ff\ue000\uffff \x01\x7f\x85"
+ANSWERED = json.dumps(
+    {
+        "model": "gpt-4o",
+        "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
+    }
+).encode()
 CLEAN = ODD.replace("\0", "\ufffd")
 
 
@@ -164,6 +175,36 @@ async def test_what_a_record_leaves_is_learned_from_its_bodies(grpc_stub, record
     assert (await load(grpc_stub, tenant, stated.exchange.request_id)).exchange.prompt == "stated"
 
 
+async def test_a_journal_of_an_earlier_version_is_recorded(grpc_channel, grpc_stub, tenant, gateway, tmp_path):
+    """It holds messages; the one that goes on beside it holds packed records too. Both arrive, once."""
+    old, new = record(tenant.org_id), packed(tenant.org_id, answered=ANSWERED)
+    earlier = Journal(tmp_path)
+    earlier.append(old.SerializeToString())
+    earlier.close()
+    journal = Journal(tmp_path)
+    journal.append(pack(new))
+    journal.append(old.SerializeToString())
+    shipper = Shipper(journal, ship_over(grpc_channel, gateway))
+    shipper.start()
+    await shipper.drained()
+    await shipper.stop(1)
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+    assert stated((await load(grpc_stub, tenant, old.exchange.request_id)).exchange) == old.exchange
+    got = await load(grpc_stub, tenant, new.request_id)
+    # For a million, 5 times $2.50, 4 times $1.25 and 2 times $10.
+    assert (got.exchange.completion, got.exchange.input_tokens, got.exchange.cost_usd) == ("Hi", 5, "0.0000375")
+    assert got.payload == message(new).payload
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xdc", b"\xdc\x00\x01\xa1x", b"\xc1" * 20, pack([1] * 30)])
+async def test_what_is_no_packed_record_is_named(recording, bystander, gateway, broken):
+    """Its batch is refused for good, and nothing of it is stored."""
+    request = RecordRequest(packed=[pack(packed(bystander.org_id)), broken])
+    failure = await refusal(recording.Record(request, metadata=gateway))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["packed[1]"])
+
+
 async def test_an_empty_batch_is_no_batch(recording, gateway):
     """It succeeds and stores nothing."""
     await store(recording, gateway)
@@ -263,8 +304,8 @@ async def test_what_the_database_refuses_leaves_nothing(grpc_stub, recording, by
     model = COLUMNS.index("model")
     last = max(sent.exchange.request_id for sent in batch)
 
-    def without_a_model(records, first):
-        made = rows(records, first)
+    def without_a_model(*args):
+        made = rows(*args)
         return [(*row[:model], None, *row[model + 1 :]) if row[0] == last else row for row in made]
 
     await store(recording, gateway, record(bystander.org_id))

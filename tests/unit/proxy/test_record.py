@@ -1,4 +1,4 @@
-"""A record written by hand is the message that the protobuf library would make of the same exchange."""
+"""A record says what the message says that the protobuf library would make of the same exchange."""
 
 import gzip
 from unittest.mock import patch
@@ -24,12 +24,14 @@ from ingate.formats import (
     unpacking,
 )
 from ingate.logs import mask
+from ingate.packed import MARK
 from ingate.proxy.exchange import Attempt, Exchange
 from ingate.proxy.grants import compile_grant
 from ingate.proxy.headers import recorded
 from ingate.proxy.masking import MASK, mask_of
 from ingate.proxy.record import encode, light
 from ingate.proxy.request_head import read_head
+from tests.support.records import read
 from tests.support.targets import target
 
 NOW = 1_000_000.0
@@ -215,7 +217,7 @@ def learn(message, exchange):
 
 def written(function, *args):
     with patch("ingate.proxy.record.time.perf_counter", lambda: NOW):
-        return ExchangeRecord.FromString(function(*args))
+        return read(function(*args))
 
 
 @given(exchanges())
@@ -284,6 +286,24 @@ def test_what_is_no_text_loses_no_record(broken):
     exchange = Exchange("id", compiled(KEYS[0]), head, clock.now(), model=broken, error_code=broken)
 
     assert written(light, exchange).exchange.model == broken[:-1] + "?"
+    assert written(encode, exchange, 100).exchange.model == broken[:-1] + "?"
+
+
+def test_the_usual_record_is_packed():
+    """Others are messages: what is cut or compressed, and what a credential must be taken out of."""
+    head = read_head("POST", CHAT, "", [], "sk-ingate-x")
+
+    def made(**fields):
+        return encode(Exchange("id", compiled(KEYS[0]), head, clock.now(), **fields), 100)[0]
+
+    secret = {"mask": mask_of(["sk-provider-secret"])}
+    assert made() == made(request_body=bytes(100)) == made(response_body=[b"whole"], **secret) == MARK
+    assert MARK not in {
+        made(request_body=bytes(101)),
+        made(response_body=[gzip.compress(b"{}")], response_encoding="gzip"),
+        made(response_body=[b"sk-provider-secret"], **secret),
+        made(model="\ud800"),
+    }
 
 
 def test_time_is_that_of_the_clock():
@@ -291,7 +311,7 @@ def test_time_is_that_of_the_clock():
     before = clock.now()
     exchange = Exchange("id", compiled(KEYS[0]), read_head("POST", CHAT, "", [], "sk-ingate-x"), clock.now())
 
-    record = ExchangeRecord.FromString(light(exchange)).exchange
+    record = read(light(exchange)).exchange
 
     assert before <= clock.from_proto(record.created_at) == exchange.created_at <= clock.now()
     assert 0 <= record.latency_ms < 60_000

@@ -18,6 +18,7 @@ from ingate.proxy.journal.dead_letters import read_all
 from ingate.proxy.journal.room import LIGHT
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.request_head import read_head
+from tests.support.records import read
 from tests.support.records import record as reported
 
 MIB = 1024 * 1024
@@ -55,7 +56,7 @@ async def open_recorder(tmp_path):
 
 def stored(tmp_path):
     """Returns what is in the journal, by request id, as rows of the database."""
-    records = [ExchangeRecord.FromString(it) for path in sorted(tmp_path.glob("*.journal")) for it in read_all(path)]
+    records = [read(it) for path in sorted(tmp_path.glob("*.journal")) for it in read_all(path)]
     return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in (rows(records, 0) if records else [])}
 
 
@@ -126,7 +127,7 @@ async def test_a_record_without_its_payload_says_so_and_is_small(open_recorder, 
     assert journal.counts.shed_payloads == 1
     [_, kept] = [it for path in tmp_path.glob("*.journal") for it in read_all(path)]
     assert len(kept) < LIGHT
-    [row] = rows([ExchangeRecord.FromString(kept)], 0)
+    [row] = rows([read(kept)], 0)
     row = dict(zip(COLUMNS, row, strict=True))
     assert (row["prompt"], row["request_body"]) == ("é" * record.EXCERPT, None)
     assert row["meta"] == '{"recorded":"without payload"}'

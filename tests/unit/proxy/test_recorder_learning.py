@@ -5,13 +5,13 @@ import gzip
 
 import pytest
 
-from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import compile_grant
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.request_head import read_head
+from tests.support.records import read
 
 START = b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
 
@@ -24,7 +24,7 @@ class Kept:
         self.room = None
 
     def extend(self, records, _light):
-        self.records += [ExchangeRecord.FromString(record) for record in records]
+        self.records += map(read, records)
 
 
 def exchange(answered, asked=b"{}", encoding="", media_type="text/event-stream"):

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from gen.ingate.exchanges.v1.exchange_pb2 import Attempt, Exchange, Payload
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord, RecordRequest
+from ingate.packed import pack
 from ingate.proxy.shipping import join
 from ingate.proxy.wire import double, sized, tag, text, varint
+from tests.support.records import packed
 
 NUMBERS = st.integers(0, 2**63 - 1) | st.sampled_from(
     [0, 127, 128, 2047, 2048, 2**14 - 1, 2**14, 2**21 - 1, 2**21, 2**63 - 1]
@@ -67,3 +69,13 @@ def test_a_batch_is_its_records(records):
     request = RecordRequest(records=records)
 
     assert join([record.SerializeToString() for record in records]) == request.SerializeToString()
+
+
+def test_packed_records_are_told_from_messages():
+    """A journal may have both: what an earlier version wrote, and what cannot be packed."""
+    one = pack(packed("o"))
+    other = ExchangeRecord(org_id="o")
+
+    request = RecordRequest.FromString(join([one, other.SerializeToString(), one]))
+
+    assert (list(request.records), list(request.packed)) == ([other], [one, one])

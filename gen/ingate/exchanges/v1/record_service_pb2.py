@@ -26,7 +26,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as ingate_dot_exchanges_dot_v1_
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ingate/exchanges/v1/record_service.proto\x12\x13ingate.exchanges.v1\x1a\"ingate/exchanges/v1/exchange.proto\x1a\x1fingate/options/v1/options.proto\"\xd2\x01\n\x0e\x45xchangeRecord\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12/\n\x08\x65xchange\x18\x02 \x01(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12-\n\x07payload\x18\x03 \x01(\x0b\x32\x1c.ingate.exchanges.v1.Payload\x12\x16\n\x0eprice_provider\x18\x04 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x14\n\x0chidden_event\x18\x07 \x01(\x0c\"E\n\rRecordRequest\x12\x34\n\x07records\x18\x01 \x03(\x0b\x32#.ingate.exchanges.v1.ExchangeRecord\"\x10\n\x0eRecordResponse2s\n\rRecordService\x12\x62\n\x06Record\x12\".ingate.exchanges.v1.RecordRequest\x1a#.ingate.exchanges.v1.RecordResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x42\\\n\x17\x63om.ingate.exchanges.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ingate/exchanges/v1/record_service.proto\x12\x13ingate.exchanges.v1\x1a\"ingate/exchanges/v1/exchange.proto\x1a\x1fingate/options/v1/options.proto\"\xd2\x01\n\x0e\x45xchangeRecord\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12/\n\x08\x65xchange\x18\x02 \x01(\x0b\x32\x1d.ingate.exchanges.v1.Exchange\x12-\n\x07payload\x18\x03 \x01(\x0b\x32\x1c.ingate.exchanges.v1.Payload\x12\x16\n\x0eprice_provider\x18\x04 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x14\n\x0chidden_event\x18\x07 \x01(\x0c\"U\n\rRecordRequest\x12\x34\n\x07records\x18\x01 \x03(\x0b\x32#.ingate.exchanges.v1.ExchangeRecord\x12\x0e\n\x06packed\x18\x02 \x03(\x0c\"\x10\n\x0eRecordResponse2s\n\rRecordService\x12\x62\n\x06Record\x12\".ingate.exchanges.v1.RecordRequest\x1a#.ingate.exchanges.v1.RecordResponse\"\x0f\x90\x02\x02\xaa\xbb\x18\x02\x10\x01\xba\xbb\x18\x02\x18\x01\x42\\\n\x17\x63om.ingate.exchanges.v1P\x01Z?github.com/ingate/ingate/gen/go/ingate/exchanges/v1;exchangesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,9 +39,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGERECORD']._serialized_start=135
   _globals['_EXCHANGERECORD']._serialized_end=345
   _globals['_RECORDREQUEST']._serialized_start=347
-  _globals['_RECORDREQUEST']._serialized_end=416
-  _globals['_RECORDRESPONSE']._serialized_start=418
-  _globals['_RECORDRESPONSE']._serialized_end=434
-  _globals['_RECORDSERVICE']._serialized_start=436
-  _globals['_RECORDSERVICE']._serialized_end=551
+  _globals['_RECORDREQUEST']._serialized_end=432
+  _globals['_RECORDRESPONSE']._serialized_start=434
+  _globals['_RECORDRESPONSE']._serialized_end=450
+  _globals['_RECORDSERVICE']._serialized_start=452
+  _globals['_RECORDSERVICE']._serialized_end=567
 # @@protoc_insertion_point(module_scope)

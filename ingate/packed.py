@@ -1,0 +1,63 @@
+"""The usual record of an exchange, packed: an array in msgpack, written and read in half the time of an ExchangeRecord.
+
+It is the usual one where both bodies are there whole, and what they say is left to be learned on arrival. A gateway
+writes it once, when the exchange ends; journal and core take it as it is. Knows no journal and no table.
+"""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+MARK = 0xDC
+"""The first byte of a packed record, an array of 16 items or more. No message in protobuf's wire form begins so."""
+
+_Int32 = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+
+
+class PackedAttempt(Struct, array_like=True, gc=False):
+    """One try at one provider; `latency_ms` to its response head or its failure."""
+
+    provider: str
+    latency_ms: float
+    status_code: _Int32 | None
+    error: str | None
+
+
+class PackedRecord(Struct, array_like=True, gc=False):
+    """An exchange: fields are those of ExchangeRecord, Exchange and Payload, by the same names.
+
+    `stated` is a part of an ExchangeRecord in wire form: what a grant, a target and a head state of each of their
+    exchanges. `created_at` is in microseconds since the epoch. A field that is added stands last and has a default, so
+    that records which are in a journal by then are read.
+    """
+
+    truncated: ClassVar[bool] = False
+    metadata: ClassVar[dict[str, str]] = {}
+    """What is alike in all of them."""
+
+    stated: bytes
+    request_id: str
+    created_at: int
+    status_code: _Int32
+    level: _Int32
+    error_code: str | None
+    error_message: str | None
+    latency_ms: float
+    ttft_ms: float | None
+    stream: bool
+    attempts: list[PackedAttempt]
+    model: str | None
+    format: str
+    media_type: str
+    request_headers: bytes
+    request_body: bytes
+    response_headers: bytes
+    response_body: bytes
+    hidden_event: bytes
+
+
+pack = msgspec.msgpack.Encoder().encode
+"""Returns a record as bytes. Raises UnicodeEncodeError for what is no text."""
+unpack = msgspec.msgpack.Decoder(PackedRecord).decode
+"""Returns the record of some bytes. Raises msgspec.MsgspecError."""
