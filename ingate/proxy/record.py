@@ -15,23 +15,14 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock
 from ingate.formats import (
-    INCOMPLETE,
-    MOST,
     Format,
-    Pace,
     ResponseFacts,
-    Steps,
     at_once,
-    completed,
-    estimating,
-    reading_prompt,
-    reading_response,
-    unpacking,
-    with_hidden,
 )
 from ingate.packed import PackedAttempt, PackedRecord, pack
-from ingate.proxy.exchange import Exchange, Learned
+from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import recorded
+from ingate.proxy.learned import answer_of, hidden_event, learning
 from ingate.proxy.masking import Mask
 from ingate.proxy.wire import double, sized, tag, text, varint
 
@@ -114,7 +105,7 @@ def encode(exchange: Exchange, capture: int) -> bytes:
             at_once(learning(exchange, capture, AT_ONCE))
         shown = exchange.unpacked or b""
     else:
-        shown = _answered(exchange)
+        shown = answer_of(exchange)
     headers = recorded(exchange.response_headers)
     if exchange.truncated or len(asked) > capture or len(shown) > capture:
         mask = exchange.mask
@@ -147,7 +138,7 @@ def _with_payload(exchange: Exchange, asked: bytes | bytearray, headers: bytes, 
         _learn(fields, exchange)
     else:
         bodies = _left_to_learn(exchange.head.format, exchange.media_type)
-        if hidden := _hidden(exchange):
+        if hidden := hidden_event(exchange):
             bodies = b"".join((bodies, *sized(_HIDDEN_EVENT, hidden)))
     noted = b"".join(fields)
     # A field in a line.
@@ -193,47 +184,8 @@ def _usual(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown: 
         asked,  # type: ignore[arg-type]  # a bytearray is written alike
         headers,
         shown,
-        _hidden(exchange),
+        hidden_event(exchange),
     )
-
-
-def is_left(exchange: Exchange, capture: int) -> bool:
-    """Tells whether what the bodies say is left to be learned where the record arrives."""
-    if exchange.truncated or exchange.response_encoding or not capture or len(exchange.request_body) > capture:
-        return False
-    return sum(map(len, exchange.response_body)) <= capture
-
-
-def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
-    """Learns what the bodies say, in bounded pieces of work, `most` units of it for each body."""
-    head, pace = exchange.head, Pace()
-    prompt = yield from reading_prompt(head.format, exchange.request_body, pace, most=most)
-    reader, encoding = exchange.response_reader, exchange.response_encoding
-    answered, hidden = _answered(exchange), _hidden(exchange)
-    if reader is not None:
-        if hidden:
-            # What it was read from may have been broken off inside an event.
-            reader.gather(b"\n\n" + hidden)
-        facts = yield from reader.finishing()
-    else:
-        read = with_hidden(hidden, answered) if hidden else answered
-        facts = yield from reading_response(head.format, exchange.media_type, encoding, read, pace, most=most)
-    if exchange.stream:
-        facts = yield from estimating(head.format, exchange.request_body, facts, pace)
-    if head.format in INCOMPLETE:
-        facts = completed(
-            head.format,
-            facts,
-            succeeded=exchange.status < 400,
-            asked=exchange.model,
-            prompt=prompt,
-            headers=lambda: {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.response_headers
-            },
-        )
-    if encoding and capture:
-        exchange.unpacked = yield from unpacking(answered, encoding, capture + 1, pace)
-    exchange.learned = Learned(prompt, facts)
 
 
 def light(exchange: Exchange) -> bytes:
@@ -277,20 +229,6 @@ def _masked(record: bytes, mask: Mask) -> bytes:
             setattr(message.payload, field.name, mask.apply(value))
     message.hidden_event = mask.apply(message.hidden_event)
     return message.SerializeToString()
-
-
-def _hidden(exchange: Exchange) -> bytes:
-    """Returns the event that the caller did not get."""
-    if exchange.usage_filter is None:
-        return b""
-    # Where the answer broke off, its last line may be the one.
-    exchange.usage_filter.finish()
-    return exchange.usage_filter.hidden
-
-
-def _answered(exchange: Exchange) -> bytes:
-    pieces = exchange.response_body
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _stated(exchange: Exchange) -> tuple[bytes, bytes, bytes]:

@@ -14,7 +14,7 @@ from ingate.errors import Unavailable
 from ingate.formats import Steps
 from ingate.net.budget import BodyBudget
 from ingate.pacing import paced
-from ingate.proxy import record
+from ingate.proxy import learned, record
 from ingate.proxy.exchange import Exchange
 from ingate.proxy.journal import Journal
 from ingate.sampling import Sampler
@@ -93,9 +93,9 @@ class Recorder:
             learning = self._learning.get(id(exchange))
             return self._recorded if learning is None else asyncio.shield(learning[2])
         exchange.settled = True
-        if record.is_left(exchange, self.capture):
+        if learned.is_left(exchange, self.capture):
             return self._end(exchange)
-        steps = record.learning(exchange, self.capture)
+        steps = learned.learning(exchange, self.capture)
         try:
             next(steps)
         except Exception:  # noqa: BLE001 -- all is read; or it cannot be, and the record says so
