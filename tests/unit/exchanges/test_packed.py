@@ -12,7 +12,7 @@ from gen.ingate.exchanges.v1 import exchange_pb2 as pb
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.errors import BadRequest
-from ingate.exchanges.rows import rows
+from ingate.exchanges.rows import COLUMNS, rows
 from ingate.packed import MARK, PackedAttempt, pack, unpack
 from tests.support.records import message, packed, record
 
@@ -77,6 +77,13 @@ def test_rows_are_those_of_the_messages(records):
     """Whatever it says, in whichever company, and after its way through a journal."""
     kept = [unpack(pack(one)) for one in records]
     assert rows(kept, 0) == rows([message(one) for one in records], 0)
+
+
+def test_an_event_that_its_caller_did_not_get_is_read_and_not_kept():
+    """It has the usage of the stream."""
+    one = packed(ORG, answered=b"", media_type="text/event-stream", stream=True, hidden_event=USAGE)
+    row = dict(zip(COLUMNS, rows([one], 0)[0], strict=True))
+    assert (row["input_tokens"], row["response_body"]) == (9, b"")
 
 
 def test_its_first_byte_tells_it_from_a_message():
