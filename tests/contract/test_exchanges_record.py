@@ -205,6 +205,13 @@ async def test_what_is_no_packed_record_is_named(recording, bystander, gateway, 
     assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["packed[1]"])
 
 
+async def test_packed_records_count_in_the_bound_of_a_batch(recording, gateway):
+    """Both kinds together."""
+    request = RecordRequest(records=[record(ids.uuid7())], packed=[b""] * record_servicer.MOST)
+    failure = await refusal(recording.Record(request, metadata=gateway))
+    assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, ["records"])
+
+
 async def test_an_empty_batch_is_no_batch(recording, gateway):
     """It succeeds and stores nothing."""
     await store(recording, gateway)
