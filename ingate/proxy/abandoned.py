@@ -3,7 +3,7 @@
 Knows no provider and no connection.
 """
 
-from ingate.proxy.exchange import Exchange
+from ingate.proxy.open_exchange import OpenExchange
 
 MOST = 128
 """Abandoned answers of one key that are read on at a time. Each keeps its place among the calls under way."""
@@ -17,7 +17,7 @@ class Abandoned:
         self.bytes = size if drain else 0
         self._counts: dict[str, int] = {}
 
-    def grace(self, exchange: Exchange) -> float:
+    def grace(self, exchange: OpenExchange) -> float:
         """The caller has left after the head of the answer came: returns for how many seconds it may go on.
 
         What is more than 0 is counted until `ended`. An exchange that is recorded has nothing more to learn.
@@ -30,7 +30,7 @@ class Abandoned:
         exchange.read_on = True
         return self._seconds
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: OpenExchange) -> None:
         """An exchange that is read on has ended."""
         key = exchange.grant.key_id
         count = self._counts[key] - 1

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ingate.proxy.exchange import Exchange
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.ports import BODILESS, BadResponse, Headers, UpstreamResponse
 from ingate.remembered import Remembered
 
@@ -40,14 +40,16 @@ class Answer(Struct):
 class Answerer(Protocol):
     """What may answer in a provider's place."""
 
-    def question(self, exchange: Exchange) -> Any | None:
+    def question(self, exchange: OpenExchange) -> Any | None:
         """Returns what is asked of it, None where an exchange is none of its business. Asked of every exchange."""
 
-    async def answer(self, question: Any, exchange: Exchange) -> Answer | None:
+    async def answer(self, question: Any, exchange: OpenExchange) -> Answer | None:
         """Returns the answer, None where a provider is to be asked after all. Raises a DomainError."""
 
 
-async def opened(exchange: Exchange, response: UpstreamResponse, extra: Headers, waiting: Callable[[], None]) -> Answer:
+async def opened(
+    exchange: OpenExchange, response: UpstreamResponse, extra: Headers, waiting: Callable[[], None]
+) -> Answer:
     """Returns the answer of a response and notes what its head says. Raises UpstreamError.
 
     `waiting` is called before anything is waited for.
@@ -79,12 +81,12 @@ async def opened(exchange: Exchange, response: UpstreamResponse, extra: Headers,
     return Answer(response, extra, whole)
 
 
-def is_bodiless(exchange: Exchange, response: UpstreamResponse) -> bool:
+def is_bodiless(exchange: OpenExchange, response: UpstreamResponse) -> bool:
     """Tells whether an answer has no body, whatever it announces."""
     return exchange.head.method == "HEAD" or response.status in BODILESS
 
 
-async def _gathered(exchange: Exchange, response: UpstreamResponse) -> bytes:
+async def _gathered(exchange: OpenExchange, response: UpstreamResponse) -> bytes:
     """Returns a whole body that is still to come, keeping for the record what of it does."""
     pieces = exchange.response_body
     size = 0

@@ -9,7 +9,7 @@ from ingate.errors import Unavailable
 from ingate.formats import ASKED, Body, Call, Whole
 from ingate.proxy.answer import Answer, opened
 from ingate.proxy.asked_call import unprefixed, with_usage
-from ingate.proxy.exchange import Attempt, Exchange
+from ingate.proxy.open_exchange import Attempt, OpenExchange
 from ingate.proxy.ports import Headers, OutboundRequest, StaleConnection, UpstreamError, UpstreamResponse
 from ingate.proxy.relay import failure
 from ingate.proxy.request_head import Candidate, RequestHead
@@ -37,7 +37,7 @@ class Attempts:
 
     async def answer(
         self,
-        exchange: Exchange,
+        exchange: OpenExchange,
         original: Original,
         candidates: tuple[Candidate, ...],
         waiting: Callable[[], None],
@@ -63,7 +63,7 @@ class Attempts:
             raise Unavailable("none of the providers can be tried at the moment", retry_after=1.0)
         raise failure(failed, exchange.target) from failed
 
-    async def _tried(self, exchange: Exchange, original: Original, candidate: Candidate) -> UpstreamResponse:
+    async def _tried(self, exchange: OpenExchange, original: Original, candidate: Candidate) -> UpstreamResponse:
         """Returns what a candidate answers to the request, made ready for it."""
         head, call, destination = original.head, original.call, candidate.destination
         exchange.model = call.model if head.method == "POST" else None
@@ -80,7 +80,9 @@ class Attempts:
 
         return await self._stream_usage.answer(exchange, candidate, asking, body, send)
 
-    async def _sent(self, exchange: Exchange, candidate: Candidate, headers: Headers, body: Body) -> UpstreamResponse:
+    async def _sent(
+        self, exchange: OpenExchange, candidate: Candidate, headers: Headers, body: Body
+    ) -> UpstreamResponse:
         """Sends a request and notes each try."""
         target, head = candidate.target, exchange.head
         request = OutboundRequest(

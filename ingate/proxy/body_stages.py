@@ -5,7 +5,7 @@ from typing import Protocol
 from ingate.errors import DomainError
 from ingate.formats import ResponseReader, Steps
 from ingate.net.budget import BodyBudget
-from ingate.proxy.exchange import Exchange
+from ingate.proxy.open_exchange import OpenExchange
 
 _UNCOUNTED = 16 * 1024
 """Bytes of an answer that are kept for the record in any case."""
@@ -33,7 +33,7 @@ class Capture:
     `answers` counts what is kept.
     """
 
-    def __init__(self, exchange: Exchange, limit: int, answers: BodyBudget) -> None:
+    def __init__(self, exchange: OpenExchange, limit: int, answers: BodyBudget) -> None:
         self._exchange = exchange
         self._answers = answers
         self._room = min(limit, _UNCOUNTED)  # bytes that are to be kept yet, and that are counted

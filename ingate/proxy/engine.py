@@ -19,9 +19,9 @@ from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.answer import Answer, Answerer
 from ingate.proxy.asked_call import asked_call
 from ingate.proxy.attempts import Attempts, Original
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant, Grants
 from ingate.proxy.models import Models
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.policies import Policies
 from ingate.proxy.ports import ClientGone, Meter, Sink
 from ingate.proxy.recorder import Recorder
@@ -96,7 +96,7 @@ class Engine:
             self._count(grant, now, sink)
         if self._room.pressed:
             await self._recorder.admit(self.in_flight)
-        exchange = Exchange(request.request_id, grant, head, now)
+        exchange = OpenExchange(request.request_id, grant, head, now)
         self.in_flight += 1
         try:
             await self._exchange(request, exchange, sink)
@@ -144,7 +144,7 @@ class Engine:
         if not decision.allowed:
             raise rate_limited(decision)
 
-    async def _exchange(self, request: Inbound, exchange: Exchange, sink: Sink) -> None:
+    async def _exchange(self, request: Inbound, exchange: OpenExchange, sink: Sink) -> None:
         """Takes a request through the stages: resolve, admit, answer or attempt, commit."""
         grant, head = exchange.grant, exchange.head
         _check(grant, head)
@@ -165,7 +165,7 @@ class Engine:
         del body  # the record is made long before a slow caller has the answer
         await relay(exchange, answer, sink, self._terms)
 
-    async def _resolved(self, exchange: Exchange) -> tuple[Target, ...]:
+    async def _resolved(self, exchange: OpenExchange) -> tuple[Target, ...]:
         """Returns the providers among which a request chooses. Raises Forbidden, BadRequest and Unavailable."""
         head, org_id = exchange.head, exchange.grant.org_id
         if head.only is None:
@@ -176,7 +176,7 @@ class Engine:
             raise Forbidden(head.lacks)
         return self._policies.fixed(head.only, org_id)
 
-    async def _answered(self, exchange: Exchange) -> Answer | None:
+    async def _answered(self, exchange: OpenExchange) -> Answer | None:
         """Returns the gateway's own answer, None where a provider is to be asked."""
         for answerer in self._answerers:
             question = answerer.question(exchange)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 from gen.ingate.access.v1.access_pb2 import SCOPE_PROXY
-from gen.ingate.exchanges.v1.exchange_pb2 import CACHE_BYPASS, SOURCE_PROXY, Exchange
-from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.gateway.v1.grant_pb2 import Grant as GrantMessage
 from ingate import clock
 from ingate.errors import Unauthenticated
@@ -17,17 +15,15 @@ REFUSED = "the key is missing, unknown, expired or revoked"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do; what it may reach is its organisation's `Policy`.
-
-    `stated` is what every record of an exchange says of its key: a part of an ExchangeRecord, in wire form.
-    """
+    """What one key may do; what it may reach is its organisation's `Policy`."""
 
     org_id: str
     key_id: str
-    stated: bytes
     may_proxy: bool
     rate_limit: int
     expires_at: int | None
+    app_id: str = ""
+    team_id: str = ""
 
 
 class Grants:
@@ -60,18 +56,12 @@ class Grants:
 
 def compile_grant(message: GrantMessage) -> Grant:
     """Returns the grant that the core has told."""
-    exchange = Exchange(
-        source=SOURCE_PROXY,
-        cache=CACHE_BYPASS,
-        key_id=message.key_id,
-        app_id=message.app_id or None,
-        team_id=message.team_id or None,
-    )
     return Grant(
         org_id=message.org_id,
         key_id=message.key_id,
-        stated=ExchangeRecord(org_id=message.org_id, exchange=exchange).SerializeToString(),
         may_proxy=SCOPE_PROXY in message.scopes,
         rate_limit=message.rate_limit_per_minute,
         expires_at=clock.from_proto(message.expires_at) if message.HasField("expires_at") else None,
+        app_id=message.app_id,
+        team_id=message.team_id,
     )

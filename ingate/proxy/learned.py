@@ -12,17 +12,17 @@ from ingate.formats import (
     unpacking,
     with_hidden,
 )
-from ingate.proxy.exchange import Exchange, Learned
+from ingate.proxy.open_exchange import Learned, OpenExchange
 
 
-def is_left(exchange: Exchange, capture: int) -> bool:
+def is_left(exchange: OpenExchange, capture: int) -> bool:
     """Tells whether what the bodies say is left to be learned where the record arrives."""
     if exchange.truncated or exchange.response_encoding or not capture or len(exchange.request_body) > capture:
         return False
     return sum(map(len, exchange.response_body)) <= capture
 
 
-def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
+def learning(exchange: OpenExchange, capture: int, most: int = MOST) -> Steps[None]:
     """Learns what the bodies say, in bounded pieces of work, `most` units of it for each body."""
     head, pace = exchange.head, Pace()
     prompt = yield from reading_prompt(head.format, exchange.request_body, pace, most=most)
@@ -54,13 +54,13 @@ def learning(exchange: Exchange, capture: int, most: int = MOST) -> Steps[None]:
     exchange.learned = Learned(prompt, facts)
 
 
-def answer_of(exchange: Exchange) -> bytes:
+def answer_of(exchange: OpenExchange) -> bytes:
     """Returns what is kept of the answer, in one piece."""
     pieces = exchange.response_body
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def hidden_event(exchange: Exchange) -> bytes:
+def hidden_event(exchange: OpenExchange) -> bytes:
     """Returns the event that the caller did not get."""
     if exchange.usage_filter is None:
         return b""

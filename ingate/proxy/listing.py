@@ -14,8 +14,8 @@ from msgspec import Struct
 from ingate.errors import BadRequest
 from ingate.formats import CHAT_FORMATS, Format, Listed, Vendor, read_model_list, write_model, write_model_list
 from ingate.provider_types import KINDS
-from ingate.proxy.exchange import Attempt
 from ingate.proxy.headers import outbound
+from ingate.proxy.open_exchange import Attempt
 from ingate.proxy.plan import Destination, asked_of, join, plan
 from ingate.proxy.policies import Policy
 from ingate.proxy.ports import (

@@ -20,9 +20,9 @@ from gen.ingate.providers.v1.provider_pb2 import (
 from ingate.errors import NotFound, ProviderFailed
 from ingate.formats import Vendor
 from ingate.proxy.answer import Answer, opened
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.listing import Listing, Listings, Shown, reached
 from ingate.proxy.masking import joined
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.plan import TYPES, Destination, vendor_of
 from ingate.proxy.request_head import RequestHead
 from ingate.proxy.target import Target
@@ -78,11 +78,11 @@ class Models:
     def __init__(self) -> None:
         self._listings = Listings()
 
-    def question(self, exchange: Exchange) -> Question | None:
+    def question(self, exchange: OpenExchange) -> Question | None:
         """Returns what an exchange asks for, None where it is not for the gateway to answer."""
         return asked(exchange.head, exchange.policy.targets) if exchange.policy is not None else None
 
-    async def answer(self, question: Question, exchange: Exchange) -> Answer | None:
+    async def answer(self, question: Question, exchange: OpenExchange) -> Answer | None:
         """Returns the answer, None where a provider may know of a model that is not listed.
 
         Raises NotFound for a model that there is not, ProviderFailed when no provider lists anything.
@@ -106,7 +106,7 @@ class Models:
         raise NotFound(f"no provider lists the model {question.model[:_SHOWN]}", fields={"model": "is not listed"})
 
 
-async def _answer(exchange: Exchange, body: bytes, served_by: bytes) -> Answer:
+async def _answer(exchange: OpenExchange, body: bytes, served_by: bytes) -> Answer:
     """Returns an answer of the gateway's own."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     response = Response(None, 0.0, status=200, headers=headers, named=dict(headers), pieces=[body])

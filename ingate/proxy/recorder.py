@@ -14,9 +14,9 @@ from ingate.errors import Unavailable
 from ingate.formats import Steps
 from ingate.net.budget import BodyBudget
 from ingate.pacing import paced
-from ingate.proxy import learned, record
-from ingate.proxy.exchange import Exchange
+from ingate.proxy import encoder, learned
 from ingate.proxy.journal import Journal
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.sampling import Sampler
 
 LONGEST_WAIT = 1.0
@@ -51,10 +51,10 @@ class Recorder:
         self.answers = answers or BodyBudget()
         self.when_unrecorded = when_unrecorded
         self._loop = asyncio.get_running_loop()
-        self._ended: list[tuple[Exchange, asyncio.Future[None]]] = []
+        self._ended: list[tuple[OpenExchange, asyncio.Future[None]]] = []
         self._recorded: asyncio.Future[None] = self._loop.create_future()
         self._recorded.set_result(None)
-        self._learning: dict[int, tuple[Exchange, Steps[None], asyncio.Task[None]]] = {}
+        self._learning: dict[int, tuple[OpenExchange, Steps[None], asyncio.Task[None]]] = {}
         self._slowed = Sampler(1, _QUIET)
         self._refused = Sampler(1, _QUIET)
         self._failed = Sampler(10, _QUIET)
@@ -84,7 +84,7 @@ class Recorder:
         why = trouble.replace("_", " is ")
         raise Unavailable(f"calls cannot be recorded at the moment: the {why}", retry_after=RETRY_SECONDS)
 
-    def settle(self, exchange: Exchange) -> asyncio.Future[None]:
+    def settle(self, exchange: OpenExchange) -> asyncio.Future[None]:
         """Returns the wait until the exchange is in the journal, or is known to find no room there.
 
         The first call counts. Waiting may be cancelled: the exchange is recorded all the same.
@@ -105,7 +105,7 @@ class Recorder:
         self._learning[id(exchange)] = exchange, steps, task
         return asyncio.shield(task)
 
-    async def _learn(self, exchange: Exchange, steps: Steps[None]) -> None:
+    async def _learn(self, exchange: OpenExchange, steps: Steps[None]) -> None:
         try:
             with contextlib.suppress(Exception):  # the record says so
                 await paced(steps)
@@ -123,7 +123,7 @@ class Recorder:
                 self._end(exchange)
         self.flush()
 
-    def _end(self, exchange: Exchange) -> asyncio.Future[None]:
+    def _end(self, exchange: OpenExchange) -> asyncio.Future[None]:
         if not self._ended:
             self._loop.call_soon(self._record)
         recorded: asyncio.Future[None] = self._loop.create_future()
@@ -148,7 +148,7 @@ class Recorder:
         records: list[bytes] = []
         try:
             for exchange, _ in ended:
-                made = record.encode(exchange, capture)
+                made = encoder.encode(exchange, capture)
                 records.append(made)
                 size += len(made)
                 if size >= AT_ONCE:
@@ -169,8 +169,8 @@ class Recorder:
                 recorded.set_result(None)
 
     def _one_by_one(
-        self, ended: list[tuple[Exchange, asyncio.Future[None]]]
-    ) -> tuple[list[tuple[Exchange, asyncio.Future[None]]], list[bytes]]:
+        self, ended: list[tuple[OpenExchange, asyncio.Future[None]]]
+    ) -> tuple[list[tuple[OpenExchange, asyncio.Future[None]]], list[bytes]]:
         """Returns the exchanges that can be recorded, and their records; the waits of the others raise."""
         kept, records = [], []
         for exchange, recorded in ended:
@@ -186,24 +186,24 @@ class Recorder:
                 kept.append((exchange, recorded))
         return kept, records
 
-    def _whole_or_not(self, exchange: Exchange) -> bytes:
+    def _whole_or_not(self, exchange: OpenExchange) -> bytes:
         try:
-            return record.encode(exchange, self.capture)
+            return encoder.encode(exchange, self.capture)
         except Exception as error:  # noqa: BLE001 -- a record that says so is better than none
             return self._incomplete(exchange, error)
 
-    def _shed(self, exchange: Exchange) -> bytes:
+    def _shed(self, exchange: OpenExchange) -> bytes:
         try:
-            return record.shed(exchange)
+            return encoder.shed(exchange)
         except Exception as error:  # noqa: BLE001 -- see above
             return self._incomplete(exchange, error)
 
-    def _incomplete(self, exchange: Exchange, error: Exception) -> bytes:
+    def _incomplete(self, exchange: OpenExchange, error: Exception) -> bytes:
         self._journal.counts.incomplete += 1
         if (held := self._failed.take()) is not None:
             # Without the message, which may quote what was said.
             _log.error("record_incomplete", request_id=exchange.request_id, error=type(error).__name__, before=held)
-        return record.incomplete(exchange, type(error).__name__)
+        return encoder.incomplete(exchange, type(error).__name__)
 
     def _say(self, event: str, sampler: Sampler) -> None:
         if (held := sampler.take()) is not None:

@@ -15,8 +15,8 @@ from ingate.pacing import paced
 from ingate.proxy.abandoned import Abandoned
 from ingate.proxy.answer import Answer, is_bodiless
 from ingate.proxy.body_stages import BodyStage, Capture
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import inbound
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.ports import (
     ClientGone,
     Headers,
@@ -42,13 +42,13 @@ class Terms:
     `answers` counts what is kept of answers under way.
     """
 
-    settle: Callable[[Exchange], Awaitable[None]]
+    settle: Callable[[OpenExchange], Awaitable[None]]
     capture: int
     abandoned: Abandoned
     answers: BodyBudget
 
 
-async def relay(exchange: Exchange, answer: Answer, sink: Sink, terms: Terms) -> None:
+async def relay(exchange: OpenExchange, answer: Answer, sink: Sink, terms: Terms) -> None:
     """Hands an answer to its caller. What fails from here on is told within it."""
     response = answer.response
     headers = inbound(response.headers, response.named) + answer.extra
@@ -70,7 +70,7 @@ async def relay(exchange: Exchange, answer: Answer, sink: Sink, terms: Terms) ->
         await response.aclose()
 
 
-async def _respond(exchange: Exchange, sink: Sink, terms: Terms, headers: Headers, body: bytes) -> None:
+async def _respond(exchange: OpenExchange, sink: Sink, terms: Terms, headers: Headers, body: bytes) -> None:
     if sink.gone:
         exchange.client_gone = True
         return
@@ -86,7 +86,7 @@ class _Pieces:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: OpenExchange,
         response: UpstreamResponse,
         sink: Sink,
         terms: Terms,

@@ -6,29 +6,23 @@ then derived once. Knows no body and no connection.
 
 from msgspec import Struct
 
-from gen.ingate.exchanges.v1.exchange_pb2 import Exchange, Payload
-from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate import ids
 from ingate.errors import BadRequest
-from ingate.formats import KEPT, Format, boundary_of, cloud_of, detect
-from ingate.logs import mask
+from ingate.formats import KEPT, Format, boundary_of, detect
 from ingate.provider_types import KINDS
 from ingate.proxy import uploads
 from ingate.proxy.headers import (
     CREDENTIALS,
     HOP_BY_HOP,
     also_outbound,
-    also_recorded,
     named_by_connection,
     outbound,
-    recorded,
 )
 from ingate.proxy.masking import Mask, joined, mask_of, shown_by
 from ingate.proxy.plan import Destination, plan
 from ingate.proxy.ports import Account, Headers
 from ingate.proxy.target import Target
-from ingate.proxy.wire import sized, tag
 
 MAX_ATTRIBUTION = 256
 _HEEDED = (
@@ -39,8 +33,8 @@ _HEEDED = (
 )
 _HEEDED_BEGINNINGS = (b"anthropic-", b"content-", b"x-goog-", b"x-ingate-")
 _PROVIDER = b"x-ingate-provider"
-_REQUEST_HEADERS = tag(Payload, "request_headers")
-_ATTRIBUTES = {b"x-ingate-user-id": "user_id", b"x-ingate-session-id": "session_id"}
+_USER, _SESSION = b"x-ingate-user-id", b"x-ingate-session-id"
+_ATTRIBUTES = frozenset({_USER, _SESSION})
 _REMEMBERED_MODELS = 32
 _SAFE_TWICE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _BODILESS_METHODS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
@@ -72,7 +66,7 @@ class Candidate(Struct, eq=False):
         return self.destination.target
 
 
-class RequestHead(Struct, eq=False):
+class RequestHead(Struct, eq=False, weakref=True):
     """What a request says before its body. Made by `read_head`.
 
     `digest` is the hash of the caller's key. `boundary` is that of a form, empty of any other body. `begins` tells that
@@ -85,9 +79,7 @@ class RequestHead(Struct, eq=False):
 
     One with headers of its `own`, none of which is heeded, has all others and its candidates from `shared`.
 
-    `stated` is what every record of an exchange with this head says of it, a part of an ExchangeRecord in wire form,
-    and `recorded` the same of a Payload, of which `shown` is the document. Secrets are masked in all. A path that one
-    cloud alone has says whose prices apply, whatever the target's address is.
+    `user_id` and `session_id` are whom the caller attributes the exchange to, empty for nobody.
     """
 
     method: str
@@ -99,9 +91,8 @@ class RequestHead(Struct, eq=False):
     compressed: bool
     boundary: bytes
     begins: bool
-    stated: bytes
-    shown: bytes
-    recorded: bytes
+    user_id: str
+    session_id: str
     named: str | None
     too_long: str | None
     bodiless: bool
@@ -115,12 +106,10 @@ class RequestHead(Struct, eq=False):
 
     def differing(self, own: Headers) -> "RequestHead":
         """Returns this head with more headers, whose names it does not have and that are not heeded."""
-        stated, too_long = self.stated, self.too_long
-        if not _ATTRIBUTES.keys().isdisjoint(dict(own)):
-            attributed = Exchange()
-            too_long = too_long or _attribute(attributed, own)
-            stated += ExchangeRecord(exchange=attributed).SerializeToString()
-        shown = also_recorded(self.shown, own)
+        user_id, session_id, too_long = self.user_id, self.session_id, self.too_long
+        if too_long is None and not _ATTRIBUTES.isdisjoint(dict(own)):
+            user, session, too_long = _attributed(own)
+            user_id, session_id = user or user_id, session or session_id
         return RequestHead(
             self.method,
             self.path,
@@ -131,9 +120,8 @@ class RequestHead(Struct, eq=False):
             self.compressed,
             self.boundary,
             self.begins,
-            stated,
-            shown,
-            b"".join(sized(_REQUEST_HEADERS, shown)),
+            user_id,
+            session_id,
             self.named,
             too_long,
             self.bodiless,
@@ -183,8 +171,7 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
 
     Raises BadRequest where they name two providers.
     """
-    stated = Exchange(method=method, path=mask(path))
-    too_long = _attribute(stated, headers)
+    user_id, session_id, too_long = _attributed(headers)
     named: str | None = None
     boundary = b""
     begins = False
@@ -198,7 +185,6 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         elif name == uploads.COMMAND:
             begins = value == uploads.START
     format = detect(path)
-    shown = recorded(headers)
     return RequestHead(
         method,
         path,
@@ -209,9 +195,8 @@ def read_head(method: str, path: str, query: str, headers: Headers, secret: str)
         any(name == b"content-encoding" and value.lower() != b"identity" for name, value in headers),
         boundary,
         begins,
-        ExchangeRecord(exchange=stated, price_provider=cloud_of(format, path)).SerializeToString(),
-        shown,
-        b"".join(sized(_REQUEST_HEADERS, shown)),
+        user_id,
+        session_id,
         named,
         too_long,
         method.upper() in _BODILESS_METHODS and (method, path) != DELETING,
@@ -224,16 +209,17 @@ def is_heeded(name: bytes) -> bool:
     return name in _HEEDED or (name.startswith(_HEEDED_BEGINNINGS) and name not in _ATTRIBUTES)
 
 
-def _attribute(stated: Exchange, headers: Headers) -> str | None:
-    """States whom headers attribute an exchange to; returns the name of one that says so in too many characters."""
+def _attributed(headers: Headers) -> tuple[str, str, str | None]:
+    """Returns the user and the session that headers state, and the name of a header that states one too long."""
+    said, too_long = {_USER: "", _SESSION: ""}, None
     for name, value in headers:
-        if attribute := _ATTRIBUTES.get(name):
+        if name in said:
             text = value.decode("utf-8", "replace").strip()
             if len(text) > MAX_ATTRIBUTION:
-                return name.decode().title()
-            if text:
-                setattr(stated, attribute, mask(text))
-    return None
+                too_long = name.decode().title()
+                break
+            said[name] = text or said[name]
+    return said[_USER], said[_SESSION], too_long
 
 
 def _account(target: Target, headers: Headers) -> Account:

@@ -8,7 +8,7 @@ from grpc.aio import AioRpcError, Channel
 from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest, RecordResponse
 from ingate.packed import MARK
 from ingate.proxy.journal import NotShipped, Rejected
-from ingate.proxy.wire import sized, tag
+from ingate.proxy.protobuf_wire import sized, tag
 
 METHOD = "/ingate.exchanges.v1.RecordService/Record"
 DEADLINE_SECONDS = 30.0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ingate.formats import Body, Pace, UsageFilter, at_once, names_the_option, unpacking
-from ingate.proxy.exchange import Exchange
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.ports import Headers, UpstreamResponse
 from ingate.proxy.request_head import Candidate
 from ingate.proxy.stage import ReadAhead, Staged
@@ -52,7 +52,7 @@ class StreamUsage:
         return self._ask
 
     async def answer(
-        self, exchange: Exchange, candidate: Candidate, asked: Body | None, body: Body, send: Send
+        self, exchange: OpenExchange, candidate: Candidate, asked: Body | None, body: Body, send: Send
     ) -> UpstreamResponse:
         """Returns the answer to a call that streams, as its caller is to have it. Raises what `send` does.
 

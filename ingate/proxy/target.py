@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gen.ingate.exchanges.v1.exchange_pb2 import Exchange
-from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import (
     AUTH_MODE_PASSTHROUGH,
     PROVIDER_TYPE_DEMO,
@@ -26,12 +24,11 @@ DEMO_ORIGIN = Origin("http", "demo.invalid", 80)
 class Target:
     """Where a request can go. One is told from another by identity: each is made once, when its policy is.
 
-    `transport` is how it is called. `account` is without credentials of the caller's own. `prefix` is the path of
-    the base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them,
-    and `set_here` their names; `defaults` those it sets unless the caller does. `stated` is what every record of an
-    exchange with it says of it, `served` the same when it answered: parts of an ExchangeRecord, in wire form. `mask`
-    finds its credentials in what is recorded. `verbatim`: the path is asked for below `prefix` as it is, no provider is
-    named before a model, and all headers cross but those of the connection and the gateway.
+    `transport` is how it is called. `account` is without credentials of the caller's own. `prefix` is the path of the
+    base URL without a trailing slash. `extra` are the headers that the gateway sets, the credential among them, and
+    `set_here` their names; `defaults` those it sets unless the caller does. `price_provider` says whose prices apply.
+    `mask` finds its credentials in what is recorded. `verbatim`: the path is asked for below `prefix` as it is, no
+    provider is named before a model, and all headers cross but those of the connection and the gateway.
     """
 
     name: str
@@ -51,8 +48,7 @@ class Target:
     models: frozenset[str]
     is_default: bool
     demo: bool
-    stated: bytes
-    served: bytes
+    price_provider: str
     mask: Mask | None
     verbatim: bool = False
 
@@ -91,10 +87,6 @@ def compile_target(
         name, value = outgoing.credential(route.auth_header, route.auth_format, route.api_key)
         extra[name] = value
     headers = [(name.encode(), value.encode()) for name, value in extra.items()]
-    stated = ExchangeRecord(
-        exchange=Exchange(provider=route.name),
-        price_provider="demo" if demo else _price_provider(kind, route.base_url),
-    ).SerializeToString()
     return Target(
         name=route.name,
         type=route.type,
@@ -113,8 +105,7 @@ def compile_target(
         models=frozenset(route.models),
         is_default=route.is_default,
         demo=demo,
-        stated=stated,
-        served=stated + ExchangeRecord(exchange=Exchange(served_by=route.name)).SerializeToString(),
+        price_provider="demo" if demo else _price_provider(kind, route.base_url),
         mask=mask_of(outgoing.secrets(route)),
         verbatim=verbatim,
     )

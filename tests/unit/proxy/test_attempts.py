@@ -7,8 +7,8 @@ import pytest
 from ingate.errors import ProviderFailed, ProviderTimedOut, ProviderUnreached, RateLimited, Unavailable
 from ingate.formats import read_call
 from ingate.proxy.attempts import Attempts, Original
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.ports import (
     ConnectFailed,
     ConnectTimeout,
@@ -52,7 +52,7 @@ class Asked:
         self.original = Original(head, body, call)
         targets = [replace(target(name, "openai"), transport=to) for name, to in (("a", self.a), ("b", self.b))]
         self.candidates = tuple(head.candidates((only,), call.model)[0] for only in targets)
-        self.exchange = Exchange("id", Grant("org", "key", b"", True, 1, None), head, 0)
+        self.exchange = OpenExchange("id", Grant("org", "key", may_proxy=True, rate_limit=1, expires_at=None), head, 0)
         self.waited = 0
 
     def waiting(self):

@@ -5,17 +5,16 @@ import asyncio
 import pytest
 import structlog
 
-from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import clock, ids
 from ingate.errors import Unavailable
 from ingate.exchanges.rows import COLUMNS, rows
 from ingate.formats import MAX_TEXT
-from ingate.proxy import record, recorder
-from ingate.proxy.exchange import Exchange
+from ingate.proxy import encoder, recorder
 from ingate.proxy.grants import Grant
 from ingate.proxy.journal import Journal
 from ingate.proxy.journal.dead_letters import read_all
 from ingate.proxy.journal.room import LIGHT
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.request_head import read_head
 from tests.support.records import read
@@ -24,16 +23,13 @@ from tests.support.records import record as reported
 MIB = 1024 * 1024
 HEAD = read_head("POST", "/v1/chat/completions", "", [(b"content-type", b"application/json")], "sk-ingate-x")
 ORG = ids.uuid7()
-STATED = ExchangeRecord(org_id=ORG, exchange=reported(ORG).exchange)
-for field in ("request_id", "created_at", "status_code", "level", "latency_ms", "method", "path"):
-    STATED.exchange.ClearField(field)
-GRANT = Grant(ORG, STATED.exchange.key_id, STATED.SerializeToString(), True, 100, None)
+GRANT = Grant(ORG, reported(ORG).exchange.key_id, may_proxy=True, rate_limit=100, expires_at=None)
 
 
 def ended(said="hi", **fields):
     """Returns an exchange that has ended."""
     asked = b'{"messages":[{"role":"user","content":"%b"}]}' % said.encode()
-    return Exchange(
+    return OpenExchange(
         ids.uuid7(), GRANT, HEAD, clock.now(), request_body=asked, **{"status": 200, "response_body": [b"{}"]} | fields
     )
 
@@ -65,7 +61,7 @@ def failing(monkeypatch):
     """Returns a function that makes `encode` fail for some exchanges, and `incomplete` for others."""
 
     def fail(whole, rest=()):
-        encode, incomplete = record.encode, record.incomplete
+        encode, incomplete = encoder.encode, encoder.incomplete
 
         def encode_or_fail(exchange, capture):
             if exchange in (*whole, *rest):
@@ -77,8 +73,8 @@ def failing(monkeypatch):
                 raise TypeError("worse")
             return incomplete(exchange, error)
 
-        monkeypatch.setattr(record, "encode", encode_or_fail)
-        monkeypatch.setattr(record, "incomplete", incomplete_or_fail)
+        monkeypatch.setattr(encoder, "encode", encode_or_fail)
+        monkeypatch.setattr(encoder, "incomplete", incomplete_or_fail)
 
     return fail
 
@@ -129,7 +125,7 @@ async def test_a_record_without_its_payload_says_so_and_is_small(open_recorder, 
     assert len(kept) < LIGHT
     [row] = rows([read(kept)], 0)
     row = dict(zip(COLUMNS, row, strict=True))
-    assert (row["prompt"], row["request_body"]) == ("é" * record.EXCERPT, None)
+    assert (row["prompt"], row["request_body"]) == ("é" * encoder.EXCERPT, None)
     assert row["meta"] == '{"recorded":"without payload"}'
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from gen.ingate.gateway.v1.grant_pb2 import Grant
 from ingate import clock
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import compile_grant
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.recorder import Recorder
 from ingate.proxy.request_head import read_head
 from tests.support.records import read
@@ -28,7 +28,7 @@ class Kept:
 
 
 def exchange(answered, asked=b"{}", encoding="", media_type="text/event-stream"):
-    made = Exchange(
+    made = OpenExchange(
         "id",
         compile_grant(Grant(org_id="o", key_id="k")),
         read_head("POST", "/v1/chat/completions", "", [], "sk-ingate-x"),

@@ -6,8 +6,8 @@ from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.net.budget import BodyBudget
 from ingate.proxy.abandoned import MOST, Abandoned
 from ingate.proxy.answer import WHOLE_LIMIT, opened
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.grants import Grant
+from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.ports import BadResponse
 from ingate.proxy.relay import Terms, relay
 from ingate.proxy.request_head import read_head
@@ -67,8 +67,8 @@ class Caller:
 
 def exchange(key="key"):
     """An exchange of a key."""
-    grant = Grant("org", key, b"", may_proxy=True, rate_limit=1, expires_at=None)
-    return Exchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
+    grant = Grant("org", key, may_proxy=True, rate_limit=1, expires_at=None)
+    return OpenExchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
 
 
 async def relayed(answer, answers=None):

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gen.ingate.exchanges.v1.exchange_pb2 import Payload
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.proxy.headers import outbound
 from ingate.proxy.request_head import MAX_ATTRIBUTION, is_heeded, read_head
+from ingate.proxy.stated import of_head
 from tests.support.targets import target
 
 CHAT = "/v1/chat/completions"
@@ -52,10 +52,9 @@ def test_headers_of_its_own_cross_and_are_recorded_as_all_are(shared, own, to):
     assert sorted(candidate.headers + made.also(candidate)) == sorted(outbound(shared + own, to))
     assert candidate.account == whole.candidates((to,), "m")[0].account
     assert made.headers == whole.headers
-    assert ExchangeRecord.FromString(made.stated) == ExchangeRecord.FromString(whole.stated)
+    assert ExchangeRecord.FromString(of_head(made).stated) == ExchangeRecord.FromString(of_head(whole).stated)
     assert made.too_long == whole.too_long
-    assert made.recorded == whole.recorded
-    assert made.recorded == Payload(request_headers=whole.shown).SerializeToString()
+    assert of_head(made).headers == of_head(whole).headers
 
 
 def test_what_more_follows_from_is_heeded():
@@ -110,4 +109,4 @@ def test_a_form_states_its_boundary():
 )
 def test_a_path_of_one_cloud_says_whose_prices_apply(path, prices):
     """Whatever the address of the provider is; other paths leave it to the provider."""
-    assert ExchangeRecord.FromString(head(path).stated).price_provider == prices
+    assert ExchangeRecord.FromString(of_head(head(path)).stated).price_provider == prices

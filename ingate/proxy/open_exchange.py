@@ -7,6 +7,7 @@ import time
 
 import msgspec
 
+from gen.ingate.exchanges.v1.exchange_pb2 import CACHE_BYPASS, SOURCE_PROXY
 from ingate.formats import ResponseFacts, ResponseReader, UsageFilter
 from ingate.net.budget import Lease
 from ingate.proxy.grants import Grant
@@ -33,12 +34,14 @@ class Learned(msgspec.Struct, frozen=True):
     facts: ResponseFacts
 
 
-class Exchange(msgspec.Struct):
+class OpenExchange(msgspec.Struct):
     """What is known of one exchange so far.
 
     `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
     `read_on`: its caller has left, and the answer is read to its end all the same.
+
+    `source` and `cache` are numbers of the enumerations of that name.
 
     `kept` counts what is held of a long answer for the record.
 
@@ -76,6 +79,8 @@ class Exchange(msgspec.Struct):
     error_code: str | None = None
     error_message: str | None = None
     settled: bool = False
+    source: int = SOURCE_PROXY
+    cache: int = CACHE_BYPASS
 
     def forget_answer(self) -> None:
         """Drops what is known of an answer that failed before any of it was sent: another provider is tried."""

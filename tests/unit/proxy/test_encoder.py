@@ -25,11 +25,11 @@ from ingate.formats import (
 )
 from ingate.logs import mask
 from ingate.packed import MARK
-from ingate.proxy.exchange import Attempt, Exchange
+from ingate.proxy.encoder import encode, light
 from ingate.proxy.grants import compile_grant
 from ingate.proxy.headers import recorded
 from ingate.proxy.masking import MASK, mask_of
-from ingate.proxy.record import encode, light
+from ingate.proxy.open_exchange import Attempt, OpenExchange
 from ingate.proxy.request_head import read_head
 from tests.support.records import read
 from tests.support.targets import target
@@ -96,7 +96,7 @@ def exchanges(draw):
     if reader is not None:
         reader.feed(answered)
     chosen = draw(st.none() | st.sampled_from(TARGETS))
-    exchange = Exchange(
+    exchange = OpenExchange(
         draw(TEXT),
         compiled(key),
         head,
@@ -216,7 +216,7 @@ def learn(message, exchange):
 
 
 def written(function, *args):
-    with patch("ingate.proxy.record.time.perf_counter", lambda: NOW):
+    with patch("ingate.proxy.encoder.time.perf_counter", lambda: NOW):
         return read(function(*args))
 
 
@@ -263,7 +263,7 @@ def test_an_event_that_the_caller_did_not_get(capture):
     cut = b'data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: {'
     passed = hidden.feed(USED + cut) + hidden.finish()
     head = read_head("POST", CHAT, "", [], "sk-ingate-x")
-    exchange = Exchange(
+    exchange = OpenExchange(
         "id", compiled(KEYS[0]), head, clock.now(), media_type="text/event-stream", response_body=[passed]
     )
     exchange.usage_filter, exchange.stream, exchange.mask = hidden, True, mask_of(["sk-of-ours"])
@@ -283,7 +283,7 @@ def test_an_event_that_the_caller_did_not_get(capture):
 def test_what_is_no_text_loses_no_record(broken):
     """Half a character, wherever it came from, costs itself and not the record."""
     head = read_head("POST", CHAT, "", [], "sk-ingate-x")
-    exchange = Exchange("id", compiled(KEYS[0]), head, clock.now(), model=broken, error_code=broken)
+    exchange = OpenExchange("id", compiled(KEYS[0]), head, clock.now(), model=broken, error_code=broken)
 
     assert written(light, exchange).exchange.model == broken[:-1] + "?"
     assert written(encode, exchange, 100).exchange.model == broken[:-1] + "?"
@@ -294,7 +294,7 @@ def test_the_usual_record_is_packed():
     head = read_head("POST", CHAT, "", [], "sk-ingate-x")
 
     def made(**fields):
-        return encode(Exchange("id", compiled(KEYS[0]), head, clock.now(), **fields), 100)[0]
+        return encode(OpenExchange("id", compiled(KEYS[0]), head, clock.now(), **fields), 100)[0]
 
     secret = {"mask": mask_of(["sk-provider-secret"])}
     assert made() == made(request_body=bytes(100)) == made(response_body=[b"whole"], **secret) == MARK
@@ -309,7 +309,7 @@ def test_the_usual_record_is_packed():
 def test_time_is_that_of_the_clock():
     """Latency runs from the arrival to now, and the arrival is stated to the microsecond."""
     before = clock.now()
-    exchange = Exchange("id", compiled(KEYS[0]), read_head("POST", CHAT, "", [], "sk-ingate-x"), clock.now())
+    exchange = OpenExchange("id", compiled(KEYS[0]), read_head("POST", CHAT, "", [], "sk-ingate-x"), clock.now())
 
     record = read(light(exchange)).exchange
 

@@ -20,11 +20,12 @@ from ingate.formats import (
     at_once,
 )
 from ingate.packed import PackedAttempt, PackedRecord, pack
-from ingate.proxy.exchange import Exchange
 from ingate.proxy.headers import recorded
 from ingate.proxy.learned import answer_of, hidden_event, learning
 from ingate.proxy.masking import Mask
-from ingate.proxy.wire import double, sized, tag, text, varint
+from ingate.proxy.open_exchange import OpenExchange
+from ingate.proxy.protobuf_wire import double, sized, tag, text, varint
+from ingate.proxy.stated import of_exchange, of_head
 
 CLIENT_CLOSED = 499
 _CLOSED = "client_closed"
@@ -85,13 +86,14 @@ _VALUE = tag(pb.Exchange.MetadataEntry, "value")
 _UNIT = tag(pb.Exchange.UnitsEntry, "key")
 _UNIT_COUNT = tag(pb.Exchange.UnitsEntry, "value")
 
+_REQUEST_HEADERS = tag(pb.Payload, "request_headers")
 _REQUEST_BODY = tag(pb.Payload, "request_body")
 _RESPONSE_HEADERS = tag(pb.Payload, "response_headers")
 _RESPONSE_BODY = tag(pb.Payload, "response_body")
 _TRUNCATED = tag(pb.Payload, "truncated") + varint(True)
 
 
-def encode(exchange: Exchange, capture: int) -> bytes:
+def encode(exchange: OpenExchange, capture: int) -> bytes:
     """Returns a record, packed or in wire form. Bodies are kept up to `capture` bytes; 0 keeps no payload at all.
 
     Whole bodies are read where the record arrives, a batch at a time with nobody waiting. Bodies that are cut or
@@ -118,7 +120,7 @@ def encode(exchange: Exchange, capture: int) -> bytes:
     return packed or _with_payload(exchange, asked, headers, shown, b"")
 
 
-def _packed(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown: bytes) -> bytes | None:
+def _packed(exchange: OpenExchange, asked: bytes | bytearray, headers: bytes, shown: bytes) -> bytes | None:
     """Returns the packed record of an exchange whose bodies are there whole; None where some of it must be changed.
 
     That is what a mask hits, and half a character, which no text may hold.
@@ -131,9 +133,9 @@ def _packed(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown:
     return packed if mask is None or not mask.hits(packed) else None
 
 
-def _with_payload(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown: bytes, cut: bytes) -> bytes:
+def _with_payload(exchange: OpenExchange, asked: bytes | bytearray, headers: bytes, shown: bytes, cut: bytes) -> bytes:
     """Returns a record in wire form. What bodies say that are cut or compressed is learned, and in the record."""
-    fields, bodies = _noted(exchange), b""
+    fields, bodies, head = _noted(exchange), b"", of_head(exchange.head)
     if cut or exchange.response_encoding:
         _learn(fields, exchange)
     else:
@@ -144,13 +146,13 @@ def _with_payload(exchange: Exchange, asked: bytes | bytearray, headers: bytes, 
     # A field in a line.
     # fmt: off
     payload = (
-        exchange.head.recorded, cut,
+        _REQUEST_HEADERS, varint(len(head.headers)), head.headers, cut,
         _REQUEST_BODY, varint(len(asked)), asked,
         _RESPONSE_HEADERS, varint(len(headers)), headers,
         _RESPONSE_BODY, varint(len(shown)), shown,
     )
     record = b"".join((
-        *_stated(exchange),
+        of_exchange(exchange, head),
         _EXCHANGE, varint(len(noted)), noted,
         bodies,
         _PAYLOAD, varint(sum(map(len, payload))), *payload,  # joined once, for bodies are what is large
@@ -160,13 +162,14 @@ def _with_payload(exchange: Exchange, asked: bytes | bytearray, headers: bytes, 
     return record if mask is None or not mask.hits(record) else _masked(record, mask)
 
 
-def _usual(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown: bytes) -> PackedRecord:
+def _usual(exchange: OpenExchange, asked: bytes | bytearray, headers: bytes, shown: bytes) -> PackedRecord:
     """Returns the record of an exchange whose bodies are there whole."""
     started, first_byte, head = exchange.started, exchange.first_byte, exchange.head
+    stated = of_head(head)
     status, error_code = (CLIENT_CLOSED, _CLOSED) if exchange.client_gone else (exchange.status, exchange.error_code)
     message = exchange.error_message
     return PackedRecord(
-        b"".join(_stated(exchange)),
+        of_exchange(exchange, stated),
         exchange.request_id,
         exchange.created_at,
         status,
@@ -180,7 +183,7 @@ def _usual(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown: 
         exchange.model,
         head.format,
         exchange.media_type,
-        head.shown,
+        stated.headers,
         asked,  # type: ignore[arg-type]  # a bytearray is written alike
         headers,
         shown,
@@ -188,14 +191,14 @@ def _usual(exchange: Exchange, asked: bytes | bytearray, headers: bytes, shown: 
     )
 
 
-def light(exchange: Exchange) -> bytes:
+def light(exchange: OpenExchange) -> bytes:
     """Returns a record without payload, with all that the bodies say."""
     fields = _noted(exchange)
     _learn(fields, exchange)
     return _without_payload(exchange, fields)
 
 
-def shed(exchange: Exchange) -> bytes:
+def shed(exchange: OpenExchange) -> bytes:
     """Returns a record for which there is little room: no payload, of what the bodies say the beginning."""
     fields = _noted(exchange)
     _learn(fields, exchange, EXCERPT)
@@ -203,16 +206,16 @@ def shed(exchange: Exchange) -> bytes:
     return _without_payload(exchange, fields)
 
 
-def incomplete(exchange: Exchange, error: str) -> bytes:
+def incomplete(exchange: OpenExchange, error: str) -> bytes:
     """Returns a record of what is certain of an exchange whose record cannot be made, and of the error's type."""
     fields = _begun(exchange)
     fields += _pair(("recorded", f"incomplete: {error}"))
     return _without_payload(exchange, fields)
 
 
-def _without_payload(exchange: Exchange, fields: list[bytes]) -> bytes:
+def _without_payload(exchange: OpenExchange, fields: list[bytes]) -> bytes:
     mask = exchange.mask
-    record = b"".join((*_stated(exchange), *sized(_EXCHANGE, b"".join(fields))))
+    record = b"".join((of_exchange(exchange, of_head(exchange.head)), *sized(_EXCHANGE, b"".join(fields))))
     return record if mask is None or not mask.hits(record) else _masked(record, mask)
 
 
@@ -231,22 +234,13 @@ def _masked(record: bytes, mask: Mask) -> bytes:
     return message.SerializeToString()
 
 
-def _stated(exchange: Exchange) -> tuple[bytes, bytes, bytes]:
-    """Returns what the grant, the target and the head state. Of whose prices apply, the head has the last word."""
-    target, attempts = exchange.target, exchange.attempts
-    if target is None:
-        return exchange.grant.stated, b"", exchange.head.stated
-    answered = bool(attempts) and attempts[-1].status is not None
-    return exchange.grant.stated, target.served if answered else target.stated, exchange.head.stated
-
-
 @lru_cache(maxsize=256)
 def _left_to_learn(format: Format, media_type: str) -> bytes:
     """Returns how the bodies are to be read. Cached: there are few kinds."""
     return ExchangeRecord(format=format, media_type=media_type).SerializeToString()
 
 
-def _begun(exchange: Exchange) -> list[bytes]:
+def _begun(exchange: OpenExchange) -> list[bytes]:
     """Returns the fields that every `Exchange` has: which it was, when, how it ended, how long it took."""
     seconds, micros = divmod(exchange.created_at, clock.SECOND)
     since, nanos = _since(seconds), varint(micros * 1000)
@@ -262,7 +256,7 @@ def _begun(exchange: Exchange) -> list[bytes]:
     # fmt: on
 
 
-def _noted(exchange: Exchange) -> list[bytes]:
+def _noted(exchange: OpenExchange) -> list[bytes]:
     """Returns the fields of an `Exchange` that the engine itself has noted."""
     fields = _begun(exchange)
     first_byte = exchange.first_byte
@@ -297,7 +291,7 @@ def _tried(provider: str, status: int | None, error: str | None) -> bytes:
     return b"".join((*fields, _ATTEMPT_LATENCY))
 
 
-def _learn(fields: list[bytes], exchange: Exchange, most: int | None = None) -> None:
+def _learn(fields: list[bytes], exchange: OpenExchange, most: int | None = None) -> None:
     """Adds what the bodies say; of texts, `most` characters."""
     if exchange.learned is None:
         at_once(learning(exchange, 0, AT_ONCE))
@@ -329,7 +323,7 @@ def _used(facts: ResponseFacts) -> list[bytes]:
     return fields
 
 
-def _fail(fields: list[bytes], exchange: Exchange, facts: ResponseFacts) -> None:
+def _fail(fields: list[bytes], exchange: OpenExchange, facts: ResponseFacts) -> None:
     """Adds what failed in the answer, which the status need not say."""
     problem = facts.failure(stream=exchange.stream)
     if problem is not None and exchange.error_message is None:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from gen.ingate.exchanges.v1.exchange_pb2 import Attempt, Exchange, Payload
 from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord, RecordRequest
 from ingate.packed import pack
+from ingate.proxy.protobuf_wire import double, sized, tag, text, varint
 from ingate.proxy.shipping import join
-from ingate.proxy.wire import double, sized, tag, text, varint
 from tests.support.records import packed
 
 NUMBERS = st.integers(0, 2**63 - 1) | st.sampled_from(
