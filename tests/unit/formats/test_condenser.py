@@ -152,6 +152,24 @@ def test_what_stands_behind_something_large_is_found(large, key):
     assert condenser.ended
 
 
+@pytest.mark.parametrize("unit", [r"\"", r"\\", r"\u00e9", "é", r"\\\"", r"\n "])
+@pytest.mark.parametrize("before", range(7))
+def test_a_long_string_ends_where_it_ends(unit, before):
+    """Whatever is escaped in it and wherever the text is divided, a long string is passed to its own end."""
+    inside = "x" * before + unit * (3 * SLICE // len(unit.encode()))
+    condenser, small, _ = condense(f'{{"x":"{inside}","model":"m","inner":{{"text":"{inside}"}}}}'.encode())
+    assert (condenser.ended, condenser.broken) == (True, False)
+    assert json.loads(small) == {"model": "m", "inner": {"text": json.loads(f'"{inside}"')}}
+
+
+@pytest.mark.parametrize("wrong", [r"\x", "\n", "\0"])
+def test_a_long_string_that_is_none_of_json(wrong):
+    """What no parser takes inside a string is passed over as before: structure is followed, not judged."""
+    inside = ("y" * 99 + wrong + r"\"") * (3 * SLICE // 100)
+    condenser, small, _ = condense(f'{{"x":"{inside}","model":"m"}}'.encode())
+    assert (condenser.ended, json.loads(small)) == (True, {"model": "m"})
+
+
 def test_long_strings_cost_little():
     """A long string is looked for the end of; it is not gone through."""
     budget = Budget(Pace())
