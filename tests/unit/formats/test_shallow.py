@@ -98,3 +98,13 @@ def test_very_many_values_become_no_objects(many):
     body = b'{"model":"m","x":[%b]}' % ",".join([many] * 10_000).encode()
     assert members(body, MAX_DEPTH) is None
     assert same(body).model == "m"
+
+
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"])
+@pytest.mark.parametrize(
+    "around", [b'"%b":1', b'"x":"%b"', b'"x":[{"%b":1}]', b'"x":[{"y":"%b"}]', b'"x":[[[{"%b":1}]]]']
+)
+def test_what_is_not_utf8_is_refused_wherever_it_is(around, wrong):
+    """Text that is passed over is no less text."""
+    body = b'{"model":"m","pad":"%b",%b}' % (b"y" * 5000, around % wrong)
+    assert same(body) == "the body is not valid UTF-8"
