@@ -247,8 +247,7 @@ class Condenser:
         if self._text is not None:
             self._cut = self._cut or stop - at > self._room
             piece = data[at : min(stop, at + self._room)]
-            plain = self._room > SLICE and b"\\" not in piece and piece.isascii()
-            self._room = max(0, self._room - len(piece) * (self._plain if plain else 1))
+            self._room = max(0, self._room - self._taken(piece))
             if piece:
                 self._text.append(piece)
         if not closed:
@@ -260,6 +259,19 @@ class Condenser:
         else:
             self._put_text(stop + 1)
         return stop + 1
+
+    def _taken(self, piece: bytes) -> int:
+        """Returns how much of the room a piece of text takes: near its end, no more than the piece has."""
+        size = len(piece)
+        if self._room <= SLICE:
+            return size
+        if b"\\" not in piece and piece.isascii():
+            return size * self._plain
+        if self._plain < ESCAPED or size < _WINDOW:
+            return size
+        # An escape has six bytes at most, and one in two may be the other half of a character.
+        characters = len(piece.decode("utf-8", "ignore")) - ESCAPED * piece.count(b"\\")
+        return max(size, characters * ESCAPED)
 
     def _pass(self, data: bytes, at: int) -> int:
         """Goes on in what is not wanted."""

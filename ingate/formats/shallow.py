@@ -20,8 +20,8 @@ _SHORT = 1024
 
 _Scalar = str | int | float | bool | None
 _One = list[Raw] | dict[str, Raw] | _Scalar
-_Two = list[_One] | dict[str, _One] | _Scalar  # type: ignore[valid-type]
-_Three = list[_Two] | dict[str, _Two] | _Scalar  # type: ignore[valid-type]
+_Two = list[_One] | dict[str, _One] | _Scalar
+_Three = list[_Two] | dict[str, _Two] | _Scalar
 _three_levels = msgspec.json.Decoder(_Three).decode
 _two_levels = msgspec.json.Decoder(_Two).decode
 

@@ -209,6 +209,24 @@ def test_a_text_is_cut_between_characters(unit, before, ascii_only):
     assert text.startswith(read.rstrip("\ud83d"))
 
 
+@pytest.mark.parametrize(
+    "unit", [r"line\n", r"\"", r"\u00e9", r"\ud83d\ude00", "é", "\U0001f600", r"a\\b", r"é\n\ud83d\ude00"]
+)
+def test_of_a_long_text_no_less_is_kept_than_is_wanted(unit):
+    """However few or many bytes its characters take, those that are wanted are there."""
+    small = condense(f'{{"model":"{unit * MAX_TEXT}"}}'.encode())[1]
+    kept = json.loads(small)["model"].rstrip("\ud83d")
+    assert (json.loads(f'"{unit}"') * MAX_TEXT).startswith(kept)
+    assert len(kept) >= (MAX_TEXT // 2 - 20 if "\\ud" in unit else MAX_TEXT)
+    assert len(small) < 6 * MAX_TEXT + SLICE
+
+
+def test_of_a_long_text_with_a_few_escapes_not_much_more_is_kept():
+    """A text that is code or prose is not held as if each of its characters were escaped."""
+    line = r"forty characters or so of a line of it\n"
+    assert len(condense(f'{{"model":"{line * MAX_TEXT}"}}'.encode())[1]) < 2 * MAX_TEXT
+
+
 def test_nothing_of_it_waits_for_the_collector():
     """It may hold much: it is gone with its last reference, wherever it was stopped."""
     gc.collect()
