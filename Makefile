@@ -33,6 +33,10 @@ $(VENV)/.dev: $(VENV)/.installed requirements/dev.txt
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/dev.txt
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/bench.txt
+	@touch $@
+
 $(TOOLS)/.installed: requirements/tools.txt
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(TOOLS) requirements/tools.txt
 	@touch $@
@@ -85,5 +89,5 @@ lock: ## Resolve the dependencies anew into requirements/ (needs uv).
 	sh scripts/lock.sh
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure the gateway against a bare nginx.
+bench: $(VENV)/.bench ## Measure the gateway beside a bare nginx and a bare Envoy.
 	$(BIN)/python -m bench $(ARGS)

@@ -2,7 +2,7 @@
 
 import json
 
-COUNT = 20
+COUNT = 64
 INTERVAL = 0.02
 """Seconds between two events."""
 

@@ -6,6 +6,7 @@ The default settings hold: SQLite, bodies recorded, a key check, a rate window, 
 import json
 import secrets
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from tests.support.process import Child, ingate_argv
 _ROOT = Path(__file__).resolve().parents[1]
 _RATE = 10_000_000
 _DRAIN_SECONDS = 120
+_QUIET_SECONDS = 0.3
+_TICK_SECONDS = 0.01  # in which processor time is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,19 @@ class Gateway:
 
     child: Child
     url: str
+    grpc: str
     data: Path
     token: str
     key: str
 
-    def wait_recorded(self) -> None:
-        """Returns when everything in the journal has reached the database: its files are empty then."""
+    def settle(self) -> None:
+        """Returns when nothing is under way, answers whose callers left included, and all has reached the database."""
         journal = self.data / "journal"
+
+        def resting() -> bool:
+            before = self.child.cpu_seconds()
+            time.sleep(_QUIET_SECONDS)
+            return self.child.cpu_seconds() - before <= _TICK_SECONDS
 
         def empty() -> bool:
             try:
@@ -41,6 +50,7 @@ class Gateway:
             except FileNotFoundError:
                 return False  # one went while we looked; whether others are left is seen next time
 
+        waiting.until(resting, "the gateway at rest", _DRAIN_SECONDS)
         waiting.until(empty, "the journal drained", _DRAIN_SECONDS)
 
     def recorded(self) -> int:
@@ -67,9 +77,9 @@ def running(
         command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "ingate", *arguments]
     root = checkout or _ROOT
     with Child(command, env={"PYTHONPATH": str(root)}, cwd=root) as child:
-        url = child.expect(r"is ready: (http://\S+)", timeout=60)[1]
+        _, url, grpc = child.expect(r"is ready: (http://\S+) \(gRPC (\S+)\)", timeout=60).group(0, 1, 2)
         token, (key,) = organisation(url, upstream, "bench")
-        yield Gateway(child, url, data, token, key)
+        yield Gateway(child, url, grpc, data, token, key)
         child.signal()
         child.wait(60)
 

@@ -1,65 +1,62 @@
-"""What the cases of whole answers send and get: requests with a place that differs each time, and answers. Pure."""
+"""What the cases of whole answers send and get: requests that differ from one another as real ones do. Pure."""
 
 import json
 from dataclasses import dataclass
 
-MARK = "@@"
-"""Stands in a request for a number that no other request has."""
+from bench.texts import text
 
-_QUESTION = (
-    "A train leaves at nine and travels two hundred and forty kilometres at eighty kilometres an hour. "
-    "When does it arrive?"
-)
+MARK = "@@"
+"""Stands in a request for a number that no other request has, and for words, more or fewer each time."""
+
+_QUESTION = "When does the train arrive that leaves at nine and travels 240 kilometres at 80 kilometres an hour?"
 _SYSTEM = "You are a concise assistant. Answer in one or two sentences and do not repeat the question."
-_ANSWER = (
-    "Travelling 240 kilometres at 80 kilometres an hour takes three hours. The train that leaves at nine "
-    "therefore arrives at twelve."
-)
-_CODE = '''```python
-def arrival(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Returns the hours by line; "late" ones count from 0.0."""
-    found = {row["line"]: row["leaves"] + row["km"] / row["speed"] for row in rows if row["speed"]}
-    return {line: hours % 24 for line, hours in found.items()}\t# café, naïve
-```
-'''
 _TURNS = 40
-_LARGE_BYTES = 100 * 1024
+_KB, _MB = 1000, 1000 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A case of whole answers. `varied`: each request has a `traceparent` of its own, as traced clients send it."""
+    """A case of whole answers from a provider.
+
+    `request` has the mark once, for which up to `words` bytes stand. The answers come in no order. `headers` tells
+    whether each request has a `traceparent` and ids of its own. `status` is what the gateway is to answer.
+    """
 
     name: str
     request: str
-    answer: str
-    varied: bool
+    answers: tuple[str, ...]
+    words: int
+    headers: bool = True
+    connections: int = 32
+    status: int = 200
 
 
 def _dumped(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _request(messages: list[dict[str, str]], **more: object) -> str:
-    stated = {"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2, "max_tokens": 120}
-    return _dumped(stated | {"user": "bench-user"} | more)
+def _request(turns: list[dict[str, str]], **more: object) -> str:
+    messages = [{"role": "system", "content": _SYSTEM}, *turns, {"role": "user", "content": f"{MARK} {_QUESTION}"}]
+    stated = {"model": "gpt-4o-mini", "messages": messages, "temperature": 0.2, "max_tokens": 120, "user": "bench-user"}
+    return _dumped(stated | more)
 
 
-def _answer(content: str) -> str:
+def _answer(seed: int, size: int) -> str:
+    content = text(seed, size)
     message = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
     of_output = {"reasoning_tokens": 0, "audio_tokens": 0}
     of_output |= {"accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
     return _dumped(
         {
-            "id": "chatcmpl-Bn8mWq5Xy0aT3kRzLd7uVh2cJfE1s",
+            "id": f"chatcmpl-Bn8mWq5Xy0aT3kRzLd7uVh2cJfE{seed:02}",
             "object": "chat.completion",
-            "created": 1770000000,
+            "created": 1770000000 + seed,
             "model": "gpt-4o-mini-2024-07-18",
             "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
             "usage": {
                 "prompt_tokens": 58,
-                "completion_tokens": 31,
-                "total_tokens": 89,
+                "completion_tokens": size // 4,
+                "total_tokens": 58 + size // 4,
                 "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
                 "completion_tokens_details": of_output,
             },
@@ -77,18 +74,26 @@ def _tool(number: int) -> dict[str, object]:
 
 
 def _conversation(size: int) -> str:
-    """Returns an agent's request of about `size` bytes: turns of prose and code, and the tools that it may call."""
-    piece = f"{_ANSWER}\n\n{_CODE}\n"
-    text = piece * (size // (_TURNS * len(_dumped(piece))))
-    turns = [{"role": ("user", "assistant")[turn % 2], "content": text} for turn in range(_TURNS)]
-    messages = [{"role": "system", "content": _SYSTEM}, *turns, {"role": "user", "content": f"{MARK} {_QUESTION}"}]
-    return _request(messages, tools=[_tool(number) for number in range(12)])
+    """Returns an agent's request with about `size` characters of prose and code, and the tools that it may call."""
+    spoken = text(1, size)
+    length = size // _TURNS
+    pieces = (spoken[at : at + length] for at in range(0, size, length))
+    turns = [{"role": ("user", "assistant")[turn % 2], "content": piece} for turn, piece in enumerate(pieces)]
+    return _request(turns, tools=[_tool(number) for number in range(12)])
 
 
-_SMALL = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _QUESTION}]
-_SMALL_VARIED = [_SMALL[0], {"role": "user", "content": f"{MARK} {_QUESTION}"}]
-_LONG_ANSWER = (f"{_ANSWER}\n\n{_CODE}\n" * (_LARGE_BYTES // len(_ANSWER + _CODE)))[:_LARGE_BYTES]
+def _answers(*sizes: int) -> tuple[str, ...]:
+    return tuple(_answer(seed, size) for seed, size in enumerate(sizes, 2))
 
-CHAT = Load("chat", _request(_SMALL), _answer(_ANSWER), varied=False)
-VARIED = Load("varied", _request(_SMALL_VARIED), _answer(_ANSWER), varied=True)
-LARGE = Load("large", _conversation(_LARGE_BYTES), _answer(_LONG_ANSWER), varied=True)
+
+def loads() -> dict[str, Load]:
+    """Returns the cases by name."""
+    short, brief = _request([]), _answers(40, 90, 180, 360)
+    made = (
+        Load("chat", short, brief, 400),
+        Load("chat-same-head", short, brief, 400, headers=False),
+        Load("100kb", _conversation(82 * _KB), _answers(60 * _KB, 80 * _KB, 100 * _KB, 120 * _KB), 10 * _KB),
+        Load("2mb", short, _answers(2 * _MB - 200 * _KB, 2 * _MB - 50 * _KB), 400, connections=8),
+        Load("401", short, brief, 400, status=401),
+    )
+    return {load.name: load for load in made}

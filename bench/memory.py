@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import crowds, gateway, waiting
-from bench.figures import line, percentile, title
+from bench.results import Results, percentile
 from tests.support.process import Child
 
 LOAD_SECONDS = 20
@@ -23,7 +23,7 @@ _HEAD_START_SECONDS = 1
 _MIB = 2**20
 
 
-def run(directory: Path) -> None:
+def run(results: Results, directory: Path) -> None:
     """Loads the gateway once and prints the figures."""
     port = waiting.free_port()
     with (
@@ -31,7 +31,7 @@ def run(directory: Path) -> None:
         gateway.running(directory / "memory", upstream := f"http://127.0.0.1:{port}", "--signup", "open") as ours,
     ):
         waiting.for_port(port, provider)
-        title(
+        results.title(
             f"memory: {crowds.STRANGERS} strangers, {crowds.SENDERS} senders and {crowds.NON_READERS} non-readers for"
             f" {LOAD_SECONDS} s"
         )
@@ -39,11 +39,11 @@ def run(directory: Path) -> None:
         for number in range(ORGANISATIONS):
             keys += gateway.organisation(ours.url, upstream, f"org-{number}", crowds.SENDERS // ORGANISATIONS)[1]
         address = ours.url.removeprefix("http://")
-        _line("others' latency before", *_ordinary(address, ours.key, _WARM_SECONDS))
-        ours.wait_recorded()
+        _felt(results, "latency before", *_ordinary(address, ours.key, _WARM_SECONDS))
+        ours.settle()
         time.sleep(_WARM_SECONDS)
         idle = ours.child.rss_bytes()
-        line("idle", f"{idle / _MIB:.0f} MiB")
+        _take(results, "idle", idle)
         before = ours.child.cpu_seconds()
         (listed := directory / "keys").write_text("\n".join(keys))
         with _crowds(address, listed) as loading:
@@ -57,15 +57,14 @@ def run(directory: Path) -> None:
             latencies = _found(measured)
             statuses = json.loads(loading.communicate()[0])
         began = time.monotonic()
-        line("CPU", f"{(ours.child.cpu_seconds() - before) / LOAD_SECONDS:.0%} of a core")
-        _line("others' latency meanwhile", *latencies)
-        line("peak", f"{peak.bytes / _MIB:.0f} MiB")
+        results.note("CPU", f"{(ours.child.cpu_seconds() - before) / LOAD_SECONDS:.0%} of a core")
+        _felt(results, "latency meanwhile", *latencies)
+        _take(results, "peak", peak.bytes)
         for crowd, seen in statuses.items():
-            line(crowd, _counts(seen))
+            results.note(crowd, _counts(seen))
         while time.monotonic() - began < LATER_SECONDS:
             time.sleep(1)
-        later = ours.child.rss_bytes()
-        line("a minute later", f"{later / _MIB:.0f} MiB, {later / idle - 1:+.0%} of idle")
+        _take(results, "a minute later", ours.child.rss_bytes())
 
 
 class _Peak:
@@ -104,9 +103,14 @@ def _found(measuring: "subprocess.Popen[str]") -> tuple[list[float], dict[str, i
     return answer["latencies"], answer["statuses"]
 
 
-def _line(label: str, latencies: list[float], statuses: dict[str, int]) -> None:
-    shown = [f"{name} {percentile(latencies, share) * 1000:.1f}" for name, share in (("p50", 0.5), ("p99", 0.99))]
-    line(label, f"{', '.join(shown)}, most {max(latencies) * 1000:.1f} ms; {_counts(statuses)}")
+def _take(results: Results, name: str, size: int) -> None:
+    results.figure("memory", "gateway", name, "MiB", [size / _MIB])
+
+
+def _felt(results: Results, label: str, latencies: list[float], statuses: dict[str, int]) -> None:
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("most", 1.0)):
+        results.figure("memory", "others", f"{label}, {name}", "ms", [percentile(latencies, share) * 1000], digits=1)
+    results.note(f"others {label}", _counts(statuses))
 
 
 def _counts(statuses: dict[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Two nginx: one is the provider with a fixed answer, the other the bare reverse proxy to compare with.
+"""Two nginx: one is the provider with fixed answers, the other a bare reverse proxy to compare with.
 
 Knows nothing of the gateway. Each has one worker, keeps connections alive, logs nothing, and
 holds bodies of the size that the cases have in memory.
@@ -6,12 +6,12 @@ holds bodies of the size that the cases have in memory.
 
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench import waiting
+from bench.proxies import Proxy
 from tests.support.process import Child
 
 _FRAME = """
@@ -33,6 +33,7 @@ http {{
   tcp_nodelay on;
   client_body_buffer_size 256k;
   proxy_buffers 8 32k;
+  proxy_max_temp_file_size 0;
   {body}
 }}
 """
@@ -49,12 +50,15 @@ _PROVIDER = """
     location /seen {{ stub_status; }}
   }}
 """
-_FILE = """
+_FILES = """
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     default_type application/json;
-    location / {{ root {directory}; try_files /answer =404; }}
+    location / {{ root {directory}; try_files $answer =404; }}
   }}
+"""
+_CHOICE = """
+  split_clients "$connection-$connection_requests" $answer {{ {choices} }}
 """
 _LONGEST_PARAMETER = 4000
 _PROXY = """
@@ -75,57 +79,65 @@ _PROXY = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Nginx:
-    """A running nginx."""
-
-    child: Child
-    url: str
+class Provider(Proxy):
+    """A provider that runs."""
 
     def seen(self) -> int:
-        """Returns how many requests the provider has answered, those of this method left out."""
+        """Returns how many requests it has answered, those of this method left out."""
         with urllib.request.urlopen(f"{self.url}/seen") as answer:
             numbers = re.findall(r"^ \d+ \d+ (\d+) ", answer.read().decode(), re.MULTILINE)
         return int(numbers[0])
 
 
 @contextmanager
-def provider(directory: Path, answer: str) -> Iterator[Nginx]:
-    """Yields the provider: every path below /v1/ gets the same answer."""
-    with _answering(directory, answer) as answering:
+def provider(directory: Path, answers: Sequence[str]) -> Iterator[Provider]:
+    """Yields the provider: every path below /v1/ gets one of the answers, each as often."""
+    with _answering(directory, answers) as (choice, answering):
         port = waiting.free_port()
-        with _run(directory / "provider", port, _PROVIDER.format(port=port, answering=answering)) as nginx:
-            yield nginx
+        body = choice + _PROVIDER.format(port=port, answering=answering)
+        with _run(directory / "provider", port, body) as child:
+            yield Provider(child, f"http://127.0.0.1:{port}")
 
 
 @contextmanager
-def _answering(directory: Path, answer: str) -> Iterator[str]:
-    """Yields the directives that answer. A long answer comes from a file of a third nginx, once the request is read."""
-    if len(answer) <= _LONGEST_PARAMETER:
-        yield f"return 200 '{answer}';"
+def _answering(directory: Path, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields the directives that choose and give an answer.
+
+    Long answers come from files of a third nginx, once the request is read.
+    """
+    if max(map(len, answers)) <= _LONGEST_PARAMETER:
+        yield _chosen([f"'{answer}'" for answer in answers]), "return 200 $answer;"
         return
     port, files = waiting.free_port(), directory / "files"
     files.mkdir(parents=True)
-    (files / "answer").write_text(answer)
-    with _run(directory / "origin", port, _FILE.format(port=port, directory=files)) as nginx:
+    for number, answer in enumerate(answers):
+        (files / f"answer{number}").write_text(answer)
+    choice = _chosen([f"/answer{number}" for number in range(len(answers))])
+    with _run(directory / "origin", port, choice + _FILES.format(port=port, directory=files)):
         unread = "proxy_method GET; proxy_pass_request_body off; proxy_set_header Content-Length '';"
-        yield f"{unread} proxy_pass {nginx.url};"
+        yield "", f"{unread} proxy_pass http://127.0.0.1:{port};"
+
+
+def _chosen(values: Sequence[str]) -> str:
+    *several, last = values
+    choices = [f"{100 / len(values):.2f}% {value};" for value in several]
+    return _CHOICE.format(choices=" ".join([*choices, f"* {last};"]))
 
 
 @contextmanager
-def proxy(directory: Path, upstream: str, *, buffering: bool = True) -> Iterator[Nginx]:
+def proxy(directory: Path, upstream: str, *, buffering: bool = True) -> Iterator[Proxy]:
     """Yields a bare reverse proxy before `upstream`, which is host and port."""
     port = waiting.free_port()
     body = _PROXY.format(port=port, upstream=upstream, buffering="on" if buffering else "off")
-    with _run(directory, port, body) as nginx:
-        yield nginx
+    with _run(directory, port, body) as child:
+        yield Proxy(child, f"http://127.0.0.1:{port}")
 
 
 @contextmanager
-def _run(directory: Path, port: int, body: str) -> Iterator[Nginx]:
+def _run(directory: Path, port: int, body: str) -> Iterator[Child]:
     directory.mkdir(parents=True)
     config = directory / "nginx.conf"
     config.write_text(_FRAME.format(directory=directory, body=body))
     with Child(["nginx", "-c", str(config), "-e", str(directory / "error.log"), "-p", str(directory)]) as child:
         waiting.for_port(port, child)
-        yield Nginx(child, f"http://127.0.0.1:{port}")
+        yield child

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from bench import gateway, waiting
-from bench.figures import line, spread, title
+from bench.results import Results
 from tests.support import proctree
 from tests.support.process import Child
 
@@ -13,9 +13,9 @@ _IDLE_SECONDS = 3
 _MIB = 2**20
 
 
-def run(directory: Path, *, rounds: int) -> None:
+def run(results: Results, directory: Path, *, rounds: int) -> None:
     """Starts the gateway several times, each with a new data directory and then again with the same, and prints."""
-    title(f"start: {rounds} times, warm page cache")
+    results.title(f"start: {rounds} times, warm page cache")
     with Child(gateway.argv(directory / "warm", waiting.free_port())) as child:
         child.expect("is ready", timeout=60)
     first, again = [], []
@@ -27,10 +27,13 @@ def run(directory: Path, *, rounds: int) -> None:
         again.append(seconds)
         rss.append(resident)
         pss.append(shared_out)
-    line("ready, new data directory", spread(first, "s", 2))
-    line("ready, existing one", spread(again, "s", 2))
-    line(f"RSS after {_IDLE_SECONDS} s idle", spread(rss, "MiB", 1))
-    line(f"PSS after {_IDLE_SECONDS} s idle", spread(pss, "MiB", 1))
+    for name, unit, measured, digits in (
+        ("ready, new data directory", "s", first, 2),
+        ("ready, existing one", "s", again, 2),
+        (f"RSS after {_IDLE_SECONDS} s idle", "MiB", rss, 1),
+        (f"PSS after {_IDLE_SECONDS} s idle", "MiB", pss, 1),
+    ):
+        results.figure("start", "gateway", name, unit, measured, digits=digits)
 
 
 def _start(data: Path, *, idle: bool = False) -> tuple[float, float, float]:

@@ -3,17 +3,17 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from bench import events, gateway, nginx, waiting
-from bench.figures import line, percentile, spread, title
+from bench import events, waiting
+from bench.results import CPU, Results, percentile
+from bench.ways import Way, all_ways
 from tests.support.process import Child
 
 STREAMS = 100
+_CASE = "stream"
 _WARM_SECONDS = 1
 
 
@@ -28,46 +28,37 @@ class Round:
     wrong: int
 
 
-def run(directory: Path, *, rounds: int, seconds: int, beside: Path | None) -> None:
-    """Measures the provider alone, the gateway and nginx in turn, and that of another checkout if `beside` is one."""
+def run(results: Results, directory: Path, *, rounds: int, seconds: int, beside: Path | None) -> None:
+    """Measures the provider alone and all ways in turn, the gateway of another checkout too if `beside` is one."""
     port = waiting.free_port()
     with Child([sys.executable, "-m", "bench.stream_provider", str(port)]) as provider:
         waiting.for_port(port, provider)
         upstream = f"127.0.0.1:{port}"
-        with ExitStack() as stack:
-            bare = stack.enter_context(nginx.proxy(directory / "stream-proxy", upstream, buffering=False))
-            ours = stack.enter_context(gateway.running(directory / "stream-data", f"http://{upstream}"))
-            title(f"stream: {STREAMS} streams of {events.COUNT} events {events.INTERVAL * 1000:.0f} ms apart")
-            ways: dict[str, tuple[Child, str, str, Callable[[], None]]] = {
-                "direct": (provider, upstream, "none", _nothing),
-                "gateway": (ours.child, ours.url.removeprefix("http://"), ours.key, ours.wait_recorded),
-                "nginx": (bare.child, bare.url.removeprefix("http://"), "none", _nothing),
-            }
-            if beside is not None:
-                data = directory / "stream-beside"
-                other = stack.enter_context(gateway.running(data, f"http://{upstream}", checkout=beside))
-                ways["beside"] = (other.child, other.url.removeprefix("http://"), other.key, other.wait_recorded)
-            found: dict[str, list[Round]] = {name: [] for name in ways}
-            for _, address, key, settle in ways.values():
-                _call(address, key, _WARM_SECONDS)
-                settle()
+        with all_ways(directory / _CASE, upstream, beside=beside, buffering=False) as ways:
+            results.title(f"{_CASE}: {STREAMS} streams of {events.COUNT} events {events.INTERVAL * 1000:.0f} ms apart")
+            for way in ways:
+                _call(way.address, way.key, _WARM_SECONDS)
+                way.settle()
+            found: dict[str, list[Round]] = defaultdict(list)
+            direct: list[tuple[float, float]] = []
             for _ in range(rounds):
-                for name, way in ways.items():
-                    found[name].append(_round(*way, seconds))
-            _print(found)
+                direct.append(_firsts(_call(upstream, "none", seconds)[0]))
+                for way in ways:
+                    found[way.name].append(_round(way, seconds))
+            _take(results, found, direct)
 
 
-def _nothing() -> None:
-    """What there is to wait for where nothing is recorded."""
+def _round(way: Way, seconds: int) -> Round:
+    before = way.child.cpu_seconds()
+    firsts, wrong = _call(way.address, way.key, seconds)
+    way.settle()
+    cpu = (way.child.cpu_seconds() - before) / (len(firsts) * events.COUNT) * 1e6
+    return Round(*_firsts(firsts), cpu, len(firsts), wrong)
 
 
-def _round(child: Child, address: str, key: str, settle: Callable[[], None], seconds: int) -> Round:
-    before = child.cpu_seconds()
-    firsts, wrong = _call(address, key, seconds)
-    settle()
-    cpu = (child.cpu_seconds() - before) / (len(firsts) * events.COUNT) * 1e6
-    milliseconds = [first * 1000 for first in firsts]
-    return Round(percentile(milliseconds, 0.5), percentile(milliseconds, 0.99), cpu, len(firsts), wrong)
+def _firsts(seconds: list[float]) -> tuple[float, float]:
+    """Returns the median of times to the first byte and the 99th percentile, in milliseconds."""
+    return percentile(seconds, 0.5) * 1000, percentile(seconds, 0.99) * 1000
 
 
 def _call(address: str, key: str, seconds: int) -> tuple[list[float], int]:
@@ -77,19 +68,13 @@ def _call(address: str, key: str, seconds: int) -> tuple[list[float], int]:
     return answer["firsts"], answer["wrong"]
 
 
-def _print(found: dict[str, list[Round]]) -> None:
-    for name, rounds in found.items():
-        line(f"{name} first byte p50", spread([it.p50 for it in rounds], "ms", 2))
-        line(f"{name} first byte p99", spread([it.p99 for it in rounds], "ms", 2))
-    for name in [name for name in found if name != "direct"]:
-        for quantile in ("p50", "p99"):
-            added = [
-                getattr(way, quantile) - getattr(direct, quantile)
-                for way, direct in zip(found[name], found["direct"], strict=True)
-            ]
-            line(f"{name} adds to {quantile}", spread(added, "ms", 2))
-        line(f"{name} CPU", spread([it.cpu for it in found[name]], "µs an event"))
-    ratio = median(it.cpu for it in found["gateway"]) / median(it.cpu for it in found["nginx"])
-    line("ratio of CPU", f"{ratio:.1f}")
-    streams = sum(it.streams for rounds in found.values() for it in rounds)
-    line("bytes", f"{streams:,} streams compared, wrong {sum(it.wrong for rounds in found.values() for it in rounds)}")
+def _take(results: Results, found: dict[str, list[Round]], direct: list[tuple[float, float]]) -> None:
+    for way, rounds in found.items():
+        results.figure(_CASE, way, CPU, "µs an event", [it.cpu for it in rounds], digits=1)
+        for place, name in enumerate(("p50", "p99")):
+            added = [getattr(it, name) - alone[place] for it, alone in zip(rounds, direct, strict=True)]
+            results.figure(_CASE, way, f"first byte {name}, added", "ms", added, digits=2)
+    results.ratios(_CASE)
+    streams = [it for rounds in found.values() for it in rounds]
+    wrong = sum(it.wrong for it in streams)
+    results.note("bytes", f"{sum(it.streams for it in streams):,} streams compared, wrong {wrong}")

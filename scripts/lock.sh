@@ -6,6 +6,7 @@ options="--universal --python-version 3.11 --generate-hashes --no-emit-index-url
 uv pip compile pyproject.toml $options --group build "$@" -o requirements/runtime.txt
 uv pip compile pyproject.toml $options "$@" --group test --group lint -c requirements/runtime.txt -o requirements/dev.txt
 uv pip compile $options "$@" --group tools -o requirements/tools.txt
+uv pip compile $options "$@" --group bench -o requirements/bench.txt
 for recipe in common llama-index; do
     uv pip compile $options "$@" --group "recipes-$recipe" -o "requirements/recipes/$recipe.txt"
 done

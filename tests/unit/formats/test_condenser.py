@@ -152,6 +152,24 @@ def test_what_stands_behind_something_large_is_found(large, key):
     assert condenser.ended
 
 
+@pytest.mark.parametrize("unit", [r"\"", r"\\", r"\u00e9", "é", r"\\\"", r"\n "])
+@pytest.mark.parametrize("before", range(7))
+def test_a_long_string_ends_where_it_ends(unit, before):
+    """Whatever is escaped in it and wherever the text is divided, a long string is passed to its own end."""
+    inside = "x" * before + unit * (3 * SLICE // len(unit.encode()))
+    condenser, small, _ = condense(f'{{"x":"{inside}","model":"m","inner":{{"text":"{inside}"}}}}'.encode())
+    assert (condenser.ended, condenser.broken) == (True, False)
+    assert json.loads(small) == {"model": "m", "inner": {"text": json.loads(f'"{inside}"')}}
+
+
+@pytest.mark.parametrize("wrong", [r"\x", "\n", "\0"])
+def test_a_long_string_that_is_none_of_json(wrong):
+    """What no parser takes inside a string is passed over as before: structure is followed, not judged."""
+    inside = ("y" * 99 + wrong + r"\"") * (3 * SLICE // 100)
+    condenser, small, _ = condense(f'{{"x":"{inside}","model":"m"}}'.encode())
+    assert (condenser.ended, json.loads(small)) == (True, {"model": "m"})
+
+
 def test_long_strings_cost_little():
     """A long string is looked for the end of; it is not gone through."""
     budget = Budget(Pace())
@@ -189,6 +207,24 @@ def test_a_text_is_cut_between_characters(unit, before, ascii_only):
     read = json.loads(cut)["model"]
     assert MAX_TEXT // 2 - 20 <= len(read) < len(text)
     assert text.startswith(read.rstrip("\ud83d"))
+
+
+@pytest.mark.parametrize(
+    "unit", [r"line\n", r"\"", r"\u00e9", r"\ud83d\ude00", "é", "\U0001f600", r"a\\b", r"é\n\ud83d\ude00"]
+)
+def test_of_a_long_text_no_less_is_kept_than_is_wanted(unit):
+    """However few or many bytes its characters take, those that are wanted are there."""
+    small = condense(f'{{"model":"{unit * MAX_TEXT}"}}'.encode())[1]
+    kept = json.loads(small)["model"].rstrip("\ud83d")
+    assert (json.loads(f'"{unit}"') * MAX_TEXT).startswith(kept)
+    assert len(kept) >= (MAX_TEXT // 2 - 20 if "\\ud" in unit else MAX_TEXT)
+    assert len(small) < 6 * MAX_TEXT + SLICE
+
+
+def test_of_a_long_text_with_a_few_escapes_not_much_more_is_kept():
+    """A text that is code or prose is not held as if each of its characters were escaped."""
+    line = r"forty characters or so of a line of it\n"
+    assert len(condense(f'{{"model":"{line * MAX_TEXT}"}}'.encode())[1]) < 2 * MAX_TEXT
 
 
 def test_nothing_of_it_waits_for_the_collector():
