@@ -22,6 +22,7 @@ from ingate.vault import MASTER_KEY_FILE
 from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
 from rest_facade.serving import Calls
+from tests.support.embedded import make_embedded
 from tests.support.installation import migrated
 from tests.support.tenants import sign_up, via_gateway
 
@@ -52,7 +53,7 @@ def database_kind(request):
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def database_url(database_kind, request):
-    """The URL of a migrated database, or "" for the embedded one, which the core migrates itself."""
+    """The URL of a migrated database, or "" for the embedded one, which is in the data directory."""
     if database_kind == "sqlite":
         yield ""
         return
@@ -64,6 +65,8 @@ async def database_url(database_kind, request):
 def settings(request, database_url, tmp_path_factory):
     """The settings of the module's core; a module changes them by `core_settings`."""
     directory = str(tmp_path_factory.mktemp("core"))
+    if not database_url:
+        make_embedded(directory)
     plain = Settings(data_dir=directory, database_url=database_url, database_pool=4, signup="open")
     return msgspec.structs.replace(plain, **getattr(request.module, "core_settings", {}))
 
