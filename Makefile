@@ -7,6 +7,8 @@ VENV := .venv
 TOOLS := .venv-tools
 RECIPES := .venv-recipes
 BIN := $(VENV)/bin
+# What Python compiled is kept, the suite's hundreds of processes included, where the environment says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 # Half of the suite waits for sockets, so two workers keep two cores busy.
 WORKERS ?= auto
 # The commit that `make lint` holds the protos against: what is in it must go on working.
