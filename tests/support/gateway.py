@@ -25,6 +25,7 @@ from ingate.rpc import server as rpc_server
 from ingate.storage import EMBEDDED_FILE
 from rest_facade.http1 import Limits
 from tests.support.embedded import make_embedded, migrate_to_newest
+from tests.support.passwords import hash_cheaply
 from tests.support.process import Child, ingate_argv
 
 SIGNUPS_PER_ADDRESS = 9
@@ -113,7 +114,7 @@ class Gateway:
         body = {"email": f"owner@{slug}.example", "password": "correct horse", "org_slug": slug, **fields}
         # Sign-ups are limited by address: a large test has several.
         address = f"127.0.0.{1 + number // SIGNUPS_PER_ADDRESS}"
-        async with self.client(transport=httpx.AsyncHTTPTransport(local_address=address)) as client:
+        async with self.client(transport=httpx.AsyncHTTPTransport(local_address=address, verify=False)) as client:
             made = checked(await client.post("/api/v1/auth/signup", json=body))
         http, admin = [
             await self._stack.enter_async_context(self.client(headers=headers))
@@ -164,6 +165,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
         elif not (Path(directory) / EMBEDDED_FILE).exists():
             make_embedded(directory)
         core = await stack.enter_async_context(open_core(chosen))
+        hash_cheaply(core)
         stack.push_async_callback(core.engine.drained, 2.0)
         target = ""
         if grpc:

@@ -17,6 +17,7 @@ from ingate.rpc import server as rpc_server
 from ingate.rpc.connect import connect
 from ingate.storage import open_database
 from tests.support.embedded import make_embedded, migrate_to_newest
+from tests.support.passwords import hash_cheaply
 from tests.support.postgres import create_database, drop_database, ensure_template
 from tests.support.tenancy import Site
 
@@ -44,6 +45,7 @@ async def install(request, tmp_path):
         async def opened(**settings):
             chosen = Settings(data_dir=str(tmp_path), database_url=url, database_pool=4, **settings)
             core = await stack.enter_async_context(open_core(chosen))
+            hash_cheaply(core)
             if not url:
                 return Site(core, core.channel)
             served = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)

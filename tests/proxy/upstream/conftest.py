@@ -6,6 +6,10 @@ import pytest
 import uvloop
 
 from ingate.proxy.upstream import UpstreamPool
+from ingate.proxy.upstream.tls import client_context
+
+# Loading the certificates of the system anew takes longer than most tests.
+_CONTEXT = client_context()
 
 
 def pytest_asyncio_loop_factories():
@@ -18,7 +22,7 @@ async def make_pool():
     pools = []
 
     def make(**options):
-        pools.append(UpstreamPool(**{"environ": {}} | options))
+        pools.append(UpstreamPool(**{"environ": {}, "ssl_context": _CONTEXT} | options))
         return pools[-1]
 
     yield make
