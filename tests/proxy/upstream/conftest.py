@@ -18,7 +18,10 @@ def pytest_asyncio_loop_factories():
 
 @pytest.fixture
 async def make_pool():
-    """Makes pools that know no proxy, and closes them; none may be left with a connection."""
+    """Makes pools that know no proxy, and closes them; none may be left with a connection.
+
+    They share a TLS context; `ssl_context=None` has a pool make its own, as in a process.
+    """
     pools = []
 
     def make(**options):
