@@ -7,6 +7,8 @@ VENV := .venv
 TOOLS := .venv-tools
 RECIPES := .venv-recipes
 BIN := $(VENV)/bin
+# What Python compiled is kept, the suite's hundreds of processes included, where the environment says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 # Half of the suite waits for sockets, so two workers keep two cores busy.
 WORKERS ?= auto
 # The commit that `make lint` holds the protos against: what is in it must go on working.
@@ -23,15 +25,21 @@ help: ## Print this list.
 .PHONY: setup
 setup: $(VENV)/.installed ## Make .venv with the ingate command.
 
+define install_project
+$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+$(BIN)/python -m compileall -q ingate rest_facade gen
+endef
+
 $(VENV)/.installed: requirements/runtime.txt pyproject.toml
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/runtime.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m compileall -q ingate rest_facade gen
+	$(install_project)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.installed requirements/dev.txt
-	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/dev.txt
-	@touch $@
+# All of the above and more, by uv.
+$(VENV)/.dev: requirements/dev.txt requirements/runtime.txt pyproject.toml $(TOOLS)/.installed
+	PYTHON="$(PYTHON)" UV="$(TOOLS)/bin/uv" sh scripts/venv.sh $(VENV) requirements/runtime.txt requirements/dev.txt
+	$(install_project)
+	@touch $(VENV)/.installed $@
 
 $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV) requirements/bench.txt
@@ -41,9 +49,8 @@ $(TOOLS)/.installed: requirements/tools.txt
 	PYTHON="$(PYTHON)" sh scripts/venv.sh $(TOOLS) requirements/tools.txt
 	@touch $@
 
-# Clients of hundreds of packages, which uv installs in a fraction of the time that pip takes.
-$(RECIPES)/%/.installed: requirements/recipes/%.txt $(VENV)/.installed $(TOOLS)/.installed
-	$(TOOLS)/bin/uv venv --quiet --clear --python $(BIN)/python $(RECIPES)/$*
+$(RECIPES)/%/.installed: requirements/recipes/%.txt $(TOOLS)/.installed
+	$(TOOLS)/bin/uv venv --quiet --clear --python $(TOOLS)/bin/python $(RECIPES)/$*
 	$(TOOLS)/bin/uv pip install --quiet --require-hashes --no-deps --python $(RECIPES)/$*/bin/python -r $<
 	@touch $@
 
@@ -52,7 +59,8 @@ serve: setup ## Run the gateway with the built-in demo model.
 	$(BIN)/ingate serve --demo
 
 .PHONY: test
-test: $(VENV)/.dev $(TOOLS)/.installed $(RECIPES)/common/.installed $(RECIPES)/llama-index/.installed ## Install what the tests need and run them all.
+test: ## Install what the tests need and run them all.
+	@$(MAKE) --no-print-directory --jobs=3 $(VENV)/.dev $(RECIPES)/common/.installed $(RECIPES)/llama-index/.installed
 	@set -e; for part in $(SUITES); do \
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 

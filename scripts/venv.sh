@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes a virtual environment and installs a locked requirement file into it: venv.sh DIRECTORY FILE
+# Makes a virtual environment and installs locked requirement files into it: venv.sh DIRECTORY FILE...
+# PYTHON is the interpreter. UV, if set, is the uv that installs, in a fraction of the time that pip takes.
 set -eu
 directory=$1
-requirements=$2
+shift
 
 if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "Ingate needs Python 3.11 or newer; set PYTHON to one." >&2
@@ -23,7 +24,13 @@ if [ ! -x "$directory/bin/python" ]; then
         "$PYTHON" -m venv "$directory"
     fi
 fi
-echo "Installing the packages of $requirements into $directory, which takes a minute or two." >&2
-# The file names all there is to install. Left to look for dependencies, pip would find a version of one that was released
+echo "Installing the packages of $* into $directory, which takes a minute or two." >&2
+# A file names all there is to install. Left to look for dependencies, pip would find a version of one that was released
 # since wherever a package asks for an extra, and stop because its hash is not in the file.
-"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$requirements"
+for requirements; do
+    if [ -n "${UV:-}" ]; then
+        "$UV" pip install --quiet --require-hashes --no-deps --compile-bytecode --python "$directory/bin/python" -r "$requirements"
+    else
+        "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$requirements"
+    fi
+done

@@ -1,5 +1,6 @@
 """Fixtures every test may ask for."""
 
+import gc
 import logging
 
 import pytest
@@ -21,6 +22,17 @@ def _log_as_a_process():
 
 
 _processors = _log_as_a_process()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keeps the garbage collector from going through what collection makes, which all stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

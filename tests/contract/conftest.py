@@ -10,7 +10,6 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 
 from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
 from ingate.config import Settings
@@ -22,10 +21,10 @@ from ingate.vault import MASTER_KEY_FILE
 from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
 from rest_facade.serving import Calls
+from tests.support.embedded import make_embedded
 from tests.support.installation import migrated
+from tests.support.passwords import hash_cheaply
 from tests.support.tenants import sign_up, via_gateway
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,7 +51,7 @@ def database_kind(request):
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def database_url(database_kind, request):
-    """The URL of a migrated database, or "" for the embedded one, which the core migrates itself."""
+    """The URL of a migrated database, or "" for the embedded one, which is in the data directory."""
     if database_kind == "sqlite":
         yield ""
         return
@@ -64,6 +63,8 @@ async def database_url(database_kind, request):
 def settings(request, database_url, tmp_path_factory):
     """The settings of the module's core; a module changes them by `core_settings`."""
     directory = str(tmp_path_factory.mktemp("core"))
+    if not database_url:
+        make_embedded(directory)
     plain = Settings(data_dir=directory, database_url=database_url, database_pool=4, signup="open")
     return msgspec.structs.replace(plain, **getattr(request.module, "core_settings", {}))
 
@@ -71,8 +72,7 @@ def settings(request, database_url, tmp_path_factory):
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def core(settings):
     async with open_core(settings) as opened:
-        # Every test signs up, and none here is about what a guess costs.
-        vars(opened.servicers["ingate.auth.v1.AuthService"]._passwords)["_hasher"] = CHEAP
+        hash_cheaply(opened)
         yield opened
 
 
@@ -117,7 +117,9 @@ async def http(core, grpc_channel):
     """An HTTP client of the facade, which calls the services through the module's channel."""
     facade = Facade(grpc_channel, (INGATE,), None, calls=Calls(gateway_token=core.gateway_token))
     port = await facade.start("127.0.0.1", 0)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, verify=False
+    ) as client:
         yield client
     await facade.drain(1.0)
 

@@ -90,7 +90,7 @@ async def test_of_many_at_once_one_counts(core, recording, second_core, tenant, 
     batches = [[fetched(tenant, name) for name in (names if turn % 2 else reversed(names))] for turn in range(8)]
     other, as_other = RecordServiceStub(second_core.channel), (("x-ingate-gateway", second_core.gateway_token),)
     doors = [(recording, gateway), (other, as_other)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await asyncio.gather(*(store(*doors[turn // 2 % 2], *batch) for turn, batch in enumerate(batches)))
     mine = Exchange.org_id == tenant.org_id
     async with core.database.read() as db:

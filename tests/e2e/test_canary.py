@@ -177,7 +177,7 @@ async def test_no_secret_comes_up_anywhere(tmp_path):
         "OPENAI_API_KEY": canaries.plant("provider key of the installation", "sk-"),
     }
     with demo_gateway(tmp_path, "--log-level", "debug", "--allow-private-upstreams", "yes", env=env) as spawned:
-        async with httpx.AsyncClient(base_url=spawned.url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=spawned.url, trust_env=False, timeout=30, verify=False) as client:
             token, key = await over_rest(client, canaries)
         await over_grpc(spawned.grpc, canaries, token, key, gateway_token)
         spawned.child.kill()

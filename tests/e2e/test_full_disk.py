@@ -41,7 +41,10 @@ async def test_a_full_disk_loses_nothing_and_says_so(tmp_path):
     """Calls are answered and recorded while there is a reserve, then refused; once there is room all is well again."""
     with small_disk(tmp_path / "disk", 32) as disk:
         with spawn(disk, "--journal-max-bytes", str(4 * MEBIBYTE)) as spawned:
-            async with client(spawned) as http, httpx.AsyncClient(base_url=spawned.url, trust_env=False) as plain:
+            async with (
+                client(spawned) as http,
+                httpx.AsyncClient(base_url=spawned.url, trust_env=False, verify=False) as plain,
+            ):
                 owner = await signed_in(spawned, plain)
                 ids = [await ask(http)]
                 await settled(http, ids)

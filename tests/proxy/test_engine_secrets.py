@@ -66,7 +66,7 @@ def planted(secret, shape):
 
 async def plant(url, key, secrets, provider):
     """Sends each secret in every header in every shape, to one provider, with the caller's own key where it belongs."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30, verify=False) as client:
         for secret in secrets:
             for shape in SHAPES:
                 headers = {**planted(secret, shape), "X-Ingate-Key": key, "X-Ingate-Provider": provider}
@@ -232,7 +232,7 @@ async def test_a_process_keeps_and_says_nothing(tmp_path):
         # Bodies are kept as they are, so the provider must not quote what it got.
         up.script(lambda _: True, respond(200, JSON, b"{}"))
         with demo_gateway(tmp_path, "--log-level", "debug") as spawned:
-            async with httpx.AsyncClient(base_url=spawned.url, trust_env=False, timeout=30) as client:
+            async with httpx.AsyncClient(base_url=spawned.url, trust_env=False, timeout=30, verify=False) as client:
                 account = {"email": "a@leak.example", "password": "correct horse battery", "org_slug": "leak"}
                 made = (await client.post("/api/v1/auth/signup", json=account)).json()
                 admin = {"Authorization": f"Bearer {made['token']}"}

@@ -54,13 +54,18 @@ async def facade(serve):
 
 @pytest.fixture
 async def client(facade):
-    """An HTTP client of that facade, with a credential."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=10, headers=KEY) as client:
+    """An HTTP client of that facade, with a credential.
+
+    As for all clients of plain HTTP in tests, `verify` is off: loading certificates takes longer than most tests.
+    """
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{facade.port}", timeout=10, headers=KEY, verify=False
+    ) as client:
         yield client
 
 
 @pytest.fixture
 async def stranger(facade):
     """An HTTP client of that facade that shows no credential."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=10) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=10, verify=False) as client:
         yield client

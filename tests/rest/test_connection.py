@@ -244,7 +244,7 @@ async def test_clients_that_leave(core, facade, caplog):
             await writer.drain()
             writer.transport.abort()
         go_on.set()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
             assert (await client.get("/healthz")).status_code == 200
 
     assert not [line for line in lines if line["log_level"] not in {"debug", "info"}]
@@ -284,7 +284,7 @@ async def test_drain(core, serve):
     core.answers[LIST] = wait
     facade = await serve()
     idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", facade.port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         running = asyncio.create_task(client.get("/api/v1/keys"))
         await arrived.wait()
         draining = asyncio.create_task(facade.drain(300))
@@ -311,7 +311,7 @@ async def test_drain_does_not_wait_for_ever(core, serve):
 
     core.answers[LIST] = hang
     facade = await serve(calls=Calls(timeout=30))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         running = asyncio.create_task(client.get("/api/v1/keys"))
         await arrived.wait()
         await asyncio.wait_for(facade.drain(0.2), PATIENCE)
@@ -331,7 +331,7 @@ async def test_unclaimed_paths_go_to_the_proxy(serve, core):
         await sink.respond(200, [], json.dumps({"id": request_id, "path": head.target}).encode())
 
     facade = await serve(proxy=proxy)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         for verb in ("GET", "POST", "PATCH"):
             response = await client.request(verb, "/v1/chat?x=%2F")
             assert json.loads(response.content)["path"] == "/v1/chat?x=%2F"

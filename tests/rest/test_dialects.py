@@ -79,7 +79,7 @@ TOY = Dialect(
 @pytest.fixture
 async def toy(serve):
     facade = await serve([INGATE, TOY])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         yield client
 
 
@@ -166,7 +166,7 @@ async def test_cors_for_some(serve):
     """Listed origins are named back, others get nothing but the hint that the origin matters."""
     cors = Cors(origins=frozenset({"https://a.example"}), credentials=True, max_age=60, exposed_headers="X-Cache")
     facade = await serve([dataclasses.replace(INGATE, cors=cors)])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         good = await client.options("/api/v1/keys", headers={"Origin": "https://a.example"})
         bad = await client.get("/api/v1/keys", headers={"Origin": "https://b.example"})
 
@@ -213,7 +213,7 @@ async def test_raw_routes(serve, core):
 
     route = Route("toy", "*", "/toy/raw/{rest=**}", raw=raw)
     facade = await serve([dataclasses.replace(TOY, routes=(route,))])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         assert (await client.put("/toy/raw/a/b%2Fc")).text == "a/b%2Fc PUT 36"
         assert (await client.get("/toy/raw/fail")).json()["error"] == "as it wishes"
 
@@ -227,7 +227,7 @@ async def test_raw_routes_read_requests_as_handlers_of_aiohttp_do(serve, core):
 
     route = Route("toy", "POST", "/toy/raw", raw=raw)
     facade = await serve([dataclasses.replace(TOY, routes=(route,))])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         answer = await client.post("/toy/raw?q=%C3%A9", json={"a": [1]}, headers={"X-One": "1"})
         assert answer.text == "[1] é 1 127.0.0.1"
         refused = await client.post("/toy/raw", content=b" " * (MAX_BODY + 1))

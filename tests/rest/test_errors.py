@@ -165,7 +165,7 @@ async def test_a_slow_core_is_503(serve, core):
 
     core.answers[LIST] = hang
     facade = await serve(calls=Calls(timeout=0.2))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
         response = await client.get("/api/v1/keys")
 
     lawful(response)
@@ -194,7 +194,7 @@ async def test_a_fault_of_the_facade_is_500_without_text(serve, core):
 
     facade = await serve([dataclasses.replace(INGATE, envelope=broken)])
     with structlog.testing.capture_logs() as lines:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY) as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", headers=KEY, verify=False) as client:
             response = await client.get("/api/v1/keys")
 
     assert lawful(response)["code"] == "internal"

@@ -48,7 +48,7 @@ async def echo(_request_id, head, _body, sink):
 
 
 def client(facade):
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=30)
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", timeout=30, verify=False)
 
 
 async def test_an_ingress_is_one_value(serve):

@@ -189,7 +189,7 @@ async def test_google_clients(refusing, status):
 @pytest.mark.parametrize("path", ["/api/chat", "/api/tags", "/api/show"])
 async def test_ollama_reads_a_sentence(refusing, path):
     """`error` is text there, as it is on paths of nobody's API."""
-    async with httpx.AsyncClient(base_url=refusing.url) as client:
+    async with httpx.AsyncClient(base_url=refusing.url, verify=False) as client:
         for at in (path, "/anything/else"):
             body = (await client.post(at, json={})).json()
             assert (body["error"], body["code"]) == (SAID, "bad_request")
@@ -198,7 +198,7 @@ async def test_ollama_reads_a_sentence(refusing, path):
 async def test_a_field_and_a_wait_are_told_where_clients_look(refusing):
     """OpenAI's `param`, Google's field violation and retry delay."""
     refusing.raises = lambda _: BadRequest.field("model", "names nothing")
-    async with httpx.AsyncClient(base_url=refusing.url) as client:
+    async with httpx.AsyncClient(base_url=refusing.url, verify=False) as client:
         assert (await client.post("/v1/chat/completions")).json()["error"]["param"] == "model"
         google = (await client.post("/v1beta/models/m:generateContent")).json()["error"]
         assert google["details"][1]["fieldViolations"] == [{"field": "model", "description": "model names nothing"}]
@@ -210,7 +210,7 @@ async def test_a_field_and_a_wait_are_told_where_clients_look(refusing):
 
 async def test_vendors_are_told_apart_on_shared_paths(refusing):
     """`/v1/models` is OpenAI's, Anthropic's or Google's by the header that only its callers send."""
-    async with httpx.AsyncClient(base_url=refusing.url) as client:
+    async with httpx.AsyncClient(base_url=refusing.url, verify=False) as client:
 
         async def told(**headers):
             return (await client.get("/v1/models", headers=headers)).json()

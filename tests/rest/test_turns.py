@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from rest_facade.http1 import Limits
 from rest_facade.serving import Calls
 from tests.rest.raw import exchange, one_answer, parse
+from tests.support.waiting import PATIENCE
 
 CLAIMED = b"POST /api/v1/keys HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: sk-ingate-x\r\nContent-Type: application/json\r\n"
 PROXIED = b"POST /v1/x HTTP/1.1\r\nHost: x\r\n"
 LIMIT = 100_000
-PATIENCE = 1.0
+BODY_TIME = 1.0
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ async def port(core, serve):
     """A facade whose proxy answers with the body that it got."""
 
     async def echo(_request_id, _head, body, sink):
-        await sink.respond(200, [(b"content-type", b"text/plain")], await body.read(LIMIT, PATIENCE))
+        await sink.respond(200, [(b"content-type", b"text/plain")], await body.read(LIMIT, BODY_TIME))
 
-    facade = await serve(proxy=echo, calls=Calls(max_body=LIMIT), limits=Limits(head_time=1.0))
+    facade = await serve(proxy=echo, calls=Calls(max_body=LIMIT))
     return facade.port
 
 

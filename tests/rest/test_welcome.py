@@ -23,7 +23,7 @@ async def browser(serve):
         await sink.respond(200, [], b"from a provider")
 
     facade = await serve(proxy=proxy, refused=lambda *told: noted.append(told))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", verify=False) as client:
         client.noted = noted
         yield client
 

@@ -17,20 +17,20 @@ from pathlib import Path
 import grpc.aio
 import httpx
 
-from ingate import migrate, migrations
 from ingate.cli.serve import make_facade
 from ingate.config import Settings
 from ingate.core import Core, open_core
 from ingate.rpc import connect
 from ingate.rpc import server as rpc_server
-from ingate.storage import EMBEDDED_FILE, open_database
+from ingate.storage import EMBEDDED_FILE
 from rest_facade.http1 import Limits
+from tests.support.embedded import make_embedded, migrate_to_newest
+from tests.support.passwords import hash_cheaply
 from tests.support.process import Child, ingate_argv
 
 SIGNUPS_PER_ADDRESS = 9
 PATIENCE = 60.0
 """Seconds that a client waits for an answer: one that takes so long never comes."""
-_migrated = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Gateway:
         body = {"email": f"owner@{slug}.example", "password": "correct horse", "org_slug": slug, **fields}
         # Sign-ups are limited by address: a large test has several.
         address = f"127.0.0.{1 + number // SIGNUPS_PER_ADDRESS}"
-        async with self.client(transport=httpx.AsyncHTTPTransport(local_address=address)) as client:
+        async with self.client(transport=httpx.AsyncHTTPTransport(local_address=address, verify=False)) as client:
             made = checked(await client.post("/api/v1/auth/signup", json=body))
         http, admin = [
             await self._stack.enter_async_context(self.client(headers=headers))
@@ -160,8 +160,12 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
         directory = str(data_dir or stack.enter_context(tempfile.TemporaryDirectory(prefix="ingate-")))
         plain = {"allow_private_upstreams": "yes", "data_dir": directory, "demo": demo, "signup": "open"}
         chosen = Settings(**{**plain, **settings})
-        await _migrate(chosen)
+        if chosen.database_url:
+            await migrate_to_newest(chosen.database_url)
+        elif not (Path(directory) / EMBEDDED_FILE).exists():
+            make_embedded(directory)
         core = await stack.enter_async_context(open_core(chosen))
+        hash_cheaply(core)
         stack.push_async_callback(core.engine.drained, 2.0)
         target = ""
         if grpc:
@@ -175,20 +179,6 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
         stack.push_async_callback(facade.drain, 1.0)
         clients = await stack.enter_async_context(AsyncExitStack())
         yield Gateway(f"http://127.0.0.1:{port}", target, core, directory, clients)
-
-
-async def _migrate(settings):
-    """Brings the database to the newest schema; an embedded one as a copy of one that was migrated before."""
-    embedded = None if settings.database_url else Path(settings.data_dir) / EMBEDDED_FILE
-    if embedded is not None and (embedded.exists() or _migrated):
-        if not embedded.exists():
-            embedded.write_bytes(_migrated[0])
-        return
-    async with open_database(settings) as database:
-        if await migrate.version(database) != migrations.HEAD:
-            await migrate.upgrade(database)
-    if embedded is not None:
-        _migrated.append(embedded.read_bytes())
 
 
 def pool_of(gw):

@@ -11,29 +11,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest_asyncio
 
-from ingate import migrate
 from ingate.config import Settings
 from ingate.core import open_core
-from ingate.db import Database
 from ingate.rpc import server as rpc_server
 from ingate.rpc.connect import connect
 from ingate.storage import open_database
+from tests.support.embedded import make_embedded, migrate_to_newest
+from tests.support.passwords import hash_cheaply
 from tests.support.postgres import create_database, drop_database, ensure_template
 from tests.support.tenancy import Site
-
-
-async def _migrate(url):
-    database = Database(url)
-    try:
-        await migrate.upgrade(database)
-    finally:
-        await database.aclose()
 
 
 @asynccontextmanager
 async def migrated(server):
     """Yields the URL of a migrated database on a `PostgresServer`, which is dropped afterwards."""
-    url = await create_database(server, await ensure_template(server, _migrate, "migrated"))
+    url = await create_database(server, await ensure_template(server, migrate_to_newest, "migrated"))
     try:
         yield url
     finally:
@@ -47,10 +39,13 @@ async def install(request, tmp_path):
         url = ""
         if request.param == "postgres":
             url = await stack.enter_async_context(migrated(request.getfixturevalue("postgres_server")))
+        else:
+            make_embedded(tmp_path)
 
         async def opened(**settings):
             chosen = Settings(data_dir=str(tmp_path), database_url=url, database_pool=4, **settings)
             core = await stack.enter_async_context(open_core(chosen))
+            hash_cheaply(core)
             if not url:
                 return Site(core, core.channel)
             served = await rpc_server.start("127.0.0.1:0", core.servicers, interceptors=core.interceptors)

@@ -6,6 +6,10 @@ import pytest
 import uvloop
 
 from ingate.proxy.upstream import UpstreamPool
+from ingate.proxy.upstream.tls import client_context
+
+# Loading the certificates of the system anew takes longer than most tests.
+_CONTEXT = client_context()
 
 
 def pytest_asyncio_loop_factories():
@@ -14,11 +18,14 @@ def pytest_asyncio_loop_factories():
 
 @pytest.fixture
 async def make_pool():
-    """Makes pools that know no proxy, and closes them; none may be left with a connection."""
+    """Makes pools that know no proxy, and closes them; none may be left with a connection.
+
+    They share a TLS context; `ssl_context=None` has a pool make its own, as in a process.
+    """
     pools = []
 
     def make(**options):
-        pools.append(UpstreamPool(**{"environ": {}} | options))
+        pools.append(UpstreamPool(**{"environ": {}, "ssl_context": _CONTEXT} | options))
         return pools[-1]
 
     yield make

@@ -20,7 +20,7 @@ from ingate.proxy.upstream.parser import Parser
 from ingate.proxy.upstream.response import Response
 from tests.support.upstream.framings import response
 
-MESSAGES = int(os.environ.get("INGATE_FRAMING_MESSAGES", "60000"))
+MESSAGES = int(os.environ.get("INGATE_FRAMING_MESSAGES", "20000"))
 LAST = 128
 """Bytes that are fed one by one."""
 NEXT = b"HTTP/1.1 299 next\r\ncontent-length: 4\r\n\r\nnext"

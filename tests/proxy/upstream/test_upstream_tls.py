@@ -54,7 +54,7 @@ async def test_an_address_is_verified_too(pool):
 
 async def test_unknown_authority(make_pool):
     """A certificate of an authority the system does not trust is refused before anything is sent."""
-    pool = make_pool()
+    pool = make_pool(ssl_context=None)
     async with scripted(answering(OK), ssl=server_context("localhost"), name="localhost") as server:
         with pytest.raises(ConnectFailed, match="not verified"):
             await fetch(pool, server.origin, headers=[(b"authorization", b"Bearer canary")])
@@ -75,7 +75,7 @@ async def test_ssl_cert_file(make_pool, monkeypatch, tmp_path):
     """SSL_CERT_FILE replaces the system's store."""
     AUTHORITY.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    pool = make_pool()
+    pool = make_pool(ssl_context=None)
     async with scripted(answering(OK), ssl=server_context("localhost"), name="localhost") as server:
         assert (await fetch(pool, server.origin))[2] == b"ok"
 

@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from ingate.cli.root import group
-from ingate.config import catalogue
+from ingate.config import Settings, catalogue
 from ingate.errors import DomainError
+from tests.support.embedded import make_embedded
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def installed(run):
     """`run`, where the organisation `demo` is."""
+    make_embedded(Settings().data_dir)
     made = json.loads(run("orgs", "create", "demo", "ada@a.example", "--json"))
     assert (made["org"], made["email"], made["key"][:10]) == ("demo", "ada@a.example", "sk-ingate-")
     return run

@@ -1,6 +1,7 @@
 """The credentials that `--demo` prints work, whatever became of the file and the database since the last start."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 from sqlalchemy import delete, func, select, update
@@ -12,16 +13,20 @@ from ingate.cli import demo
 from ingate.db import Database
 from ingate.identity import founding, operator
 from ingate.identity.tables import Key, Member, Org, User
+from tests.support.embedded import make_embedded
+from tests.support.installation import migrated
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def database(request, tmp_path):
-    url = f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    database = Database(url, pool_size=4)
-    await migrate.upgrade(database)
-    yield database
-    await migrate.downgrade(database, "base")
-    await database.aclose()
+    async with AsyncExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{make_embedded(tmp_path)}"
+        else:
+            url = await stack.enter_async_context(migrated(request.getfixturevalue("postgres_server")))
+        database = Database(url, pool_size=4)
+        stack.push_async_callback(database.aclose)
+        yield database
 
 
 async def ensure(database, directory):

@@ -2,18 +2,17 @@ import asyncio
 
 import pytest
 
-from ingate import migrate
 from ingate.db import Database
 from ingate.identity import changes
 from ingate.identity.changes import Changes, News, Subject
+from tests.support.embedded import make_embedded
 from tests.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
 async def database(tmp_path):
     """A migrated database."""
-    opened = Database(f"sqlite:///{tmp_path / 'a.db'}")
-    await migrate.upgrade(opened)
+    opened = Database(f"sqlite:///{make_embedded(tmp_path)}")
     yield opened
     await opened.aclose()
 

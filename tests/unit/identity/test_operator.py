@@ -2,18 +2,18 @@ import pytest
 from sqlalchemy import func, select
 
 from gen.ingate.access.v1.access_pb2 import ROLE_ADMIN, ROLE_OWNER
-from ingate import clock, ids, migrate
+from ingate import clock, ids
 from ingate.db import Database
 from ingate.errors import NotFound
 from ingate.identity.operator import owner_session
 from ingate.identity.tables import Member, Org, Session, User
+from tests.support.embedded import make_embedded
 
 
 @pytest.fixture
 async def database(tmp_path):
     """A database with the organisation `acme`, its admin `ann` and its owner `bob`."""
-    opened = Database(f"sqlite:///{tmp_path / 'a.db'}")
-    await migrate.upgrade(opened)
+    opened = Database(f"sqlite:///{make_embedded(tmp_path)}")
     async with opened.write() as db:
         db.add(Org(id="acme-id", slug="acme", name="Acme", plan="free", created_at=1))
         for number, name in enumerate(("ann", "bob")):

@@ -17,7 +17,7 @@ from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Heads
 from rest_facade.table import OwnerTable
 
-MESSAGES = int(os.environ.get("FRAMING_MESSAGES", "60000"))
+MESSAGES = int(os.environ.get("FRAMING_MESSAGES", "20000"))
 SEED = int(os.environ.get("FRAMING_SEED", "1"))
 SENTINEL = b"GET /sentinel HTTP/1.1\r\nHost: s\r\n\r\n"
 LIMIT = 1 << 20

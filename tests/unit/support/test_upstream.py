@@ -128,7 +128,7 @@ async def test_a_large_body_and_a_large_answer_arrive():
 @on_both_loops
 async def test_scripts_and_queue_have_an_order():
     """The queue goes first, then the latest script, which may be used up; then the vendors' defaults."""
-    async with ScriptedUpstream() as up, httpx.AsyncClient(base_url=up.url) as client:
+    async with ScriptedUpstream() as up, httpx.AsyncClient(base_url=up.url, verify=False) as client:
         up.script("/x", status(501))
         up.script("/x", status(502), times=1)
         up.enqueue(status(503))
@@ -174,7 +174,7 @@ async def test_framings():
 @on_both_loops
 async def test_events_in_any_cut_and_coding():
     """A foreign client decodes the stream whatever the cut, the line ends and the content coding."""
-    async with ScriptedUpstream() as up, httpx.AsyncClient(base_url=up.url) as client:
+    async with ScriptedUpstream() as up, httpx.AsyncClient(base_url=up.url, verify=False) as client:
         for options in (
             {},
             {"cut": byte_by_byte},
@@ -345,7 +345,7 @@ async def test_the_command_line_serves_a_stream():
     argv = [sys.executable, "-m", "tests.support.upstream", "--events", "7", "--interval", "0.001", "--think", "0.001"]
     with Child(argv) as child:
         url = (await child.expect_line(r"listening on (\S+)")).group(1)
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with httpx.AsyncClient(base_url=url, verify=False) as client:
             body = {"model": "m", "stream": True, "stream_options": {"include_usage": True}}
             answer = await client.post("/v1/chat/completions", json=body)
             assert answer.text.count('"content":') == 8

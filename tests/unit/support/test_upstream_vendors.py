@@ -103,7 +103,7 @@ async def test_gemini(gemini):
 
 async def test_gemini_array_and_ollama(up):
     """Without `alt=sse` Gemini streams one JSON array; Ollama streams lines unless told not to."""
-    async with httpx.AsyncClient(base_url=up.url) as client:
+    async with httpx.AsyncClient(base_url=up.url, verify=False) as client:
         array = (await client.post("/v1beta/models/m:streamGenerateContent", json={})).json()
         assert "".join(item["candidates"][0]["content"]["parts"][0]["text"] for item in array) == TEXT
         lines = (await client.post("/api/chat", json={"model": "m"})).text.splitlines()
@@ -120,6 +120,6 @@ async def test_gemini_array_and_ollama(up):
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
 async def test_a_malformed_body_is_400(up, body):
     """What is no JSON object is refused as the vendors refuse it."""
-    async with httpx.AsyncClient(base_url=up.url) as client:
+    async with httpx.AsyncClient(base_url=up.url, verify=False) as client:
         answer = await client.post("/v1/chat/completions", content=body)
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
