@@ -6,6 +6,7 @@ Knows routes, dialects and descriptors; nothing of connections and of how rpcs t
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from rest_facade.bind import Argument, Binder, Slots
 from rest_facade.call import Rpc
 from rest_facade.dialects.base import Dialect
 from rest_facade.documents import Members
+from rest_facade.events import Events, framed
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Parameter, Route, segments
 from rest_facade.style import json_name
@@ -24,6 +26,8 @@ from rest_facade.wire import Wire, encode
 
 _EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
 _SHOWN = 100
+_FRAMES = 64
+"""Events that are kept for others who are told the same: readers of one rpc are mostly at the same place."""
 SMALL_BODY = 64 * 1024
 """Bytes of a body that anybody may send, without a credential."""
 
@@ -32,7 +36,7 @@ SMALL_BODY = 64 * 1024
 class Endpoint:
     """A route that an rpc answers. `render` makes the body of a success, empty where there is none.
 
-    `max_body` bounds the request's body in bytes.
+    Of one that streams, `frame` makes an event of a message's bytes. `max_body` bounds the request's body in bytes.
     """
 
     route: Route
@@ -40,6 +44,7 @@ class Endpoint:
     slots: Slots
     render: Callable[[Any, Asked], bytes]
     max_body: int
+    frame: Callable[[bytes], bytes] | None = None
 
 
 def compile_endpoint(
@@ -65,8 +70,20 @@ def compile_endpoint(
             unknown.add(route.body)
     if unknown:
         raise ValueError(f"{route.title} names what {rpc.request_type.full_name} does not have: {sorted(unknown)}")
-    most = min(max_body, SMALL_BODY) if rpc.public or not route.body else max_body
-    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), route.max_body or most)
+    if (route.events is not None) != (rpc.stream is not None):
+        raise ValueError(f"{route.title}: an rpc that streams, and no other, is told by events")
+    most = route.max_body or (min(max_body, SMALL_BODY) if rpc.public or not route.body else max_body)
+    if route.events is not None:
+        if route.events.resume not in {"", *slots.arguments}:
+            raise ValueError(f"{route.title} goes on at what its rpc does not take: {route.events.resume}")
+        return Endpoint(route, rpc, slots, lambda _message, _asked: b"", most, _framer(route.events, rpc, wire))
+    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), most)
+
+
+def _framer(events: Events, rpc: Rpc, wire: Wire) -> Callable[[bytes], bytes]:
+    """Returns what makes events of messages. Many readers are told the same: the last few are made once."""
+    value, parse, event = wire.valuer(rpc.response_type), rpc.parse, events.event
+    return lru_cache(maxsize=_FRAMES)(lambda raw: framed(event(value(parse(raw)))))
 
 
 def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any, Asked], bytes]:
