@@ -6,14 +6,20 @@ import random
 import grpc
 import pytest
 
-from gen.ingate.exchanges.v1 import exchange_pb2
+from gen.ingate.access.v1.access_pb2 import SCOPE_PROXY, SCOPE_READ
+from gen.ingate.auth.v1.auth_service_pb2 import LoginRequest, LogoutRequest
+from gen.ingate.auth.v1.auth_service_pb2_grpc import AuthServiceStub
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest
 from gen.ingate.exchanges.v1.record_service_pb2_grpc import RecordServiceStub
-from ingate import clock, ids
+from gen.ingate.keys.v1.key_service_pb2 import RevokeKeyRequest, UpdateKeyRequest
+from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
+from ingate import clock
+from ingate.exchanges import arrivals
 from tests.support.records import MOMENT, record
-from tests.support.tenants import refusal
+from tests.support.tenants import PASSWORD, refusal
+from tests.support.waiting import eventually
 
 SECONDS = 30.0
 
@@ -110,7 +116,7 @@ async def test_a_reader_goes_on_behind_its_cursor(grpc_stub, recording, tenant, 
     second = await store(recording, gateway, *records(tenant, 3, status_code=500), *records(tenant, 3))
     async with Reader(grpc_stub, tenant.owner, cursor=middle) as reader:
         assert await reader.ids(9) == first[2:] + second
-        assert await reader.ids(1) == await store(recording, gateway, *records(tenant, 1))
+        assert await store(recording, gateway, *records(tenant, 1)) == await reader.ids(1)
     async with Reader(grpc_stub, tenant.owner, cursor=middle, status_code=500) as reader:
         assert set(await reader.ids(3)) < set(second)
 
@@ -168,19 +174,17 @@ async def test_what_may_be_missing_is_stated(grpc_stub, recording, tenant, gatew
     assert clock.from_proto(gap.since) < now < clock.from_proto(gap.until)
     monkeypatch.undo()
     await reader.begun()
-    assert await reader.ids(1) == await store(recording, gateway, *records(tenant, 1))
+    assert await store(recording, gateway, *records(tenant, 1)) == await reader.ids(1)
     reader.call.cancel()
 
 
 async def test_a_cursor_from_before_a_restore_is_a_gap(grpc_stub, recording, tenant, core, gateway):
     """Numbers have begun anew then: nobody waits until they are there again."""
-    from ingate.exchanges import arrivals  # noqa: PLC0415 -- what no caller could make
-
     ahead = arrivals.encode(arrivals.Place(1 << 40, "", clock.now()), tenant.org_id)
     reader = Reader(grpc_stub, tenant.owner, cursor=ahead)
     assert (await reader.answer()).HasField("gap")
     await reader.begun()
-    assert await reader.ids(1) == await store(recording, gateway, *records(tenant, 1))
+    assert await store(recording, gateway, *records(tenant, 1)) == await reader.ids(1)
     reader.call.cancel()
 
 
@@ -188,10 +192,10 @@ async def test_silence_has_a_cursor(grpc_stub, recording, tenant, gateway, monke
     """A reader for whom there is nothing learns how far it has come all the same."""
     monkeypatch.setattr("ingate.exchanges.tail.QUIET_SECONDS", 0.05)
     async with Reader(grpc_stub, tenant.owner, status_code=418) as reader:
-        start = reader.cursor
+        start = arrivals.decode(reader.cursor, tenant.org_id)
         await store(recording, gateway, *records(tenant, 2))
-        while (await reader.answer()).cursor <= start:
-            pass
+        while arrivals.decode(reader.cursor, tenant.org_id).number == start.number:
+            await reader.begun()
         later = reader.cursor
     stored = await store(recording, gateway, *records(tenant, 1))
     async with Reader(grpc_stub, tenant.owner, cursor=later) as reader:
@@ -219,10 +223,36 @@ async def test_readers_are_counted(grpc_stub, tenant, core, monkeypatch):
         failure = await refusal(Reader(grpc_stub, tenant.owner).answer())
         assert (failure.reason, failure.retry_after) == ("RATE_LIMITED", 1)
         one.call.cancel()
-        async with asyncio.timeout(SECONDS):
-            while tail._recent[tenant.org_id].readers == 2:
-                await asyncio.sleep(0)
+        await eventually(lambda: tail._recent[tenant.org_id].readers == 1)
         await Reader(grpc_stub, tenant.owner).begun()
-    async with asyncio.timeout(SECONDS):
-        while tenant.org_id in tail._recent:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: tenant.org_id not in tail._recent)
+
+
+async def test_a_reader_may_read_as_long_as_it_may_call(grpc_stub, grpc_channel, tenant):
+    """A key that is revoked, or loses its scope, and a session that ends, end their streams, and no other."""
+    keys = KeyServiceStub(grpc_channel)
+    (one, revoked), (other, narrowed) = await tenant.issue(scopes=[SCOPE_READ]), await tenant.issue()
+    login = LoginRequest(email=tenant.email, password=PASSWORD)
+    answer = await AuthServiceStub(grpc_channel).Login(login, metadata=tenant.via)
+    session = (*tenant.via, ("authorization", f"Bearer {answer.token}"))
+
+    async def revoke():
+        await keys.RevokeKey(RevokeKeyRequest(key_id=one.description.id), metadata=tenant.owner)
+
+    async def narrow():
+        update = UpdateKeyRequest(key_id=other.description.id, scopes=[SCOPE_PROXY])
+        await keys.UpdateKey(update, metadata=tenant.owner)
+
+    async def leave():
+        await AuthServiceStub(grpc_channel).Logout(LogoutRequest(), metadata=session)
+
+    async with Reader(grpc_stub, tenant.owner) as stays:
+        for metadata, end, reason in (
+            (revoked, revoke, "UNAUTHENTICATED"),
+            (narrowed, narrow, "FORBIDDEN"),
+            (session, leave, "UNAUTHENTICATED"),
+        ):
+            async with Reader(grpc_stub, metadata) as reader:
+                await end()
+                assert (await refusal(reader.answer())).reason == reason
+        assert not stays.call.done()
