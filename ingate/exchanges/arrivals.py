@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from ingate import clock, cursors
@@ -80,16 +80,19 @@ async def last(db: AsyncSession) -> int:
     return await db.scalar(select(func.max(Arrival.number))) or 0
 
 
-async def between(db: AsyncSession, org_ids: Sequence[str], first: int, end: int, limit: int) -> list[Note]:
-    """Returns notes about some organisations with numbers from `first` to `end`, of which `limit` at most."""
+async def between(
+    db: AsyncSession, first: int, end: int, limit: int, org_ids: Sequence[str] | None = None
+) -> list[Note]:
+    """Returns notes with numbers from `first` to `end`, of which `limit` at most; about some organisations, or all."""
     query = (
         select(Arrival.number, Arrival.org_id, Arrival.at, Arrival.ids)
-        .where(Arrival.org_id.in_(bindparam("org_ids", expanding=True)))
         .where(Arrival.number.between(first, end))
         .order_by(Arrival.number)
         .limit(limit)
     )
-    found = await db.execute(query, {"org_ids": list(org_ids)})
+    if org_ids is not None:
+        query = query.where(Arrival.org_id.in_(org_ids))
+    found = await db.execute(query)
     return [Note(number, org_id, at, _unpacked(ids)) for number, org_id, at, ids in found]
 
 

@@ -46,7 +46,7 @@ class Backlog:
             told: list[pb.TailExchangesResponse] = []
             left = AT_ONCE
             async with self._database.read() as db:
-                notes = await arrivals.between(db, [org_id], place.number, end, AT_ONCE)
+                notes = await arrivals.between(db, place.number, end, AT_ONCE, [org_id])
                 for note in notes:
                     some = [it for it in note.ids if (note.number, it) > place[:2]][:left]
                     if some:

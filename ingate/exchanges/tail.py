@@ -144,7 +144,7 @@ class Tail:
         complete = [org_id for org_id, recent in asked.items() if recent.complete]
         async with self._database.read() as db:
             end = max(self._end, await arrivals.last(db))
-            notes = await arrivals.between(db, complete, self._end + 1, end, AT_ONCE) if complete else []
+            notes = await arrivals.between(db, self._end + 1, end, AT_ONCE, complete) if complete else []
             if len(notes) == AT_ONCE:
                 end = notes[-1].number
                 self._stored.set()

@@ -1,6 +1,7 @@
 """What readers of the tail are told, on both transports and both databases, whichever process stores it."""
 
 import asyncio
+import json
 import random
 
 import grpc
@@ -17,11 +18,14 @@ from gen.ingate.keys.v1.key_service_pb2 import RevokeKeyRequest, UpdateKeyReques
 from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 from ingate import clock
 from ingate.exchanges import arrivals
+from tests.rest.event_laws import listening
+from tests.rest.laws import lawful
 from tests.support.records import MOMENT, record
 from tests.support.tenants import PASSWORD, refusal
 from tests.support.waiting import eventually
 
 SECONDS = 30.0
+STREAM = "/api/v1/logs/stream"
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +260,47 @@ async def test_a_reader_may_read_as_long_as_it_may_call(grpc_stub, grpc_channel,
                 await end()
                 assert (await refusal(reader.answer())).reason == reason
         assert not stays.call.done()
+
+
+async def test_a_tail_over_rest(http, recording, tenant, gateway):
+    """Is told by events, goes on behind the last, and ends with an error event for a key that works no more."""
+    answer, (*_, (name, secret)) = await tenant.issue(scopes=[SCOPE_READ])
+    key = {name: secret}
+    async with listening(http, STREAM, **key) as reader:
+        assert int(reader.response.headers["x-ratelimit-remaining"]) >= 0
+        start = await reader.event()
+        assert start[:2] == ("", "")
+        stored = await store(recording, gateway, *records(tenant, 3))
+        told = [await reader.event() for _ in range(3)]
+        assert [json.loads(data)["request_id"] for _, data, _ in told] == stored
+    async with listening(http, f"{STREAM}?cursor={start[2]}", **key, **{"Last-Event-ID": told[1][2]}) as reader:
+        assert await reader.event() == ("", "", told[1][2])
+        assert await reader.event() == told[2]
+        revoking = RevokeKeyRequest(key_id=answer.description.id)
+        await KeyServiceStub(tenant.channel).RevokeKey(revoking, metadata=tenant.owner)
+        name, data, _ = await reader.event()
+        assert (name, json.loads(data)["code"]) == ("error", "unauthorized")
+        assert await reader.event() is None
+    assert (await http.get(STREAM, headers=key)).status_code == 401
+
+
+async def test_what_is_wrong_with_a_tail_is_an_ordinary_answer(http, tenant):
+    """By status and code, as with every other route."""
+    _, (*_, (name, secret)) = await tenant.issue(scopes=[SCOPE_PROXY])
+    reads = dict(tenant.owner[-1:])
+    for query, headers, status in (
+        ("", {}, 401),
+        ("", {name: secret}, 403),
+        ("?nope=1", reads, 400),
+        ("?limit=5", reads, 400),
+        ("?level=loud", reads, 400),
+        ("?cursor=x", reads, 400),
+        ("", {**reads, "Last-Event-ID": "x"}, 400),
+        ("?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", reads, 400),
+    ):
+        for verb in ("GET", "HEAD"):
+            response = await http.request(verb, STREAM + query, headers=headers)
+            assert response.status_code == status, (query, response.text)
+            lawful(response)
+    head = await http.head(STREAM, headers=reads)
+    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")

@@ -14,8 +14,8 @@ class StandIn:
     """Answers each rpc with what `answers` has for its full name: a message, an error to raise, or a function.
 
     Without one, with an empty response or stream; malformed requests are refused as such. An rpc that streams answers
-    with what an asynchronous generator yields and raises. Keeps rpc, request and metadata of the last call that is none of these,
-    and not one that only asks whether something is there.
+    with what an asynchronous generator yields and raises. Keeps rpc, request and metadata of the last call that is none
+    of these, and not one that only asks whether something is there.
     """
 
     def __init__(self):
