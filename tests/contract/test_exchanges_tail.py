@@ -228,7 +228,8 @@ async def test_readers_are_counted(grpc_stub, tenant, core, monkeypatch):
         assert (failure.reason, failure.retry_after) == ("RATE_LIMITED", 1)
         one.call.cancel()
         await eventually(lambda: tail._recent[tenant.org_id].readers == 1)
-        await Reader(grpc_stub, tenant.owner).begun()
+        async with Reader(grpc_stub, tenant.owner):
+            pass
     await eventually(lambda: tenant.org_id not in tail._recent)
 
 
