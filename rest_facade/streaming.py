@@ -6,6 +6,7 @@ stream ends like any other, and its reader comes back elsewhere with the id of t
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from ingate.proxy.ports import ClientGone
 from rest_facade import events
@@ -43,9 +44,9 @@ class Streaming:
 
     async def tell(self, connection: Connection, sink: HttpSink, failed: Failed) -> None:
         """Writes head and events, and returns when the stream has ended whole. Raises `ClientGone`."""
-        connection.ending = self._end
+        connection.ending = partial(self._end, sink)
         if connection.draining:
-            self._end()
+            self._end(sink)
         beat = _Heartbeat(sink, self._heartbeat)
         try:
             await sink.start(200, [])
@@ -68,10 +69,12 @@ class Streaming:
             beat.stop()
             self.cancel()
 
-    def _end(self) -> None:
-        """The process ends: so does the call, which is no failure."""
+    def _end(self, sink: HttpSink) -> None:
+        """The process ends: so does the call, which is no failure. Who does not read is not waited for."""
         self._ending = True
         self._call.cancel()
+        if sink.started and not sink.open:
+            sink.abort()
 
 
 class _Heartbeat:

@@ -21,6 +21,7 @@ from rest_facade.routes import Route
 from rest_facade.style import Style
 from tests.rest.event_laws import Play, Scene, hold, listening
 from tests.rest.raw import KEY
+from tests.support.waiting import eventually
 
 TAIL = "ingate.exchanges.v1.ExchangeService.TailExchanges"
 STREAM = "/api/v1/logs/stream"
@@ -129,6 +130,21 @@ async def test_who_does_not_read_is_cut_off(core, quick):
         assert await other.event() == ("", "", "c2")
     writer.close()
     await play.until(0)
+
+
+async def test_a_drain_waits_for_nobody_who_does_not_read(core, serve):
+    """However long it may take: the rest would not be read either."""
+    facade = await serve([INGATE])
+    play = core.answers[TAIL] = Play()
+    _, writer = await asyncio.open_connection("127.0.0.1", facade.port, limit=1024)
+    writer.write(f"GET {STREAM} HTTP/1.1\r\nHost: x\r\nX-Ingate-Key: {KEY['X-Ingate-Key']}\r\n\r\n".encode())
+    await play.until(1)
+    [connection] = facade._connections
+    play.say(*[told("c", prompt="x" * 1_000_000)] * 20)
+    await eventually(lambda: connection.writing_paused)
+    await asyncio.wait_for(facade.drain(60.0), 20)
+    await play.until(0)
+    writer.close()
 
 
 @pytest.mark.parametrize("last", [b"\xff\xfe", b"x" * 3000, b"a b"])
