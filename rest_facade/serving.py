@@ -229,14 +229,12 @@ class Serving:
         assert rpc.stream is not None
         assert events is not None
         assert endpoint.frame is not None
-        call = rpc.stream(message, metadata)
-        streaming = Streaming(call, endpoint.frame, events.heartbeat)
+        streaming = Streaming(rpc.stream(message, metadata), endpoint.frame, events.heartbeat)
         try:
-            await streaming.begun()
+            initial = await streaming.begun()
         except BaseException:
             streaming.cancel()
             raise
-        initial = tuple(await call.initial_metadata() or ())
         return _Begun(streaming, endpoint.route), self.dialect.rate_headers(initial)
 
     async def _bound(self, endpoint: Endpoint, match: Match, request: Request) -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 
 from ingate.proxy.ports import ClientGone
 from rest_facade import events
-from rest_facade.call import Stream
+from rest_facade.call import Metadata, Stream
 from rest_facade.http1 import Connection
 from rest_facade.sink import HttpSink
 
@@ -26,20 +26,24 @@ class Streaming:
         self._frame = frame
         self._heartbeat = heartbeat
         self._first = asyncio.ensure_future(call.read())
+        self._initial = asyncio.ensure_future(call.initial_metadata())
         self._ending = False
 
-    async def begun(self) -> None:
+    async def begun(self) -> Metadata:
         """Returns when there is something to tell, or there has not been for as long as a heartbeat.
 
-        Raises AioRpcError for a call that is refused.
+        The metadata is what the rpc has said by then. Raises AioRpcError for a call that is refused.
         """
         await asyncio.wait({self._first}, timeout=self._heartbeat)
         if self._first.done():
             self._first.result()
+            await self._initial
+        return tuple(self._initial.result() or ()) if self._initial.done() else ()
 
     def cancel(self) -> None:
         """Ends the call."""
         self._first.cancel()
+        self._initial.cancel()
         self._call.cancel()
 
     async def tell(self, connection: Connection, sink: HttpSink, failed: Failed) -> None:

@@ -63,7 +63,8 @@ class StandIn:
             answer = self.answers.get(method.full_name)
             if isinstance(answer, DomainError):
                 await self._abort(answer, context)
-            await context.send_initial_metadata(self.trailing)
+            if self.trailing:
+                await context.send_initial_metadata(self.trailing)
             try:
                 async for message in answer(request, context) if answer else _nothing():
                     yield message
