@@ -1,4 +1,4 @@
-"""The last exchanges that an organisation was told, kept once for all its readers. Pure.
+"""The last exchanges that an organisation was told, kept once for all its readers. Knows no database.
 
 A chain: each entry knows the next, and a reader holds no more than the entry that it read last. Whoever reads slower
 than the chain is shortened finds a broken link, and reads on in the database from the place of that entry.
@@ -15,6 +15,8 @@ ENTRY_BYTES = 1024
 """What an entry takes beside its message."""
 LEAST_BYTES = 64 * 1024
 """What an organisation's chain may take, however many there are."""
+_WOKEN = 32
+"""Readers that are woken in a turn of the loop, each of which writes what it reads: a millisecond or two."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +46,7 @@ class Recent:
     readers: int = 0
     size: int = 0
     ids: set[str] = field(default_factory=set)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: set[asyncio.Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.last = self.first
@@ -71,10 +73,22 @@ class Recent:
             self.first = oldest
             oldest.facts, oldest.answer = (), None
 
+    async def news(self, seconds: float) -> bool:
+        """Returns whether there is something new within so many seconds."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self.waiting.discard(waiter)
+        return True
+
     def tell(self) -> None:
-        """Wakes all readers."""
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
+        """Wakes all readers, some in each turn of the loop: to wake hundreds at once would hold up everybody else."""
+        _wake(list(self.waiting))
 
     def find(self, place: Place) -> Entry | None:
         """Returns the last entry up to a place, None where the chain begins behind it."""
@@ -84,3 +98,11 @@ class Recent:
         while (following := entry.next) is not None and following.place[:2] <= place[:2]:
             entry = following
         return entry
+
+
+def _wake(waiting: "list[asyncio.Future[None]]") -> None:
+    for waiter in waiting[:_WOKEN]:
+        if not waiter.done():
+            waiter.set_result(None)
+    if len(waiting) > _WOKEN:
+        asyncio.get_running_loop().call_soon(_wake, waiting[_WOKEN:])

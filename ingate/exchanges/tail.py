@@ -55,13 +55,10 @@ class Tail:
         cursor = arrivals.decode(request.cursor, org_id) if request.cursor else None
         with self._reading(org_id) as recent:
             while not recent.complete:
-                await recent.changed.wait()
+                await recent.news(QUIET_SECONDS)
             place = cursor or Place(recent.end + 1, "", clock.now())
-            if (
-                cursor is not None
-                and (resumed := await self._backlog.after_gap(cursor, org_id, recent.end)) is not None
-            ):
-                yield gap(cursor, resumed, org_id)
+            if (resumed := await self._backlog.after_gap(place, org_id, recent.end)) is not None:
+                yield gap(place, resumed, org_id)
                 place = resumed
             yield answer(place, org_id)
             async with aclosing(self._on(request, org_id, place, recent)) as told:
@@ -75,7 +72,6 @@ class Tail:
         matches = matcher(request)
         entry = recent.find(place)
         while True:
-            changed = recent.changed
             if entry is None:
                 told, place = await self._backlog.behind(request, org_id, place, recent.end)
                 for one in told:
@@ -90,7 +86,7 @@ class Tail:
                         yield entry.answer
             elif entry.cut:
                 entry = None
-            elif not await _within(QUIET_SECONDS, changed):
+            elif not await recent.news(QUIET_SECONDS) and entry.next is None and not entry.cut:
                 place = max(place, Place(recent.end + 1, "", clock.now()))
                 yield answer(place, org_id)
 
@@ -102,7 +98,10 @@ class Tail:
         self._stored = stored
         while True:
             await self._wanted.wait()
-            await _within(POLL_SECONDS, stored)
+            # Not wait_for, which on Python 3.11 swallows a cancellation that meets the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await stored.wait()
             stored.clear()
             try:
                 await self._poll()
@@ -165,12 +164,3 @@ class Tail:
             recent.add(entry, bound)
         if found:
             recent.tell()
-
-
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Returns whether an event is set within so many seconds."""
-    # Not wait_for, which on Python 3.11 swallows a cancellation that meets the event.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()
