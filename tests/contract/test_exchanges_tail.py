@@ -86,11 +86,11 @@ async def store(recording, gateway, *made):
 async def test_exchanges_are_told_as_they_are_stored(grpc_stub, recording, tenant, stranger, gateway):
     """Batch by batch, as lists show them, to those of their organisation alone."""
     async with Reader(grpc_stub, tenant.owner) as reader, Reader(grpc_stub, stranger.owner) as other:
-        for number in (1, 3, 250):
+        for number in (1, 210):
             made = records(tenant, number, path="/x" * 1000)
             stored = await store(recording, gateway, *made, *records(stranger, 1))
             assert await reader.ids(number) == stored
-        assert len(await other.ids(3)) == 3
+        assert len(await other.ids(2)) == 2
         told = records(tenant, 1, tags={"a": "b"})
         await store(recording, gateway, *told)
         answer = await reader.answer()
@@ -129,11 +129,11 @@ async def test_long_backlogs_come_whole(grpc_stub, recording, tenant, gateway):
     """Longer ones than are read at once, in batches and one by one."""
     async with Reader(grpc_stub, tenant.owner) as reader:
         start = reader.cursor
-    stored = await store(recording, gateway, *records(tenant, 450))
+    stored = await store(recording, gateway, *records(tenant, 230))
     for _ in range(3):
         stored += await store(recording, gateway, *records(tenant, 1))
     async with Reader(grpc_stub, tenant.owner, cursor=start) as reader:
-        assert await reader.ids(453) == stored
+        assert await reader.ids(233) == stored
 
 
 async def test_what_another_process_stores_is_told(grpc_stub, recording, tenant, second_core, gateway):
@@ -212,11 +212,11 @@ async def test_who_reads_slowly_gets_everything(grpc_stub, recording, tenant, ga
     monkeypatch.setattr("ingate.exchanges.tail.LEAST_BYTES", 1)
     async with Reader(grpc_stub, tenant.owner) as slow, Reader(grpc_stub, tenant.owner) as quick:
         stored = []
-        for _ in range(4):
-            some = await store(recording, gateway, *records(tenant, 150, prompt="x" * 1000))
-            assert await quick.ids(150) == some
+        for _ in range(3):
+            some = await store(recording, gateway, *records(tenant, 100, prompt="x" * 1000))
+            assert await quick.ids(100) == some
             stored += some
-        assert await slow.ids(600) == stored
+        assert await slow.ids(300) == stored
 
 
 async def test_readers_are_counted(grpc_stub, tenant, core, monkeypatch):
