@@ -6,8 +6,8 @@ Code of the version before runs as well on these: what it stores is told to nobo
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
