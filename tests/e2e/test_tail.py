@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import socket
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -53,7 +53,7 @@ def stuck(gateway):
     taking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     taking.connect(("127.0.0.1", int(gateway.url.rpartition(":")[2])))
     taking.send(request(gateway))
-    return closing(taking)
+    return taking
 
 
 def resident(gateway):
@@ -64,11 +64,12 @@ def resident(gateway):
 
 async def test_everybody_sees_everything_and_nobody_holds_it_up(tmp_path):
     """Each reader is told each call once; a process that ends ends every stream whole, without waiting for any."""
-    with spawn(tmp_path) as gateway:
+    with spawn(tmp_path) as gateway, ExitStack() as sockets:
         async with client(gateway) as http, grpc.aio.insecure_channel(gateway.grpc) as channel:
             await settled(http, [await ask(http)])
             before = resident(gateway)
-            idle = [stuck(gateway) for _ in range(STUCK)]
+            for _ in range(STUCK):
+                sockets.enter_context(stuck(gateway))
             readers = [Reader(gateway) for _ in range(READERS)]
             reading = [asyncio.create_task(reader.read()) for reader in readers]
             await asyncio.wait_for(asyncio.gather(*(reader.begun.wait() for reader in readers)), 60)
@@ -89,5 +90,3 @@ async def test_everybody_sees_everything_and_nobody_holds_it_up(tmp_path):
             assert not any(b"event: error" in reader.text for reader in readers)
             call.cancel()
             assert await gateway.child.wait_exit(30) == 0
-            for one in idle:
-                one.close()
