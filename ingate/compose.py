@@ -41,6 +41,7 @@ from ingate.rpc.inprocess import InProcessServer
 from ingate.rpc.interceptors.chain import chain
 from ingate.rpc.interceptors.refusals import refusals
 from ingate.rpc.interceptors.stages import stages
+from ingate.rpc.interceptors.standing import Standing
 from ingate.rpc.services import rpcs, services
 from ingate.storage import data_dir, inside, keep_private, open_database
 from ingate.supervision import Supervisor
@@ -123,7 +124,7 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
     policy = addresses.policy(settings.allow_private_upstreams, settings.ssrf_allowed_hosts, embedded=database.embedded)
     proxies = forwarded.trusted_proxies(settings.trusted_proxies)
     authenticator, memberships = Authenticator(database, last_used, rate_limits), Memberships(database)
-    refused, supervisor = Refusals(), Supervisor()
+    refused, supervisor, standing = Refusals(), Supervisor(), Standing(lasting=frozenset({FORWARD}))
 
     def interceptors(door: Door | None) -> tuple[grpc.aio.ServerInterceptor, ...]:
         judged = stages(
@@ -133,6 +134,7 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
             windows=windows,
             door=door,
             refused=refusals(FORWARD, refused.note),
+            standing=standing,
             proxies=proxies,
         )
         return (chain(judged, rpcs(), gateway_token=token, limits=limits, door=door),)
@@ -173,7 +175,7 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
     for name, servicer in servicers.items():
         services()[name].add_to_server(servicer, server)
     _start_jobs(supervisor, features, parts, servicers, stack)
-    for name, work in forwarding.jobs():
+    for name, work in (*forwarding.jobs(), ("streams.judge", standing.watch)):
         stack.push_async_callback(_end, supervisor.start(name, work))
     shipper.start(partial(supervisor.start, "shipper.run", may_end=True))
     stack.push_async_callback(shipper.stop, FLUSH_SECONDS)

@@ -15,9 +15,17 @@ from rest_facade import failures
 from rest_facade.asked import Asked
 from rest_facade.cors import cors_headers
 from rest_facade.dialects.base import Answer, Dialect
+from rest_facade.events import MEDIA_TYPE
 from rest_facade.middleware import Pairs, answer_headers
 
 _log = structlog.get_logger(__name__)
+
+STREAM_HEADERS = (
+    ("Content-Type", MEDIA_TYPE),
+    ("Cache-Control", "no-store"),
+    # nginx gathers answers of upstreams unless it is told not to.
+    ("X-Accel-Buffering", "no"),
+)
 
 
 def response(dialect: Dialect, asked: Asked, answer: Answer, more: Pairs) -> web.Response:
@@ -33,9 +41,21 @@ def written(dialect: Dialect, asked: Asked, answer: Answer, *, lines: bytes) -> 
     headers = _headers(dialect, asked, answer)
     if answer.status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(answer.body))
+    head = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n".encode() + _lines(headers)
+    return head + lines + b"\r\n" + (b"" if asked.method == "HEAD" else answer.body)
+
+
+def stream_lines(dialect: Dialect, asked: Asked, more: Pairs) -> bytes:
+    """Returns the head lines of an answer that goes on. `more` are headers that the dialect's own win over."""
+    headers = _headers(dialect, asked, Answer(HTTPStatus.OK, b"", STREAM_HEADERS))
+    for name, value in more:
+        headers.setdefault(name, value)
+    return _lines(headers)
+
+
+def _lines(headers: CIMultiDict[str]) -> bytes:
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n{_date(int(time.time()))}{text}"
-    return head.encode("utf-8", "replace") + lines + b"\r\n" + (b"" if asked.method == "HEAD" else answer.body)
+    return f"{_date(int(time.time()))}{text}".encode("utf-8", "replace")
 
 
 @lru_cache(maxsize=1)

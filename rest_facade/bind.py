@@ -2,8 +2,8 @@
 
 An update learns from the members that are there what it changes: `ingate.rpc.updates`.
 
-Strict: what does not fit is `BadRequest`, named by its JSON path. Members are bound from their text, so that
-documents and decimals arrive digit by digit as they were sent.
+Strict: what does not fit is `BadRequest`, all of it together, named by JSON paths. Members are bound from their text,
+so that documents and decimals arrive digit by digit as they were sent.
 """
 
 import base64
@@ -21,6 +21,7 @@ from ingate.rpc import updates
 from ingate.rpc.bounds import bounds
 from rest_facade import documents
 from rest_facade.documents import MAX_PARTS, SHOWN, Members
+from rest_facade.faults import Faults
 from rest_facade.style import Style, child_type, form, is_map, json_name
 from rest_facade.values import Convert, converter, reader
 from rest_facade.wire import NUMBER
@@ -93,14 +94,19 @@ class Binder:
         return slots
 
     def fill(self, message: Any, slots: Slots, found: Members, at: str = "") -> None:
-        """Sets fields from the members of an object at a JSON path. Raises `BadRequest`."""
+        """Sets fields from the members of an object at a JSON path. Raises `BadRequest` naming all that do not fit."""
+        faults = Faults()
         for key, raw in found:
             path = f"{at}.{key[:SHOWN]}" if at else key[:SHOWN]
             write = slots.members.get(key)
-            if write is not None:
-                write(message, bytes(raw), path)
-            elif self._strict:
-                raise BadRequest.field(path, "is not a known field")
+            try:
+                if write is not None:
+                    write(message, bytes(raw), path)
+                elif self._strict:
+                    raise BadRequest.field(path, "is not a known field")
+            except BadRequest as error:
+                faults.add(error)
+        faults.refuse()
 
     def _add(self, slots: Slots, field: FieldDescriptor) -> None:
         if field.name == updates.MASK or form(field) == options_pb2.FORM_MERGED:
@@ -161,12 +167,17 @@ def _single(name: str, fill: Write | None, value: Value) -> Write:
 def _list(name: str, fill: Write | None, value: Value, most: int) -> Write:
     def write(message: Any, text: bytes, path: str) -> None:
         target = getattr(message, name)
+        faults = Faults()
         for index, raw in enumerate(documents.items(text, path, most)):
             at = f"{path}[{index}]"
-            if fill is None:
-                target.append(value(bytes(raw), at))
-            else:
-                fill(target.add(), bytes(raw), at)
+            try:
+                if fill is None:
+                    target.append(value(bytes(raw), at))
+                else:
+                    fill(target.add(), bytes(raw), at)
+            except BadRequest as error:
+                faults.add(error)
+        faults.refuse()
 
     return write
 
@@ -174,14 +185,19 @@ def _list(name: str, fill: Write | None, value: Value, most: int) -> Write:
 def _map(name: str, fill: Write | None, value: Value, most: int) -> Write:
     def write(message: Any, text: bytes, path: str) -> None:
         target = getattr(message, name)
+        faults = Faults()
         for key, raw in documents.members(text, path, most):
             at = f"{path}.{key[:SHOWN]}"
-            if "\x00" in key:
-                raise BadRequest.field(path, "must not contain NUL characters")
-            if fill is None:
-                target[key] = value(bytes(raw), at)
-            else:
-                fill(target[key], bytes(raw), at)
+            try:
+                if "\x00" in key:
+                    raise BadRequest.field(path, "must not contain NUL characters")
+                if fill is None:
+                    target[key] = value(bytes(raw), at)
+                else:
+                    fill(target[key], bytes(raw), at)
+            except BadRequest as error:
+                faults.add(error)
+        faults.refuse()
 
     return write
 

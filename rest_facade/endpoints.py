@@ -4,26 +4,35 @@ Knows routes, dialects and descriptors; nothing of connections and of how rpcs t
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from ingate.errors import BadRequest
+from ingate.rpc.rules import problems
 from rest_facade import documents
 from rest_facade.asked import Asked
 from rest_facade.bind import Argument, Binder, Slots
 from rest_facade.call import Rpc
 from rest_facade.dialects.base import Dialect
 from rest_facade.documents import Members
+from rest_facade.events import Events, framed
+from rest_facade.faults import Faults
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Parameter, Route, segments
-from rest_facade.style import json_name
+from rest_facade.style import json_name, wire_path
 from rest_facade.wire import Wire, encode
 
 _EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
+_ROOT = re.compile(r"[^.\[]*")
+"""The field at the beginning of a path."""
 _SHOWN = 100
+_FRAMES = 64
+"""Events that are kept for others who are told the same: readers of one rpc are mostly at the same place."""
 SMALL_BODY = 64 * 1024
 """Bytes of a body that anybody may send, without a credential."""
 
@@ -32,7 +41,7 @@ SMALL_BODY = 64 * 1024
 class Endpoint:
     """A route that an rpc answers. `render` makes the body of a success, empty where there is none.
 
-    `max_body` bounds the request's body in bytes.
+    Of one that streams, `frame` makes an event of a message's bytes. `max_body` bounds the request's body in bytes.
     """
 
     route: Route
@@ -40,6 +49,7 @@ class Endpoint:
     slots: Slots
     render: Callable[[Any, Asked], bytes]
     max_body: int
+    frame: Callable[[bytes], bytes] | None = None
 
 
 def compile_endpoint(
@@ -65,8 +75,20 @@ def compile_endpoint(
             unknown.add(route.body)
     if unknown:
         raise ValueError(f"{route.title} names what {rpc.request_type.full_name} does not have: {sorted(unknown)}")
-    most = min(max_body, SMALL_BODY) if rpc.public or not route.body else max_body
-    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), route.max_body or most)
+    if (route.events is not None) != (rpc.stream is not None):
+        raise ValueError(f"{route.title}: an rpc that streams, and no other, is told by events")
+    most = route.max_body or (min(max_body, SMALL_BODY) if rpc.public or not route.body else max_body)
+    if route.events is not None:
+        if route.events.resume not in {"", *slots.arguments}:
+            raise ValueError(f"{route.title} goes on at what its rpc does not take: {route.events.resume}")
+        return Endpoint(route, rpc, slots, lambda _message, _asked: b"", most, _framer(route.events, rpc, wire))
+    return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), most)
+
+
+def _framer(events: Events, rpc: Rpc, wire: Wire) -> Callable[[bytes], bytes]:
+    """Returns what makes events of messages. Many readers are told the same: the last few are made once."""
+    value, parse, event = wire.valuer(rpc.response_type), rpc.parse, events.event
+    return lru_cache(maxsize=_FRAMES)(lambda raw: framed(event(value(parse(raw)))))
 
 
 def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[[Any, Asked], bytes]:
@@ -98,30 +120,55 @@ def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[
 def bind_request(
     endpoint: Endpoint, dialect: Dialect, binder: Binder, *, values: Mapping[str, str], query: Query, body: bytes
 ) -> Any:
-    """Returns the message for decoded path values, query and body. Raises `BadRequest` naming what does not fit."""
+    """Returns the message for decoded path values, query and body. Raises `BadRequest` naming all that does not fit."""
     route, slots = endpoint.route, endpoint.slots
     message = endpoint.rpc.new_request()
     if route.accept is not None:
         arguments = {**dict(reversed(query)), **_plain(body), **values}
         binder.fill(message, slots, documents.body_members(encode(route.accept(arguments))))
         return message
-    if route.body == "*":
-        _bind_query(message, {}, dialect, query)
-        found = documents.body_members(body) if body.strip() else ()
-        binder.fill(message, slots, _beside_path(found, values))
-    else:
-        taken = {route.body, *values}
-        arguments = {name: argument for name, argument in slots.arguments.items() if name not in taken}
-        _bind_query(message, arguments, dialect, query)
-        if route.body:
+    faults = Faults()
+    taken = None if route.body == "*" else {route.body, *values}
+    for name, text in values.items():
+        _bind(message, slots.arguments[name], text, name, faults)
+    in_query = {} if taken is None else {name: it for name, it in slots.arguments.items() if name not in taken}
+    _bind_query(message, in_query, dialect, query, faults)
+    try:
+        found = _members(route, dialect, body)
+        if route.body == "*":
+            binder.fill(message, slots, _beside_path(found, values, faults))
+        elif route.body:
             child = getattr(message, route.body)
             child.SetInParent()
-            binder.fill(child, binder.slots(child.DESCRIPTOR), documents.body_members(body) if body.strip() else ())
-        elif dialect.inputs.fields and body.strip() not in _EMPTY_BODIES:
-            raise BadRequest("this route takes no body")
-    for name, text in values.items():
-        slots.arguments[name].set(message, text, name)
+            binder.fill(child, binder.slots(child.DESCRIPTOR), found)
+    except BadRequest as error:
+        faults.add(error)
+    if faults.fields:
+        _add_broken_rules(message, route, dialect, faults)
+        faults.refuse()
     return message
+
+
+def _members(route: Route, dialect: Dialect, body: bytes) -> Members:
+    if not route.body and dialect.inputs.fields and body.strip() not in _EMPTY_BODIES:
+        raise BadRequest("this route takes no body")
+    return documents.body_members(body) if route.body and body.strip() else ()
+
+
+def _add_broken_rules(message: Any, route: Route, dialect: Dialect, faults: Faults) -> None:
+    """Adds what the core would refuse of the fields that fit, so that it is told together with those that do not."""
+    misfits = {_ROOT.match(name)[0] for name in faults.fields}  # type: ignore[index]  # it matches any text
+    for path, problem in problems(message).items():
+        name = wire_path(path, renames=route.renames, style=dialect.style)
+        if _ROOT.match(name)[0] not in misfits:  # type: ignore[index]  # see above
+            faults.add(BadRequest.field(name, problem))
+
+
+def _bind(message: Any, argument: Argument, text: str, name: str, faults: Faults) -> None:
+    try:
+        argument.set(message, text, name)
+    except BadRequest as error:
+        faults.add(error)
 
 
 def bind_path(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
@@ -155,28 +202,30 @@ def _plain(body: bytes) -> dict[str, Any]:
     return plain
 
 
-def _beside_path(found: Members, values: Mapping[str, str]) -> Iterator[tuple[str, msgspec.Raw]]:
+def _beside_path(found: Members, values: Mapping[str, str], faults: Faults) -> Iterator[tuple[str, msgspec.Raw]]:
     """Yields the members that the path does not state; one that it does state may only repeat it."""
     for key, raw in found:
         if key not in values:
             yield key, raw
         elif documents.value(bytes(raw), key) != values[key]:
-            raise BadRequest.field(key, "differs from the path")
+            faults.add(BadRequest.field(key, "differs from the path"))
 
 
-def _bind_query(message: Any, arguments: Mapping[str, Argument], dialect: Dialect, query: Query) -> None:
+def _bind_query(
+    message: Any, arguments: Mapping[str, Argument], dialect: Dialect, query: Query, faults: Faults
+) -> None:
     strict = dialect.inputs.query
     seen: set[str] = set()
     for name, given in query:
         argument = arguments.get(name)
         text = given if strict else given.strip()
         if argument is None and strict:
-            raise BadRequest.field(name[:_SHOWN], "is not a query parameter of this route")
+            faults.add(BadRequest.field(name[:_SHOWN], "is not a query parameter of this route"))
         if argument is None or (not strict and not text):
             continue
         if name in seen and not argument.repeated:
             if strict:
-                raise BadRequest.field(name, "must be given once")
+                faults.add(BadRequest.field(name, "must be given once"))
             continue
         seen.add(name)
-        argument.set(message, text, name)
+        _bind(message, argument, text, name, faults)

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from gen.ingate.options.v1 import options_pb2
 from rest_facade import services
+from rest_facade.events import Events, native_events
 
 if TYPE_CHECKING:
     from rest_facade.dialects.base import Answer
@@ -36,8 +37,8 @@ class Route:
     leaves, or one message field. `response_body` names the field that is the answer, empty for the whole
     message. `renames` maps names on the wire to fields of the request. `accept` turns the arguments (query and
     body in one dictionary of JSON values) into those that the rpc knows; `shape` turns the answer's JSON into
-    what the dialect documents. Both are pure. `max_body` bounds the body in bytes, 0 where nothing
-    is special about the route.
+    what the dialect documents. Both are pure. `events` tells what an rpc streams, None for one that answers once.
+    `max_body` bounds the body in bytes, 0 where nothing is special about the route.
     """
 
     dialect: str
@@ -50,6 +51,7 @@ class Route:
     renames: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     accept: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     shape: Callable[[Any], Any] | None = None
+    events: Events | None = None
     raw: RawHandler | None = None
     max_body: int = 0
 
@@ -110,5 +112,6 @@ def _route(dialect: str, method: MethodDescriptor, rule: http_pb2.HttpRule) -> R
         rpc=method.full_name,
         body=rule.body,
         response_body=rule.response_body,
+        events=native_events(method, rule.response_body),
         success=int(method.GetOptions().Extensions[options_pb2.success_status]) or 200,
     )

@@ -18,12 +18,15 @@ from ingate.errors import DomainError, Unauthenticated
 from ingate.ids import uuid7
 from ingate.proxy.ports import ClientGone
 from ingate.rpc.gateway_metadata import COUNTED, FOUND_MALFORMED, MALFORMED
+from ingate.rpc.status import Failure
 from rest_facade import failures, query
-from rest_facade.answers import failure_of, response
+from rest_facade.answers import STREAM_HEADERS, failure_of, response, stream_lines
+from rest_facade.asked import Asked
 from rest_facade.bind import Binder
 from rest_facade.call import Metadata, resolve
 from rest_facade.dialects.base import Answer, Dialect
 from rest_facade.endpoints import Endpoint, bind_path, bind_request, compile_endpoint, resource
+from rest_facade.events import RESUME
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head
 from rest_facade.middleware import Pairs
@@ -31,6 +34,8 @@ from rest_facade.query import BadQuery
 from rest_facade.request import MAX_BODY, PATIENCE, Request
 from rest_facade.router import BadPath, Match, MethodNotAllowed, Router
 from rest_facade.routes import Parameter, Route, segments
+from rest_facade.sink import HttpSink
+from rest_facade.streaming import Streaming
 from rest_facade.style import wire_path
 from rest_facade.wire import Wire
 
@@ -61,6 +66,14 @@ class Told(Exception):
         super().__init__()
         self.error = error
         self.trailing = trailing
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An answer that goes on, whose rpc has accepted the request."""
+
+    streaming: Streaming
+    route: Route
 
 
 class Serving:
@@ -99,23 +112,37 @@ class Serving:
         keep_alive = False
         with contextlib.suppress(ClientGone, ConnectionError):
             said, more = await self._say(request)
-            answer = response(self.dialect, request.asked, said, more)
-            if not body.complete or connection.draining:
-                answer.force_close()
-            await answer.prepare(request)
-            await answer.write_eof()
-            keep_alive = bool(answer.keep_alive)
+            if isinstance(said, _Begun):
+                status, keep_alive = 200, await self._tell(said, more, connection, head, request.asked)
+            else:
+                answer = response(self.dialect, request.asked, said, more)
+                if not body.complete or connection.draining:
+                    answer.force_close()
+                await answer.prepare(request)
+                await answer.write_eof()
+                status, keep_alive = answer.status, bool(answer.keep_alive)
             _log.debug(
                 "answered",
                 request_id=request.asked.request_id,
                 dialect=self.dialect.name,
                 method=head.method,
-                status=answer.status,
+                status=status,
                 ms=round((time.perf_counter() - started) * 1000, 3),
             )
         return keep_alive
 
-    async def _say(self, request: Request) -> tuple[Answer, Pairs]:
+    async def _tell(self, begun: "_Begun", more: Pairs, connection: Connection, head: Head, asked: Asked) -> bool:
+        """Writes an answer that goes on, to its end; tells whether the connection may take another request."""
+        dialect, route = self.dialect, begun.route
+        sink = HttpSink(connection, head, stream_lines(dialect, asked, more))
+
+        def failed(error: Exception) -> bytes:
+            return dialect.error(self._failure(error, asked.request_id, route), route, asked).body
+
+        await begun.streaming.tell(connection, sink, failed)
+        return sink.keep_alive
+
+    async def _say(self, request: Request) -> tuple["Answer | _Begun", Pairs]:
         """Returns the answer to a request, and headers that the dialect's own win over. Raises `ClientGone` alone."""
         if request.method == "OPTIONS" and self.dialect.cors is not None:
             return Answer(204, b""), ()
@@ -139,11 +166,17 @@ class Serving:
             error = error.error
         elif isinstance(error, grpc.aio.AioRpcError):
             trailing = error.trailing_metadata()
-        failure = failure_of(error, request.asked.request_id, route.title if route else dialect.name)
+        failure = self._failure(error, request.asked.request_id, route)
         rate = dialect.rate_headers([(str(key), value) for key, value in trailing or ()])
+        return dialect.error(failure, route, request.asked), rate
+
+    def _failure(self, error: Exception, request_id: str, route: Route | None) -> Failure:
+        """Returns the failure that an error is, with its fields as the dialect calls them."""
+        dialect = self.dialect
+        failure = failure_of(error, request_id, route.title if route else dialect.name)
         if isinstance(error, grpc.aio.AioRpcError) and route is not None and failure.fields:
             failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
-        return dialect.error(failure, route, request.asked), rate
+        return failure
 
     def _resolve(self, verb: str, path: str) -> Match:
         try:
@@ -156,7 +189,7 @@ class Serving:
             raise Refused(failures.method_not_allowed(found.allow))
         raise Refused(failures.route_not_found())
 
-    async def _transcode(self, match: Match, request: Request) -> tuple[Answer, Pairs]:
+    async def _transcode(self, match: Match, request: Request) -> tuple["Answer | _Begun", Pairs]:
         dialect, route, asked = self.dialect, match.route, request.asked
         endpoint = self._endpoints[id(route)]
         credentials = dialect.credentials(asked)
@@ -176,14 +209,33 @@ class Serving:
                 raise
             raise await self._judged(endpoint, match, metadata, error) from None
         try:
+            if endpoint.rpc.stream is not None and request.method != "HEAD":
+                return await self._begin(endpoint, message, metadata)
             said, trailing = await endpoint.rpc.call(message, metadata)
         except grpc.aio.AioRpcError as error:
             missing = await self._missing(match, metadata) if error.code() is _INVALID else None
             if missing is None:
                 raise
             raise Told(missing, error.trailing_metadata()) from None
-        answer = Answer(route.success, endpoint.render(said, asked), content_type=dialect.content_type)
+        if endpoint.rpc.stream is not None:
+            answer = Answer(route.success, b"", STREAM_HEADERS)
+        else:
+            answer = Answer(route.success, endpoint.render(said, asked), content_type=dialect.content_type)
         return answer, dialect.rate_headers(trailing)
+
+    async def _begin(self, endpoint: Endpoint, message: Any, metadata: Metadata) -> tuple["_Begun", Pairs]:
+        """Returns a stream that the rpc has accepted. Raises AioRpcError for one that it refuses."""
+        rpc, events = endpoint.rpc, endpoint.route.events
+        assert rpc.stream is not None
+        assert events is not None
+        assert endpoint.frame is not None
+        streaming = Streaming(rpc.stream(message, metadata), endpoint.frame, events.heartbeat)
+        try:
+            initial = await streaming.begun()
+        except BaseException:
+            streaming.cancel()
+            raise
+        return _Begun(streaming, endpoint.route), self.dialect.rate_headers(initial)
 
     async def _bound(self, endpoint: Endpoint, match: Match, request: Request) -> Any:
         """Returns the message of a request. Raises what is wrong with query or body."""
@@ -192,6 +244,9 @@ class Serving:
             pairs = query.parse(request.asked.query, strict=dialect.inputs.query)
         except BadQuery as error:
             raise Refused(failures.bad_request(str(error))) from None
+        events = match.route.events
+        if events is not None and events.resume and (last := request.headers.get(RESUME)):
+            pairs = [*(pair for pair in pairs if pair[0] != events.resume), (events.resume, last)]
         body = await request.read(endpoint.max_body, self._calls.patience)
         if body:
             body = self._json(request, match.route, body)

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from ingate.db import Database
 
 POLL_SECONDS = 0.5
-LATE = 60_000_000
-"""Microseconds by which a call may be recorded after one that began later."""
 AT_ONCE = 500
+"""Calls that are read at once; ten times as many are known to be shown."""
 
 
 @click.group()
@@ -93,19 +92,26 @@ def show(settings: Settings, request_id: str, *, as_json: bool) -> None:
 @_filters
 def tail(settings: Settings, *, as_json: bool, **filters: Any) -> None:
     """Show calls as they are recorded, until Ctrl-C."""
-    from ingate import clock
+    from ingate.exchanges import arrivals
 
     async def run() -> None:
+        # One that a gateway had to report twice is shown once.
         seen: deque[str] = deque(maxlen=10 * AT_ONCE)
         async with existing(settings) as database:
-            since = clock.now()
+            async with database.read() as db:
+                number = await arrivals.last(db)
             while True:
-                found = await _calls(database, AT_ONCE, since=since, **filters)
-                fresh = [call for call in found if call["request_id"] not in seen]
-                seen.extend(call["request_id"] for call in fresh)
-                _print(fresh, as_json=as_json)
-                since = max(since, clock.now() - LATE)
-                await asyncio.sleep(POLL_SECONDS)
+                async with database.read() as db:
+                    notes = await arrivals.between(db, number + 1, await arrivals.last(db), AT_ONCE)
+                for note in notes:
+                    number = note.number
+                    fresh = [it for it in note.ids if it not in seen]
+                    seen.extend(fresh)
+                    for at in range(0, len(fresh), AT_ONCE):
+                        some = fresh[at : at + AT_ONCE]
+                        _print(await _calls(database, AT_ONCE, ids=some, **filters), as_json=as_json)
+                if not notes:
+                    await asyncio.sleep(POLL_SECONDS)
 
     asyncio.run(run())
 
@@ -118,9 +124,9 @@ async def _calls(
     model: str | None,
     provider: str | None,
     errors: bool,
-    since: int | None = None,
+    ids: list[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Returns the last calls that match, the oldest first."""
+    """Returns the last calls that match, of all or of those with these ids, the oldest first."""
     from sqlalchemy import select
 
     from gen.ingate.exchanges.v1.exchange_pb2 import LEVEL_INFO
@@ -136,8 +142,8 @@ async def _calls(
         query = query.where(Exchange.provider == provider)
     if errors:
         query = query.where(Exchange.level != LEVEL_INFO)
-    if since is not None:
-        query = query.where(Exchange.created_at >= since)
+    if ids is not None:
+        query = query.where(Exchange.id.in_(ids))
     query = query.order_by(Exchange.created_at.desc(), Exchange.id.desc()).limit(limit)
     async with database.read() as db:
         found = [dict(row._mapping) for row in await db.execute(query)]

@@ -12,6 +12,7 @@ from gen.ingate.exchanges.v1 import record_service_pb2 as pb
 from gen.ingate.exchanges.v1 import record_service_pb2_grpc
 from ingate.db import Database
 from ingate.errors import BadRequest
+from ingate.exchanges import arrivals
 from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.columns import COLUMNS, Row, value
 from ingate.exchanges.counting import counted_once
@@ -38,13 +39,17 @@ _id, _org_id, _key_id = value("id"), value("org_id"), value("key_id")
 
 
 class RecordServicer(record_service_pb2_grpc.RecordServiceServicer):
-    """Puts exchanges into the database. `touch` hears of each key that was used, `lines` of each exchange."""
+    """Puts exchanges into the database. `touch` hears of each key that was used, `lines` of each exchange.
+
+    `stored` is set whenever some were stored.
+    """
 
     def __init__(self, database: Database, touch: Callable[[str], None], lines: CallLines) -> None:
         self._database = database
         self._touch = touch
         self._lines = lines
         self._inserts: dict[int, str] = {}
+        self.stored = asyncio.Event()
 
     async def prepare(self) -> None:
         """Loads what the first batch needs, in a thread. Left to that batch, on a busy process it takes seconds."""
@@ -81,6 +86,8 @@ class RecordServicer(record_service_pb2_grpc.RecordServiceServicer):
             for size, values in _grouped(made):
                 # As the driver takes them: what SQLAlchemy does for each row costs as much as storing it.
                 await connection.exec_driver_sql(self._inserts[size], values)
+            await arrivals.note(connection, made)
+        self.stored.set()
         for key_id in set(map(_key_id, made)):
             self._touch(key_id)
         await self._lines.write(made)

@@ -1,4 +1,4 @@
-"""The table of exchanges, wide on purpose: one insert an exchange, no join to list them; and who counts an answer."""
+"""The table of exchanges, wide on purpose: one insert an exchange, no join to list them; and what goes with it."""
 
 from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -87,3 +87,21 @@ class CountedAnswer(Base):
     answer_id: Mapped[str] = mapped_column(String(MAX_NAME), primary_key=True)
     exchange_id: Mapped[str] = mapped_column(String(36))
     stored_at: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Arrival(Base):
+    """What one transaction stored for one organisation: `ids` of exchanges, 16 bytes each, in order.
+
+    No `number` is given out twice, whatever is deleted.
+    """
+
+    __tablename__ = "exchange_arrivals"
+    __table_args__ = (
+        Index("ix_exchange_arrivals_org_id_number", "org_id", "number"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    org_id: Mapped[str] = mapped_column(String(36), ForeignKey("orgs.id", ondelete="CASCADE"))
+    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    ids: Mapped[bytes] = mapped_column(LargeBinary)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from ingate.errors import BadRequest, DomainError, TooLarge
+from ingate.errors import BadRequest, DomainError, TooLarge, Unavailable
 from ingate.net.budget import BodyBudget, Lease
 from rest_facade.failures import REQUEST_TIMEOUT
 from rest_facade.http1.chunks import BadChunk, ChunkDecoder
@@ -182,6 +182,11 @@ class Body(Lease):
 def badly_framed() -> BadRequest:
     """Returns the refusal of a body whose end cannot be told."""
     return BadRequest("the request body is not framed as HTTP demands")
+
+
+def stopping() -> Unavailable:
+    """Returns the refusal of a request that the end of the gateway comes before."""
+    return Unavailable("the gateway is shutting down", retry_after=1)
 
 
 def too_large(limit: int) -> TooLarge:

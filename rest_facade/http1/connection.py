@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import structlog
 
-from ingate.errors import DomainError, Unavailable
+from ingate.errors import DomainError
 from ingate.net.budget import Lease
 from ingate.net.deadline import Deadline
 from ingate.net.outbox import Corked
@@ -19,7 +19,7 @@ from ingate.proxy.ports import ClientGone
 from ingate.rpc.status import Failure
 from rest_facade import failures
 from rest_facade.failures import Refused
-from rest_facade.http1.body import Body
+from rest_facade.http1.body import Body, stopping
 from rest_facade.http1.head import Head, may_begin, not_http
 from rest_facade.http1.service import Service
 
@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_turn",
         "busy",
         "caller",
+        "ending",
         "grace",
         "transport",
         "writing_paused",
@@ -82,6 +83,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.caller = ""
         """The address that the request under way is from: the connection's, or the one that a trusted proxy tells."""
+        self.ending: Callable[[], None] | None = None  # ends an answer that would go on, when the process is to end
         self.grace: Callable[[], float] = float
         """Seconds that the proxied request may go on should its caller leave."""
         self.writing_paused = False
@@ -281,6 +283,7 @@ class Connection(asyncio.Protocol):
         self._body = None
         self.busy = False
         self.grace = float
+        self.ending = None
         if self.transport.is_closing():
             return
         if self._overrun is not None:
@@ -331,9 +334,11 @@ class Connection(asyncio.Protocol):
         body = self._body
         if body is not None:
             if not self._patient:
-                body.fail(_stopping)
+                body.fail(stopping)
+            if self.ending is not None:
+                self.ending()
         elif self._buffer:
-            self.refuse(failures.of(_stopping()))
+            self.refuse(failures.of(stopping()))
         elif not self._lingering:
             self.transport.close()
 
@@ -393,8 +398,3 @@ class Connection(asyncio.Protocol):
             await asyncio.shield(self._drained)
         if self.transport.is_closing():
             raise ClientGone
-
-
-def _stopping() -> Unavailable:
-    """Returns the refusal of a request that the end of the gateway comes before."""
-    return Unavailable("the gateway is shutting down", retry_after=1)

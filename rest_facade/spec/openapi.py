@@ -7,13 +7,16 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from gen.ingate.access.v1.access_pb2 import Role, Scope
 from gen.ingate.options.v1 import options_pb2
-from rest_facade import services
+from rest_facade import events, services
 from rest_facade.dialects import ingate
 from rest_facade.routes import Parameter, Route, native_routes, segments
 from rest_facade.spec.comments import comments
 from rest_facade.spec.schemas import Schema, Schemas, is_required
+from rest_facade.style import child_type
 
 JSON = "application/json"
+_TEXT: Schema = {"type": "string"}
+_RESUME = "The id of the last event that was read; the stream goes on behind it."
 _NOT_EMPTY = {"required", "minProperties"}
 """With one of these in its schema, a body must be there."""
 ERROR: Schema = {
@@ -85,7 +88,12 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     if access.public:
         operation["security"] = []
     in_path = frozenset(part.name for part in segments(route.template) if isinstance(part, Parameter))
-    if parameters := _parameters(route, method, in_path, schemas):
+    parameters = _parameters(route, method, in_path, schemas)
+    if route.events is not None and route.events.resume:
+        parameters.append(
+            {"name": events.RESUME, "in": "header", "required": False, "description": _RESUME, "schema": _TEXT}
+        )
+    if parameters:
         operation["parameters"] = parameters
     if route.body:
         fields = method.input_type.fields_by_name
@@ -125,12 +133,25 @@ def _parameters(
 def _success(route: Route, method: MethodDescriptor, schemas: Schemas) -> dict[str, Any]:
     if route.success == 204:
         return {"description": "Done."}
+    if route.events is not None:
+        return _events(route, method, schemas)
     if route.response_body:
         schema = schemas.field(method.output_type.fields_by_name[route.response_body])
         schema = schema["anyOf"][0] if "anyOf" in schema else schema
     else:
         schema = schemas.reference(method.output_type)
     return {"description": "Success.", "content": {JSON: {"schema": schema}}}
+
+
+def _events(route: Route, method: MethodDescriptor, schemas: Schemas) -> dict[str, Any]:
+    """Returns what a stream tells. The schema is that of the data of its events."""
+    told = [field for field in method.output_type.fields if field.message_type is not None]
+    named = ", ".join(f"`{field.name}`" for field in told if field.name != route.response_body)
+    kinds = [schemas.reference(child_type(field)) for field in told]
+    return {
+        "description": f"A stream of messages without a name, of events {named}, and of `error` as the last.",
+        "content": {events.MEDIA_TYPE: {"schema": {"anyOf": [*kinds, {"$ref": "#/components/schemas/Error"}]}}},
+    }
 
 
 def _permission(access: options_pb2.Access) -> str:
@@ -147,6 +168,6 @@ def _permission(access: options_pb2.Access) -> str:
 def _operation_id(route: Route, method: MethodDescriptor) -> str:
     """Returns the rpc's name; an alias adds its path, since ids are unique."""
     first = next(it for it in native_routes(ingate.NAME) if it.rpc == route.rpc)
-    if route == first:
+    if (route.verb, route.template) == (first.verb, first.template):
         return method.name
     return method.name + "".join(word.title() for word in route.template.replace("{", "").replace("}", "").split("/"))

@@ -64,6 +64,7 @@ TABLE = {
     "auth.v1.AuthService/Signup": (ANYONE, "own"),
     "exchanges.v1.ExchangeService/GetExchange": (READERS, "hidden"),
     "exchanges.v1.ExchangeService/ListExchanges": (READERS, "own"),
+    "exchanges.v1.ExchangeService/TailExchanges": (READERS, "own"),
     "exchanges.v1.RecordService/Record": (GATEWAYS, "gateway"),
     "gateway.v1.GatewayService/Admit": (GATEWAYS, "gateway"),
     "gateway.v1.GatewayService/GetPolicy": (GATEWAYS, "gateway"),

@@ -49,6 +49,7 @@ async def test_deep_health_tells_how_the_parts_are(grpc_stub, core):
     assert parts.journal.reserve_bytes > 0
     assert not parts.journal.HasField("disk_error")
     names = {"changes.follow", "last_used.run", "news.watch", "journal.tend", "shipper.run"}
+    names |= {"tail.follow", "tail.forget", "streams.judge"}
     assert {job.name for job in parts.jobs} - {"records.prepare"} == names  # which is over soon
     assert all(job.running and not job.restarts for job in parts.jobs)
 

@@ -6,6 +6,7 @@ import re
 from rest_facade.middleware import SECURITY
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+JSON, EVENTS = "application/json; charset=utf-8", "text/event-stream"
 CODES = {
     400: {"bad_request", "injection_detected"},
     401: {"unauthorized"},
@@ -36,7 +37,8 @@ def check(status, headers, body, head=False):
     assert UUID7.fullmatch(names["x-ingate-request-id"])
     assert "aiohttp" not in names.get("server", "")
     if body or head:
-        assert status == 204 or names.get("content-type") == "application/json; charset=utf-8"
+        types = {JSON, EVENTS} if status == 200 else {JSON}
+        assert status == 204 or names.get("content-type") in types
     if status >= 400 and not head:
         error = json.loads(body)
         assert error["code"] in CODES[status]

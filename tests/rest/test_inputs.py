@@ -43,9 +43,29 @@ async def test_queries(core, client, query, message):
 
 async def test_misfits_have_details(core, client):
     """The field and its problem are said apart, too."""
-    body = await refused(core, await client.post("/api/v1/keys", json={"scopes": ["read", "x"]}), 400)
+    body = await refused(core, await client.post("/api/v1/keys", json={"name": "n", "scopes": ["read", "x"]}), 400)
 
     assert body["details"] == [{"field": "scopes[1]", "message": "must be one of proxy, ingest, read, write, admin"}]
+
+
+async def test_everything_that_is_wrong_is_said_at_once(core, client):
+    """Of query and body, of what does not fit and of what breaks a rule; the message is the first."""
+    wrong = {"scopes": ["x", "read", 1], "nope": 1, "rate_limit_per_minute": -5, "expires_at": "now"}
+    body = await refused(core, await client.post("/api/v1/keys?page=2", json=wrong), 400)
+    assert [it["field"] for it in body["details"]] == [
+        *("page", "scopes[0]", "scopes[2]", "nope", "expires_at", "name", "rate_limit_per_minute")
+    ]
+    assert body["message"].startswith("page ")
+
+    body = await refused(core, await client.get("/api/v1/keys?limit=x&page=1&offset=-1&limit=2"), 400)
+    assert [it["field"] for it in body["details"]] == ["limit", "page", "offset"]
+
+    wrong = {"name": None, "scopes": [None], "expires_at": "now", "nope": []}
+    body = await refused(core, await client.put("/api/v1/keys/k", json=wrong), 400)
+    assert [it["field"] for it in body["details"]] == ["scopes[0]", "expires_at", "nope", "name"]
+
+    many = {f"no{n}": n for n in range(100)}
+    assert len((await refused(core, await client.post("/api/v1/keys", json=many), 400))["details"]) == 16
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ async def test_every_route_answers(core, client, route):
     lawful(response)
     assert response.status_code == route.success
     assert core.rpc == route.rpc
-    assert (response.content == b"") == (route.success == 204)
+    # A stream of nothing has no events.
+    assert (response.content == b"") == (route.success == 204 or route.events is not None)
 
 
 async def test_success_status_and_single_use_secret(core, client):

@@ -57,7 +57,7 @@ def _place(rpc, field):
         return "id"
     if not field.name.endswith(("_id", "_ids")):
         return "text"
-    return "filter" if rpc.name.startswith("List") else "reference"
+    return "filter" if rpc.name.startswith(("List", "Tail")) else "reference"
 
 
 def _plausible(rpc, own, fresh):

@@ -29,6 +29,8 @@ from ingate.rpc.connect import connect
 from ingate.rpc.services import rpcs
 
 PASSWORD = "correct horse battery"
+ENDLESS = frozenset({"Watch", "TailExchanges"})
+"""Streams that end with their callers."""
 BY_REQUEST = {rpc.request: rpc for rpc in rpcs().values()}
 PATIENCE = 30.0
 _numbers = itertools.count()
@@ -80,7 +82,7 @@ class Site:
     channel: grpc.aio.Channel
 
     async def call(self, request, who=None, *, address="", direct=False):
-        """Returns the response, a list of them for a stream. Raises AioRpcError.
+        """Returns the response, a list of them for a stream, of one that has no end the first. Raises AioRpcError.
 
         The call comes through a gateway unless it is `direct`, and seems to come from `address`, a new one each time
         where it is not stated.
@@ -93,6 +95,10 @@ class Site:
         via = (("x-ingate-gateway", self.core.gateway_token), ("x-ingate-address", address or self.address()))
         metadata = (*(() if direct else via), *(who.metadata if who else ()))
         running = method(request, metadata=metadata, timeout=PATIENCE)
+        if rpc.name in ENDLESS:
+            first = await running.read()
+            running.cancel()
+            return [first]
         return [message async for message in running] if rpc.server_streaming else await running
 
     async def code(self, request, who=None, **options):

@@ -1,5 +1,7 @@
 """Counts the requests of keys and says in trailing metadata how the minute stands, whatever becomes of the call.
 
+Of a call that streams, a gateway is told in initial metadata, too.
+
 Gateways and people are not counted, nor what a gateway asks for a request that was. Does not know where a key's limit
 comes from.
 """
@@ -51,6 +53,9 @@ def quota(windows: FixedWindows, clock: Callable[[], int], *, uncounted: frozens
                     metadata={"subject": f"key:{caller.key_id}", "limit": str(decision.limit)},
                     retry_after=(decision.reset_us - now) / SECOND,
                 )
+            if rpc.server_streaming and not call.told:
+                # A gateway answers before the stream ends; callers who were told the call's id have had theirs.
+                await call.context.send_initial_metadata(pairs)
             try:
                 return await step(request, call)
             finally:

@@ -16,6 +16,7 @@ from ingate.rpc.interceptors.malformed import MALFORMED_REQUESTS
 from ingate.rpc.interceptors.quota import quota
 from ingate.rpc.interceptors.receive import admit, receive
 from ingate.rpc.interceptors.required import REQUIRED
+from ingate.rpc.interceptors.standing import Standing
 from ingate.rpc.interceptors.tenancy import Memberships, tenancy
 
 
@@ -29,12 +30,15 @@ def stages(
     uncounted: frozenset[str] = frozenset(),
     door: Door | None = None,
     refused: Stage | None = None,
+    standing: Standing | None = None,
     proxies: TrustedProxies | None = None,
 ) -> tuple[Stage, ...]:
     """Returns the stages, outermost first, with a door those that receive.
 
-    `uncounted`: see `quota`. `refused`: see `refusals`. `proxies`: see `authenticate`.
+    `uncounted`: see `quota`. `refused`: see `refusals`. `standing`: the streams that are judged
+    again. `proxies`: see `authenticate`.
     """
+    who, where = authenticate(authenticator, gateway_token, proxies), tenancy(memberships)
     return (
         # Outermost: no exception of a stage or a servicer may reach gRPC, which would send its text.
         FAILURES,
@@ -47,18 +51,20 @@ def stages(
         # Before a credential is looked up, which costs more than to turn a caller away.
         *((admit(door),) if door else ()),
         # Before whatever asks who is calling.
-        authenticate(authenticator, gateway_token, proxies),
+        who,
         # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
         # malformed use up the minute too.
         quota(windows, now, uncounted=uncounted),
         # When it is known who calls, and before anybody looks at the request.
         *((receive(door),) if door else ()),
         # A role is a role in an organisation, so which one comes before what it allows.
-        tenancy(memberships),
+        where,
         # Before the request is looked at: who may not call learns nothing of what it should look like.
         AUTHORISE,
         # As soon as the caller may hear what is wrong with it.
         MALFORMED_REQUESTS,
-        # Last, so that servicers find requests as the protos promise.
+        # Behind all that refuses, so that servicers find requests as the protos promise.
         REQUIRED,
+        # Around the servicer alone: what has been refused does not last.
+        *([] if standing is None else [standing.stage((who, where, AUTHORISE))]),
     )

@@ -255,3 +255,194 @@ class GetExchangeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetExchangeResponse: _TypeAlias = GetExchangeResponse  # noqa: Y015
+
+@_typing.final
+class TailExchangesRequest(_message.Message):
+    """Which exchanges to tell, of those that are stored from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    STATUS_CODE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    TEAM_ID_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    level: _exchange_pb2.Level.ValueType
+    """How they ended."""
+    provider: _builtins.str
+    """The provider that was asked for or that answered."""
+    model: _builtins.str
+    """The model."""
+    status_code: _builtins.int
+    """The HTTP status of the answer."""
+    source: _exchange_pb2.Source.ValueType
+    """Where they were seen."""
+    user_id: _builtins.str
+    """The end user."""
+    session_id: _builtins.str
+    """The session."""
+    key_id: _builtins.str
+    """The key."""
+    app_id: _builtins.str
+    """The application."""
+    team_id: _builtins.str
+    """The team."""
+    stream: _builtins.bool
+    """Whether the answer was streamed."""
+    cursor: _builtins.str
+    """A cursor of an answer, to go on behind it; what is stored from now on where empty. It is good with other filters, too."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The earliest arrival, inclusive; not after `until`."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The latest arrival, exclusive."""
+
+    def __init__(
+        self,
+        *,
+        level: _exchange_pb2.Level.ValueType | None = ...,
+        provider: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        status_code: _builtins.int | None = ...,
+        source: _exchange_pb2.Source.ValueType | None = ...,
+        user_id: _builtins.str | None = ...,
+        session_id: _builtins.str | None = ...,
+        key_id: _builtins.str | None = ...,
+        app_id: _builtins.str | None = ...,
+        team_id: _builtins.str | None = ...,
+        stream: _builtins.bool | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        cursor: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_cursor", b"_cursor", "_key_id", b"_key_id", "_level", b"_level", "_model", b"_model", "_provider", b"_provider", "_session_id", b"_session_id", "_source", b"_source", "_status_code", b"_status_code", "_stream", b"_stream", "_team_id", b"_team_id", "_user_id", b"_user_id", "app_id", b"app_id", "cursor", b"cursor", "key_id", b"key_id", "level", b"level", "model", b"model", "provider", b"provider", "session_id", b"session_id", "since", b"since", "source", b"source", "status_code", b"status_code", "stream", b"stream", "team_id", b"team_id", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_cursor", b"_cursor", "_key_id", b"_key_id", "_level", b"_level", "_model", b"_model", "_provider", b"_provider", "_session_id", b"_session_id", "_source", b"_source", "_status_code", b"_status_code", "_stream", b"_stream", "_team_id", b"_team_id", "_user_id", b"_user_id", "app_id", b"app_id", "cursor", b"cursor", "key_id", b"key_id", "level", b"level", "model", b"model", "provider", b"provider", "session_id", b"session_id", "since", b"since", "source", b"source", "status_code", b"status_code", "stream", b"stream", "team_id", b"team_id", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
+    _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
+    _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
+    _WhichOneofReturnType__key_id: _TypeAlias = _typing.Literal["key_id"]  # noqa: Y015
+    _WhichOneofArgType__key_id: _TypeAlias = _typing.Literal["_key_id", b"_key_id"]  # noqa: Y015
+    _WhichOneofReturnType__level: _TypeAlias = _typing.Literal["level"]  # noqa: Y015
+    _WhichOneofArgType__level: _TypeAlias = _typing.Literal["_level", b"_level"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
+    _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
+    _WhichOneofReturnType__session_id: _TypeAlias = _typing.Literal["session_id"]  # noqa: Y015
+    _WhichOneofArgType__session_id: _TypeAlias = _typing.Literal["_session_id", b"_session_id"]  # noqa: Y015
+    _WhichOneofReturnType__source: _TypeAlias = _typing.Literal["source"]  # noqa: Y015
+    _WhichOneofArgType__source: _TypeAlias = _typing.Literal["_source", b"_source"]  # noqa: Y015
+    _WhichOneofReturnType__status_code: _TypeAlias = _typing.Literal["status_code"]  # noqa: Y015
+    _WhichOneofArgType__status_code: _TypeAlias = _typing.Literal["_status_code", b"_status_code"]  # noqa: Y015
+    _WhichOneofReturnType__stream: _TypeAlias = _typing.Literal["stream"]  # noqa: Y015
+    _WhichOneofArgType__stream: _TypeAlias = _typing.Literal["_stream", b"_stream"]  # noqa: Y015
+    _WhichOneofReturnType__team_id: _TypeAlias = _typing.Literal["team_id"]  # noqa: Y015
+    _WhichOneofArgType__team_id: _TypeAlias = _typing.Literal["_team_id", b"_team_id"]  # noqa: Y015
+    _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
+    _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__key_id) -> _WhichOneofReturnType__key_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level) -> _WhichOneofReturnType__level | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__provider) -> _WhichOneofReturnType__provider | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_id) -> _WhichOneofReturnType__session_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source) -> _WhichOneofReturnType__source | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status_code) -> _WhichOneofReturnType__status_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stream) -> _WhichOneofReturnType__stream | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__team_id) -> _WhichOneofReturnType__team_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
+
+Global___TailExchangesRequest: _TypeAlias = TailExchangesRequest  # noqa: Y015
+
+@_typing.final
+class TailExchangesResponse(_message.Message):
+    """One event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    EXCHANGE_FIELD_NUMBER: _builtins.int
+    GAP_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where to go on behind this answer."""
+    @_builtins.property
+    def exchange(self) -> _exchange_pb2.Exchange:
+        """An exchange that was stored."""
+
+    @_builtins.property
+    def gap(self) -> Global___TailGap:
+        """Something is not told."""
+
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        exchange: _exchange_pb2.Exchange | None = ...,
+        gap: Global___TailGap | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "exchange", b"exchange", "gap", b"gap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event", b"event", "exchange", b"exchange", "gap", b"gap"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["exchange", "gap"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___TailExchangesResponse: _TypeAlias = TailExchangesResponse  # noqa: Y015
+
+@_typing.final
+class TailGap(_message.Message):
+    """A time of which exchanges may be missing in the answers, since the cursor was too old. The list has them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The time of the cursor."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """What was stored after it is told."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TailGap: _TypeAlias = TailGap  # noqa: Y015

@@ -45,6 +45,11 @@ class ExchangeServiceStub(object):
                 request_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.GetExchangeRequest.SerializeToString,
                 response_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.GetExchangeResponse.FromString,
                 _registered_method=True)
+        self.TailExchanges = channel.unary_stream(
+                '/ingate.exchanges.v1.ExchangeService/TailExchanges',
+                request_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.TailExchangesRequest.SerializeToString,
+                response_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.TailExchangesResponse.FromString,
+                _registered_method=True)
 
 
 class ExchangeServiceServicer(object):
@@ -70,6 +75,19 @@ class ExchangeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TailExchanges(self, request, context):
+        """Tells exchanges as they are stored, for as long as the caller listens, in short, as lists have them. Over REST the answer
+        is `text/event-stream`: an exchange is the data of a message, and any other event has a name.
+
+        The order is that in which they are stored: an exchange that ends late, or that its gateway reports late, comes late. The
+        first answer has a cursor alone, and so has one every ten seconds in which there is nothing to tell. Whoever calls again
+        with the last cursor misses nothing, for an hour; over REST `Last-Event-ID` is the cursor. What a gateway had to report
+        twice may be told twice. A caller who reads slowly gets everything later, and holds up nobody else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExchangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +100,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.GetExchange,
                     request_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.GetExchangeRequest.FromString,
                     response_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.GetExchangeResponse.SerializeToString,
+            ),
+            'TailExchanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.TailExchanges,
+                    request_deserializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.TailExchangesRequest.FromString,
+                    response_serializer=ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.TailExchangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +162,33 @@ class ExchangeService(object):
             '/ingate.exchanges.v1.ExchangeService/GetExchange',
             ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.GetExchangeRequest.SerializeToString,
             ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.GetExchangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TailExchanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ingate.exchanges.v1.ExchangeService/TailExchanges',
+            ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.TailExchangesRequest.SerializeToString,
+            ingate_dot_exchanges_dot_v1_dot_exchange__service__pb2.TailExchangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

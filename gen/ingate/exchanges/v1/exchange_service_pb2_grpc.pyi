@@ -44,6 +44,15 @@ class ExchangeServiceStub:
 
     With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
     """
+    TailExchanges: _grpc.UnaryStreamMultiCallable[_exchange_service_pb2.TailExchangesRequest, _exchange_service_pb2.TailExchangesResponse]
+    """Tells exchanges as they are stored, for as long as the caller listens, in short, as lists have them. Over REST the answer
+    is `text/event-stream`: an exchange is the data of a message, and any other event has a name.
+
+    The order is that in which they are stored: an exchange that ends late, or that its gateway reports late, comes late. The
+    first answer has a cursor alone, and so has one every ten seconds in which there is nothing to tell. Whoever calls again
+    with the last cursor misses nothing, for an hour; over REST `Last-Event-ID` is the cursor. What a gateway had to report
+    twice may be told twice. A caller who reads slowly gets everything later, and holds up nobody else.
+    """
 
 @_typing.type_check_only
 class ExchangeServiceAsyncStub(ExchangeServiceStub):
@@ -60,6 +69,15 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     """Gets an exchange with what went over the wire. Of prompt and completion it tells the first 512 KiB; the bodies have all.
 
     With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
+    """
+    TailExchanges: _aio.UnaryStreamMultiCallable[_exchange_service_pb2.TailExchangesRequest, _exchange_service_pb2.TailExchangesResponse]  # type: ignore[assignment]
+    """Tells exchanges as they are stored, for as long as the caller listens, in short, as lists have them. Over REST the answer
+    is `text/event-stream`: an exchange is the data of a message, and any other event has a name.
+
+    The order is that in which they are stored: an exchange that ends late, or that its gateway reports late, comes late. The
+    first answer has a cursor alone, and so has one every ten seconds in which there is nothing to tell. Whoever calls again
+    with the last cursor misses nothing, for an hour; over REST `Last-Event-ID` is the cursor. What a gateway had to report
+    twice may be told twice. A caller who reads slowly gets everything later, and holds up nobody else.
     """
 
 class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,6 +104,21 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets an exchange with what went over the wire. Of prompt and completion it tells the first 512 KiB; the bodies have all.
 
         With bodies of up to 1 MiB, which `capture_bytes` keeps by default, the answer stays below 4 MiB.
+        """
+
+    @_abc_1.abstractmethod
+    def TailExchanges(
+        self,
+        request: _exchange_service_pb2.TailExchangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_service_pb2.TailExchangesResponse], _abc.AsyncIterator[_exchange_service_pb2.TailExchangesResponse]]:
+        """Tells exchanges as they are stored, for as long as the caller listens, in short, as lists have them. Over REST the answer
+        is `text/event-stream`: an exchange is the data of a message, and any other event has a name.
+
+        The order is that in which they are stored: an exchange that ends late, or that its gateway reports late, comes late. The
+        first answer has a cursor alone, and so has one every ten seconds in which there is nothing to tell. Whoever calls again
+        with the last cursor misses nothing, for an hour; over REST `Last-Event-ID` is the cursor. What a gateway had to report
+        twice may be told twice. A caller who reads slowly gets everything later, and holds up nobody else.
         """
 
 def add_ExchangeServiceServicer_to_server(servicer: ExchangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
