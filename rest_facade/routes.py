@@ -37,7 +37,8 @@ class Route:
     message. `renames` maps names on the wire to fields of the request. `accept` turns the arguments (query and
     body in one dictionary of JSON values) into those that the rpc knows; `shape` turns the answer's JSON into
     what the dialect documents. Both are pure. `max_body` bounds the body in bytes, 0 where nothing
-    is special about the route.
+    is special about the route. `scopes`: a key must hold one of these as well, whatever the rpc asks for. `whole`: the
+    answer has all items of the list, not a page.
     """
 
     dialect: str
@@ -52,6 +53,8 @@ class Route:
     shape: Callable[[Any], Any] | None = None
     raw: RawHandler | None = None
     max_body: int = 0
+    scopes: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ class Grant:
     """What one key may do; what it may reach is its organisation's `Policy`.
 
     `stated` is what every record of an exchange says of its key: a part of an ExchangeRecord, in wire form.
+    The limits are requests a minute and an hour, 0 for none.
     """
 
     org_id: str
@@ -28,6 +29,7 @@ class Grant:
     may_proxy: bool
     rate_limit: int
     expires_at: int | None
+    hourly_limit: int = 0
 
 
 class Grants:
@@ -74,4 +76,5 @@ def compile_grant(message: GrantMessage) -> Grant:
         may_proxy=SCOPE_PROXY in message.scopes,
         rate_limit=message.rate_limit_per_minute,
         expires_at=clock.from_proto(message.expires_at) if message.HasField("expires_at") else None,
+        hourly_limit=message.rate_limit_per_hour,
     )
