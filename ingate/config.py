@@ -116,6 +116,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _setting("Base URL of what is behind `/anthropic` in the dialect `ongoingai`.", check=_BASE_URL),
     ] = "https://api.anthropic.com"
+    ongoingai_auth: Annotated[
+        bool, _setting("Whether calls in the dialect `ongoingai` need a key; without, anybody calls providers.")
+    ] = True
+    ongoingai_auth_header: Annotated[
+        str,
+        _setting(
+            "Header in which the dialect `ongoingai` takes its keys.",
+            check="rest_facade.dialects.ongoingai:key_header",
+        ),
+    ] = "X-OngoingAI-Gateway-Key"
+    ongoingai_org: Annotated[
+        str,
+        _setting(
+            "Organisation, by slug, on whose record calls without a key land, and of `ongoingai_keys` that name none."
+        ),
+    ] = ""
+    ongoingai_keys: Annotated[
+        str,
+        _setting(
+            "Keys of the dialect `ongoingai`, a JSON list of objects with `id` and `token`, and `org_id` (a slug),"
+            " `workspace_id`, `team`, `name`, `description`, `role` and `permissions` where they matter.",
+            secret=True,
+            check="rest_facade.dialects.ongoingai_keys:stated",
+        ),
+    ] = ""
     cors_origins: Annotated[
         str,
         _setting(

@@ -10,19 +10,29 @@ from collections.abc import Iterator
 KEY_PREFIX = "sk-ingate-"
 SESSION_PREFIX = "ses-ingate-"
 INVITATION_PREFIX = "inv-ingate-"
-KEY_PREFIXES = (KEY_PREFIX, "ing_")
-"""How keys begin: those that are made here, and older ones."""
+ONGOINGAI_PREFIX = "ogk_"
+PROMPTGATE_LIVE_PREFIX = "pg_live_"
+PROMPTGATE_TEST_PREFIX = "pg_test_"
+ADMIN_PREFIX = "fg_live_"
+KEY_PREFIXES = (
+    KEY_PREFIX,
+    ONGOINGAI_PREFIX,
+    PROMPTGATE_LIVE_PREFIX,
+    PROMPTGATE_TEST_PREFIX,
+    ADMIN_PREFIX,
+    "ing_",  # older ones
+)
+"""How keys of the gateway begin, in whatever dialect: the one list of them."""
 MADE_PREFIXES = (KEY_PREFIX, SESSION_PREFIX, INVITATION_PREFIX)
-"""How what is made here begins. No other text does."""
+"""Of them and other credentials, the beginnings that no other text has."""
 SECRET_PREFIXES = (*MADE_PREFIXES, *KEY_PREFIXES[1:])
 """How every credential of the gateway begins: what is masked, never forwarded, and refused in a path or query."""
-BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?=[a-z]{2,3}-ingate-[\w-]{43}))"
+BOUNDARY = rf"(?:(?<![A-Za-z0-9])|(?=(?:{'|'.join(SECRET_PREFIXES[:-1])})[\w-]{{32}}))"
 """The pattern of where one begins: at a word's beginning, or inside a word if all of it is there. For `re.ASCII`."""
 SECRET = rf"{BOUNDARY}(?:{'|'.join(SECRET_PREFIXES)})[\w-]{{6}}"
 """The pattern of the beginning of one."""
-SECRET_HINTS = ("-ingate-", "ing_")
+SECRET_HINTS = ("-ingate-", "ing_", "ogk_", "g_live_", "g_test_")
 """One of these is in each. Looking for them first costs a twentieth of running the pattern over a text."""
-
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = 0x7000_8000_0000_0000_0000
 _RANDOM = 0x0FFF_1FFF_FFFF_FFFF_FFFF

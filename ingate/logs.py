@@ -21,15 +21,15 @@ from ingate.log_text import TextRenderer
 
 MASK = "***"
 
-# Kinds of secrets by their prefixes: those of Ingate and its dialects, OpenAI and Anthropic, Google.
+# Kinds of secrets by their prefixes: those of the gateway, OpenAI and Anthropic, Google.
 # What refusals show of a key of ours, its first characters, is no key of OpenAI's.
-_PREFIXES = "|".join((*SECRET_PREFIXES, r"sk-(?!ingate-[\w-]{0,5}(?![\w-]))", "pg_live_", "ogk_", "AIza"))
+_PREFIXES = "|".join((*SECRET_PREFIXES, r"sk-(?!ingate-[\w-]{0,5}(?![\w-]))", "AIza"))
 _TOKEN = rf"{BOUNDARY}({_PREFIXES})[\w-]{{6,}}"
 _BEARER = r"\b([Bb]earer(?:\s|\\[tn])+)[\w.~+/=-]+"
 _TEXT = re.compile(f"{_TOKEN}|{_BEARER}", re.ASCII)
 _LINE = re.compile(_TEXT.pattern.encode(), re.ASCII)
 # What every match contains. Looking for these first costs a twentieth of running the pattern over a line.
-_HINTS = (*(hint.encode() for hint in SECRET_HINTS), b"sk-", b"pg_live_", b"ogk_", b"AIza", b"earer")
+_HINTS = (*(hint.encode() for hint in SECRET_HINTS), b"sk-", b"AIza", b"earer")
 
 SECRET_NAMES = frozenset(
     {

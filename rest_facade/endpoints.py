@@ -33,6 +33,7 @@ _ROOT = re.compile(r"[^.\[]*")
 _SHOWN = 100
 _FRAMES = 64
 """Events that are kept for others who are told the same: readers of one rpc are mostly at the same place."""
+_DIFFERS = "differs from the path"
 SMALL_BODY = 64 * 1024
 """Bytes of a body that anybody may send, without a credential."""
 
@@ -124,7 +125,8 @@ def bind_request(
     route, slots = endpoint.route, endpoint.slots
     message = endpoint.rpc.new_request()
     if route.accept is not None:
-        arguments = {**dict(reversed(query)), **_plain(body), **values}
+        stated = plain(body) if route.body else {**dict(reversed(query)), **plain(body)}
+        arguments = beside_path(stated, values)
         binder.fill(message, slots, documents.body_members(encode(route.accept(arguments))))
         return message
     faults = Faults()
@@ -194,12 +196,21 @@ def resource(route: Route, routes: Iterable[Route]) -> Route | None:
     return next((it for it in found if named and segments(it.template) == named), None)
 
 
-def _plain(body: bytes) -> dict[str, Any]:
+def plain(body: bytes) -> dict[str, Any]:
+    """Returns the members of a body as JSON values, none of one that is empty. Raises `BadRequest` for other bodies."""
     if not body.strip():
         return {}
     documents.body_members(body)
-    plain: dict[str, Any] = documents.value(body, "body")
-    return plain
+    found: dict[str, Any] = documents.value(body, "body")
+    return found
+
+
+def beside_path(found: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Returns arguments and the values of a path. Raises `BadRequest` for an argument that a path states otherwise."""
+    for name, value in values.items():
+        if found.get(name, value) != value:
+            raise BadRequest.field(name, _DIFFERS)
+    return {**found, **values}
 
 
 def _beside_path(found: Members, values: Mapping[str, str], faults: Faults) -> Iterator[tuple[str, msgspec.Raw]]:
@@ -208,7 +219,7 @@ def _beside_path(found: Members, values: Mapping[str, str], faults: Faults) -> I
         if key not in values:
             yield key, raw
         elif documents.value(bytes(raw), key) != values[key]:
-            faults.add(BadRequest.field(key, "differs from the path"))
+            faults.add(BadRequest.field(key, _DIFFERS))
 
 
 def _bind_query(

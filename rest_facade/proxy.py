@@ -48,7 +48,8 @@ def _asked(head: Head, uploads: Uploads) -> RequestHead:
     request_target.check(head.method, path, head.query)
     try:
         secret = ingress.key(head.fields(), head.query)
-        asked = read_head(head.method, path, head.query, head.headers, secret)
+        headers = [pair for pair in head.headers if pair[0] not in ingress.drops] if ingress.drops else head.headers
+        asked = read_head(head.method, path, head.query, headers, secret)
     except NoCredential:
         begun = uploads.begun(head.path, head.query)
         if begun is None:

@@ -38,7 +38,8 @@ class Route:
     message. `renames` maps names on the wire to fields of the request. `accept` turns the arguments (query and
     body in one dictionary of JSON values) into those that the rpc knows; `shape` turns the answer's JSON into
     what the dialect documents. Both are pure. `events` tells what an rpc streams, None for one that answers once.
-    `max_body` bounds the body in bytes, 0 where nothing is special about the route.
+    `max_body` bounds the body in bytes, 0 where nothing is special about the route. `scopes`: a key must hold one of
+    these as well, whatever the rpc asks for. `whole`: the answer has all items of the list, not a page.
     """
 
     dialect: str
@@ -54,6 +55,8 @@ class Route:
     events: Events | None = None
     raw: RawHandler | None = None
     max_body: int = 0
+    scopes: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ from ingate import vendor_keys
 from ingate.errors import DomainError, Unauthenticated
 from ingate.ids import uuid7
 from ingate.proxy.ports import ClientGone
-from ingate.rpc.gateway_metadata import COUNTED, FOUND_MALFORMED, MALFORMED
+from ingate.rpc.gateway_metadata import COUNTED, FOUND_MALFORMED, MALFORMED, SCOPES
 from ingate.rpc.status import Failure
 from rest_facade import failures, query
 from rest_facade.answers import STREAM_HEADERS, failure_of, response, stream_lines
@@ -201,6 +201,7 @@ class Serving:
             *self._token,
             ("x-ingate-address", asked.address),
             ("x-request-id", asked.request_id),
+            *([(SCOPES, ",".join(route.scopes))] if route.scopes else ()),
         ]
         try:
             message = await self._bound(endpoint, match, request)
@@ -212,6 +213,8 @@ class Serving:
             if endpoint.rpc.stream is not None and request.method != "HEAD":
                 return await self._begin(endpoint, message, metadata)
             said, trailing = await endpoint.rpc.call(message, metadata)
+            if route.whole:
+                await _complete(said, endpoint, message, metadata)
         except grpc.aio.AioRpcError as error:
             missing = await self._missing(match, metadata) if error.code() is _INVALID else None
             if missing is None:
@@ -283,11 +286,25 @@ class Serving:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(failures.unsupported_media_type("compressed bodies are not accepted here"))
         stated = request.headers.get("Content-Type")
-        if stated is None or not route.body or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip()):
+        if (
+            stated is None
+            or self.dialect.inputs.untyped
+            or not route.body
+            or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip())
+        ):
             return body
         if self.dialect.inputs.media_type:
             raise Refused(failures.unsupported_media_type("the body must be sent as application/json"))
         return b""
+
+
+async def _complete(said: Any, endpoint: Endpoint, message: Any, metadata: list[tuple[str, str | bytes]]) -> None:
+    """Adds to the first page of a list all that come after it. They are of the same request, which counts once."""
+    while said.next_cursor:
+        message.cursor = said.next_cursor
+        more, _ = await endpoint.rpc.call(message, [*metadata, (COUNTED, "1")])
+        said.items.extend(more.items)
+        said.next_cursor = more.next_cursor
 
 
 def _sample(route: Route) -> str:

@@ -14,15 +14,16 @@ from typing import IO
 
 import click
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from gen.ingate.access.v1.access_pb2 import ROLE_OWNER
-from ingate import clock, ids
+from ingate import ids
 from ingate.auth.passwords import Passwords
 from ingate.cli.options import DATABASE, Settings, settings_options
 from ingate.db import Database
 from ingate.errors import Conflict
 from ingate.identity import audit, founding, operator
+from ingate.identity.authenticator import working
 from ingate.identity.emails import email_key
 from ingate.identity.tables import Key, Member, Org, User
 
@@ -114,7 +115,6 @@ async def _working(database: Database, passwords: Passwords, kept: Demo | None, 
 
 async def _mended(database: Database, passwords: Passwords, kept: Demo | None, password: str) -> Demo | None:
     """Returns what is kept as far as it works, and new credentials for the rest; None where there is no such owner."""
-    now = clock.now()
     owned = (
         select(Org, User)
         .join(Member, Member.org_id == Org.id)
@@ -129,8 +129,7 @@ async def _mended(database: Database, passwords: Passwords, kept: Demo | None, p
             select(Key.id).where(
                 Key.org_id == found.Org.id,
                 Key.secret_hash == ids.secret_hash(kept.key),
-                or_(Key.revoked_at.is_(None), Key.revoked_at > now),
-                or_(Key.expires_at.is_(None), Key.expires_at > now),
+                *working(),
             )
         )
     known = (

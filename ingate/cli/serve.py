@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import hmac
 import os
 import signal
 import socket
@@ -92,6 +93,7 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
                 tls=(grpc_tls.key, grpc_tls.chain) if grpc_tls else None,
             )
         stack.push_async_callback(grpc.stop, 0.0)
+        await provide_keys(core, settings)
         facade = make_facade(
             core, settings, Limits(head=settings.max_header_bytes, crowded=room.crowded, full=room.full)
         )
@@ -119,12 +121,43 @@ async def serve(settings: Settings, stopping: "Stopping") -> None:
         await _drain(core, grpc, facade, settings.shutdown_seconds)
 
 
+async def provide_keys(core: "Core", settings: Settings) -> None:
+    """Makes the keys that settings state, and that on whose record calls without one land.
+
+    Raises BadRequest for settings that contradict each other, NotFound for an organisation that is not there.
+    """
+    from ingate.errors import BadRequest
+    from ingate.keys import fixed
+    from rest_facade.dialects import mounted, ongoingai, ongoingai_keys
+
+    stated = []
+    if ongoingai.NAME in mounted.names(settings.dialects):
+        stated = [(org or settings.ongoingai_org, key) for org, key in ongoingai_keys.stated(settings.ongoingai_keys)]
+        if not settings.ongoingai_auth:
+            stated.append((settings.ongoingai_org, ongoingai_keys.without_key(_open_key(core))))
+    if any(not org for org, _ in stated):
+        raise BadRequest.field(
+            "ongoingai_org",
+            "(INGATE_ONGOINGAI_ORG) must name the organisation of keys in ongoingai_keys that name none, and of calls"
+            " without a key where ongoingai_auth is off",
+        )
+    await fixed.provide(core.database, stated)
+
+
+def _open_key(core: "Core") -> str:
+    """Returns the secret of the key for calls without one: the same in every gateway that shares the token."""
+    from ingate.ids import ONGOINGAI_PREFIX
+
+    return ONGOINGAI_PREFIX + hmac.digest(core.gateway_token.encode(), b"ongoingai without a key", "sha256").hex()
+
+
 def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     """Returns the HTTP side of a core, which listens nowhere yet."""
     from ingate.net.forwarded import trusted_proxies
     from rest_facade import cors
     from rest_facade.app import Facade
     from rest_facade.dialects.mounted import mounted
+    from rest_facade.dialects.ongoingai import Options
     from rest_facade.proxy import proxy_handler
     from rest_facade.serving import Calls
     from rest_facade.spec.route import OPENAPI
@@ -136,8 +169,12 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
             settings.dialects,
             cors=cors.from_setting(settings.cors_origins),
             more=(OPENAPI,),
-            openai=settings.ongoingai_openai_upstream,
-            anthropic=settings.ongoingai_anthropic_upstream,
+            options=Options(
+                settings.ongoingai_openai_upstream,
+                settings.ongoingai_anthropic_upstream,
+                settings.ongoingai_auth_header,
+                None if settings.ongoingai_auth else _open_key(core),
+            ),
         ),
         proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
         calls=calls,

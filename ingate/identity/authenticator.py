@@ -1,6 +1,6 @@
 """From a credential in call metadata to the principal who holds it. Knows the identity tables and no rpc."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from ingate import clock, ids, vendor_keys
 from ingate.db import Database
@@ -65,9 +65,11 @@ class Authenticator:
             app_id=key.app_id or "",
             team_id=key.team_id or "",
             role=key.role,
+            workspace=key.workspace,
             scopes=unpack(key.scopes),
             plan=plan,
-            rate_limit=self._rate_limits.of(plan, key.rate_limit),
+            rate_limit=0 if key.unlimited else self._rate_limits.of(plan, key.rate_limit),
+            hourly_limit=key.hourly_limit or 0,
         )
 
 
@@ -78,7 +80,16 @@ def live_key(secret_hash: bytes) -> Select[Key, str]:
         .join(Org, Org.id == Key.org_id)
         .where(
             Key.secret_hash == secret_hash,
-            Key.revoked_at.is_(None) | (Key.revoked_at > clock.now()),
-            Key.expires_at.is_(None) | (Key.expires_at > clock.now()),
+            *working(),
         )
+    )
+
+
+def working() -> tuple[ColumnElement[bool], ...]:
+    """Returns what holds for keys that work at this moment."""
+    now = clock.now()
+    return (
+        Key.active.is_(True),
+        Key.revoked_at.is_(None) | (Key.revoked_at > now),
+        Key.expires_at.is_(None) | (Key.expires_at > now),
     )

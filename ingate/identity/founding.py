@@ -4,7 +4,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gen.ingate.access.v1.access_pb2 import ROLE_MEMBER, ROLE_OWNER
-from ingate import clock, ids
+from ingate import clock, ids, key_formats
 from ingate.db import Database
 from ingate.errors import Conflict, Forbidden
 from ingate.identity import audit, scopes
@@ -77,6 +77,7 @@ def first_key(db: AsyncSession, org: Org, user: User, name: str = "first key") -
             scopes=scopes.pack(scopes.BY_ROLE[ROLE_MEMBER]),
             created_by=user.id,
             created_at=clock.now(),
+            preview=key_formats.preview(secret),
         )
     )
     return secret

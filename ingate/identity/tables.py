@@ -9,8 +9,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     false,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -86,10 +88,15 @@ class Key(Base):
     """A key. `scopes` holds the numbers of `ingate.access.v1.Scope`, comma-separated.
 
     `created_by` is the person to whom the secret was shown; for a key that a key made, the person behind that one.
+    `made_by` is how that one is shown. `format` and `env` are numbers of `ingate.keys.v1`. `metadata_json` is the text
+    of an object, empty for none. `fixed`: stated in settings, changed there alone.
     """
 
     __tablename__ = "keys"
-    __table_args__ = (Index("ix_keys_org_id_id", "org_id", "id"),)
+    __table_args__ = (
+        Index("ix_keys_org_id_id", "org_id", "id"),
+        Index("uq_keys_org_id_external_id", "org_id", "external_id", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     org_id: Mapped[str] = mapped_column(ID, ForeignKey("orgs.id", ondelete="CASCADE"))
@@ -105,6 +112,20 @@ class Key(Base):
     expires_at: Mapped[int | None] = mapped_column(BigInteger)
     last_used_at: Mapped[int | None] = mapped_column(BigInteger)
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)
+    format: Mapped[int] = mapped_column(Integer, server_default="1")
+    external_id: Mapped[str | None] = mapped_column(String(128))
+    preview: Mapped[str | None] = mapped_column(String(64))
+    env: Mapped[int] = mapped_column(Integer, server_default="1")
+    workspace: Mapped[str] = mapped_column(String(128), server_default="")
+    role_label: Mapped[str | None] = mapped_column(String(64))
+    permissions: Mapped[list[str] | None] = mapped_column(JSON)
+    description: Mapped[str] = mapped_column(String(2000), server_default="")
+    metadata_json: Mapped[str] = mapped_column(Text, server_default="")
+    active: Mapped[bool] = mapped_column(Boolean, server_default=true())
+    hourly_limit: Mapped[int | None] = mapped_column(Integer)
+    unlimited: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    made_by: Mapped[str | None] = mapped_column(String(128))
+    fixed: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class Team(Base):

@@ -1,6 +1,6 @@
-"""Requests a minute, counted exactly within one process.
+"""Requests a minute and an hour, counted exactly within one process.
 
-Windows are one minute long and aligned to the minute. `FixedWindows.take` does not await, so on one event loop
+Windows are one minute or one hour long and aligned to it. `FixedWindows.take` does not await, so on one event loop
 no two takes interleave and a limit is never overrun. It does not know what a key is, nor what other processes count.
 """
 
@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from msgspec import Struct
 
-from ingate.clock import MINUTE
+from ingate.clock import HOUR, MINUTE
 
 
 class Decision(Struct, frozen=True):
@@ -21,21 +21,29 @@ class Decision(Struct, frozen=True):
     """What is left of it, never below zero."""
     reset_us: int
     """When the next window begins, in microseconds since the epoch."""
+    span_us: int = MINUTE
+    """How long the window is."""
+
+    @property
+    def word(self) -> str:
+        """What people call a window of this length."""
+        return "hour" if self.span_us == HOUR else "minute"
 
 
 class FixedWindows:
-    """The counters of the current minute, at most `capacity` of them.
+    """The counters of the current window of `span_us`, at most `capacity` of them.
 
-    All windows end together, so the turn of the minute empties the map. A map that is full of live windows gives
-    up its oldest, whose key then starts anew: `evicted` counts these, and a number other than zero asks for more
-    capacity.
+    All windows end together, and empty the map. A map that is full of live windows gives up its oldest, whose key then
+    starts anew: `evicted` counts these, and a number other than zero asks for more capacity.
     """
 
-    def __init__(self, *, capacity: int = 100_000) -> None:
+    def __init__(self, *, capacity: int = 100_000, span_us: int = MINUTE) -> None:
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
         self._capacity = capacity
-        self._minute = 0
+        self._span = span_us
+        self._number = 0
+        self._hours: FixedWindows | None = None  # once a key has such a limit
         # An ordered dict, since giving up the first entry of a plain one takes longer the more were given up before.
         self._used: OrderedDict[str, int] = OrderedDict()
         self.evicted = 0
@@ -48,14 +56,15 @@ class FixedWindows:
     def take(self, key_id: str, limit: int, now_us: int, cost: int = 1) -> Decision:
         """Takes `cost` from the window of a key if it fits under `limit`, else takes nothing.
 
-        `now_us` is in microseconds since the epoch. A clock that steps back by up to a minute stays in the window
+        `now_us` is in microseconds since the epoch. A clock that steps back by up to a window stays in the one
         it had reached, so that stepping refills nothing.
         """
-        minute = now_us // MINUTE
-        if minute > self._minute or minute < self._minute - 1:
-            self._minute = minute
+        span = self._span
+        number = now_us // span
+        if number > self._number or number < self._number - 1:
+            self._number = number
             self._used = OrderedDict()
-        reset_us = (self._minute + 1) * MINUTE
+        reset_us = (self._number + 1) * span
         used = self._used.get(key_id)
         if used is None:
             used = 0
@@ -66,4 +75,23 @@ class FixedWindows:
         if allowed:
             used += cost
         self._used[key_id] = used
-        return Decision(allowed, limit, max(0, limit - used), reset_us)
+        return Decision(allowed, limit, max(0, limit - used), reset_us, span)
+
+    def spend(self, key_id: str, per_minute: int, per_hour: int, now_us: int) -> Decision | None:
+        """Takes a request from the minute and the hour of a key, 0 for no such limit, or from neither.
+
+        Returns how the window stands that refuses, or that has less left; None where no limit applies.
+        """
+        if not per_hour:
+            return self.take(key_id, per_minute, now_us) if per_minute else None
+        hours = self._hours
+        if hours is None:
+            hours = self._hours = FixedWindows(capacity=self._capacity, span_us=HOUR)
+        hour = hours.take(key_id, per_hour, now_us)
+        if not per_minute or not hour.allowed:
+            return hour
+        minute = self.take(key_id, per_minute, now_us)
+        if not minute.allowed:
+            hours._used[key_id] -= 1
+            return minute
+        return min(minute, hour, key=lambda decision: decision.remaining)

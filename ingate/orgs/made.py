@@ -31,7 +31,7 @@ async def narrow_keys(db: AsyncSession, org_id: str, user_id: str, role: int) ->
         kept = unpack(stored) & BY_ROLE[role]
         change = update(Key).where(*above, Key.scopes == stored).returning(Key.id)
         if kept:
-            narrowed += await db.scalars(change.values(role=role, scopes=pack(kept)))
+            narrowed += await db.scalars(change.values(role=role, scopes=pack(kept), role_label=None, permissions=[]))
         else:
             revoked += await db.scalars(change.values(revoked_at=clock.now()))
     return _said("keys_narrowed", narrowed) | _said("keys_revoked", revoked)

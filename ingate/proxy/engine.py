@@ -139,7 +139,9 @@ class Engine:
         return not self.in_flight
 
     def _count(self, grant: Grant, now: int, sink: Sink) -> None:
-        decision = self._meter.take(grant.key_id, grant.rate_limit, now)
+        decision = self._meter.spend(grant.key_id, grant.rate_limit, grant.hourly_limit, now)
+        if decision is None:
+            return
         sink.metered(decision)
         if not decision.allowed:
             raise rate_limited(decision)
@@ -196,6 +198,6 @@ def _check(grant: Grant, head: RequestHead) -> None:
 def rate_limited(decision: Decision) -> RateLimited:
     """Returns the refusal of a full window."""
     return RateLimited(
-        f"the key has used its {decision.limit} requests of this minute",
+        f"the key has used its {decision.limit} requests of this {decision.word}",
         retry_after=max(1.0, (decision.reset_us - clock.now()) / clock.SECOND),
     )

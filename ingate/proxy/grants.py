@@ -15,7 +15,10 @@ REFUSED = "the key is missing, unknown, expired or revoked"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do; what it may reach is its organisation's `Policy`."""
+    """What one key may do; what it may reach is its organisation's `Policy`.
+
+    The limits are requests a minute and an hour, 0 for none.
+    """
 
     org_id: str
     key_id: str
@@ -24,6 +27,7 @@ class Grant:
     expires_at: int | None
     app_id: str = ""
     team_id: str = ""
+    hourly_limit: int = 0
 
 
 class Grants:
@@ -64,4 +68,5 @@ def compile_grant(message: GrantMessage) -> Grant:
         expires_at=clock.from_proto(message.expires_at) if message.HasField("expires_at") else None,
         app_id=message.app_id,
         team_id=message.team_id,
+        hourly_limit=message.rate_limit_per_hour,
     )

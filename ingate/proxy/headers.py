@@ -158,12 +158,12 @@ def _comes_back(name: bytes) -> bool:
 
 def carries_gateway_secret(value: bytes) -> bool:
     """Tells whether a header value holds a credential of this gateway. However it begins, these bytes are in it."""
-    return b"ing" in value and _GATEWAY_SECRET.search(value) is not None
+    return (b"ing" in value or b"_" in value) and _GATEWAY_SECRET.search(value) is not None
 
 
 def _hints(text: str) -> bool:
     """Tells whether a text has in it what every secret that is searched for has. Few do, and text tells it quickly."""
-    return "sk-" in text or "ing" in text or "AIza" in text or "earer" in text
+    return "sk-" in text or "ing" in text or "_" in text or "AIza" in text or "earer" in text
 
 
 def recorded(headers: Headers) -> bytes:

@@ -125,8 +125,11 @@ class Transport(Protocol):
 class Meter(Protocol):
     """Counts calls against the limits of keys."""
 
-    def take(self, key_id: str, limit: int, now_us: int, cost: int = 1) -> Decision:
-        """Counts a call of a key in the window of `now_us`, microseconds since the epoch, unless that is full."""
+    def spend(self, key_id: str, per_minute: int, per_hour: int, now_us: int) -> Decision | None:
+        """Counts a call of a key in the windows of `now_us`, microseconds since the epoch, unless one is full.
+
+        Returns None where no limit applies.
+        """
 
 
 class UpstreamError(Exception):

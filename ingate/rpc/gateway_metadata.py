@@ -6,6 +6,8 @@ from ingate.rpc.request_ids import GATEWAY
 
 MALFORMED = "x-ingate-malformed"
 """The request could not be made into a message; the value is the reason. Only whether the caller may call is asked."""
+SCOPES = "x-ingate-scopes"
+"""The words of scopes, separated by commas, of which a key must hold one beside what the rpc asks for."""
 COUNTED = "x-ingate-counted"
 """The request that the call serves was counted already."""
 FOUND_MALFORMED = "FOUND_MALFORMED"

@@ -27,8 +27,12 @@ class Principal:
     scopes: frozenset[int] = frozenset()
     """Numbers of `ingate.access.v1.Scope` that a key holds, spelled out: an empty set allows nothing to a key."""
     plan: str = ""
+    workspace: str = ""
+    """The workspace that a key is confined to."""
     rate_limit: int = 0
-    """Requests a minute of a key."""
+    """Requests a minute of a key; 0 for no limit."""
+    hourly_limit: int = 0
+    """Requests an hour of a key; 0 for no limit."""
     address: str = ""
     """The client's address without a port; empty where unknown, as over a unix socket."""
     request_id: str = ""

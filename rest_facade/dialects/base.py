@@ -39,12 +39,13 @@ class Inputs:
 
     `query`: unknown, repeated and malformed parameters; when ignored, the first value counts and an empty one is
     none. `fields`: unknown members of JSON bodies, and bodies where none is taken. `media_type`: bodies that do not
-    say they are JSON.
+    say they are JSON; when ignored, these are none. `untyped`: bodies are JSON whatever they say.
     """
 
     query: bool = True
     fields: bool = True
     media_type: bool = True
+    untyped: bool = False
 
 
 def no_headers(_asked: Asked) -> Pairs:
@@ -69,6 +70,7 @@ class Ingress:
     `key` returns the secret of the gateway's key, given headers by name and the raw query, and raises `NoCredential`
     where there is none. What it returns is remembered with the head, so it is told nothing of a single request; it may
     read the headers of `heeded` (lower-case), and those that the engine heeds. `error` puts a failure into words.
+    `drops` are names of headers, lower-case and heeded, that go no further.
     `page` is what a caller is shown in its place who shows no key, None for the error. `claims` is None for all paths
     that no dialect claims.
 
@@ -85,6 +87,7 @@ class Ingress:
     prefix: str = ""
     provider: Provider | None = None
     lacks: Callable[[Headers], str | None] = nothing_lacks
+    drops: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,11 @@ def names(listed: str) -> tuple[str, ...]:
 
 
 def mounted(
-    listed: str, *, cors: Cors | None, more: tuple[Route, ...], openai: str, anthropic: str
+    listed: str, *, cors: Cors | None, more: tuple[Route, ...], options: ongoingai.Options
 ) -> tuple[Dialect, ...]:
-    """Returns the dialects of the setting.
-
-    `cors` and `more` routes are for the native one, the base URLs `openai` and `anthropic` for OngoingAI's.
-    """
+    """Returns the dialects of the setting: the native one with `cors` and `more` routes, OngoingAI's with `options`."""
     made = {
         ingate.NAME: lambda: ingate.dialect(cors, more),
-        ongoingai.NAME: lambda: ongoingai.dialect(openai, anthropic),
+        ongoingai.NAME: lambda: ongoingai.dialect(options),
     }
     return tuple(made[name]() for name in names(listed))

@@ -159,7 +159,8 @@ def _permission(access: options_pb2.Access) -> str:
         return "Needs no credential."
     needs = [f"role {Role.Name(access.role).removeprefix('ROLE_').lower()}"]
     if access.scope:
-        needs.append(f"scope {Scope.Name(access.scope).removeprefix('SCOPE_').lower()} where a key calls")
+        words = (Scope.Name(it).removeprefix("SCOPE_").lower() for it in (access.scope, *access.or_scopes))
+        needs.append(f"scope {' or '.join(words)} where a key calls")
     if access.feature:
         needs.append(f"plan feature {access.feature}")
     return f"Needs {', '.join(needs)}."

@@ -11,6 +11,7 @@ from gen.ingate.access.v1.access_pb2 import (
     ROLE_VIEWER,
     SCOPE_ADMIN,
     SCOPE_INGEST,
+    SCOPE_KEYS,
     SCOPE_PROXY,
     SCOPE_READ,
     SCOPE_WRITE,
@@ -37,6 +38,7 @@ KEYS = {
     "key:read": SCOPE_READ,
     "key:write": SCOPE_WRITE,
     "key:admin": SCOPE_ADMIN,
+    "key:keys": SCOPE_KEYS,
 }
 PEOPLE = {"viewer", "member", "admin", "owner"}
 CALLERS = ["nobody", "viewer", "member", "admin", *KEYS, "owner"]
@@ -45,8 +47,9 @@ ANYONE = frozenset(CALLERS)
 ANY_PERSON = frozenset(PEOPLE)
 CREDENTIAL = frozenset({*PEOPLE, *KEYS})
 READERS = frozenset({*PEOPLE, "key:read"})
-KEY_READERS = READERS - {"viewer"}
+KEY_READERS = READERS - {"viewer"} | {"key:keys"}
 ADMINS = frozenset({"admin", "owner", "key:admin"})
+KEY_MANAGERS = ADMINS | {"key:keys"}
 OWNER = frozenset({"owner"})
 GATEWAYS = frozenset()
 
@@ -69,12 +72,12 @@ TABLE = {
     "gateway.v1.GatewayService/Admit": (GATEWAYS, "gateway"),
     "gateway.v1.GatewayService/GetPolicy": (GATEWAYS, "gateway"),
     "gateway.v1.GatewayService/Watch": (GATEWAYS, "gateway"),
-    "keys.v1.KeyService/CreateKey": (ADMINS, "own"),
+    "keys.v1.KeyService/CreateKey": (KEY_MANAGERS, "own"),
     "keys.v1.KeyService/GetKey": (KEY_READERS, "hidden"),
     "keys.v1.KeyService/ListKeys": (KEY_READERS, "own"),
-    "keys.v1.KeyService/RevokeKey": (ADMINS, "hidden"),
-    "keys.v1.KeyService/RotateKey": (ADMINS, "hidden"),
-    "keys.v1.KeyService/UpdateKey": (ADMINS, "hidden"),
+    "keys.v1.KeyService/RevokeKey": (KEY_MANAGERS, "hidden"),
+    "keys.v1.KeyService/RotateKey": (KEY_MANAGERS, "hidden"),
+    "keys.v1.KeyService/UpdateKey": (KEY_MANAGERS, "hidden"),
     "orgs.v1.AppService/CreateApp": (ADMINS, "hidden"),
     "orgs.v1.AppService/DeleteApp": (ADMINS, "hidden"),
     "orgs.v1.AppService/ListApps": (READERS, "hidden"),

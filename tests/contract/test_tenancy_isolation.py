@@ -1,5 +1,7 @@
 """Whatever one organisation names of another's, in whatever place, does not exist and stays as it is."""
 
+from collections import defaultdict
+
 from grpc import StatusCode
 from sqlalchemy import select
 
@@ -49,12 +51,16 @@ class Judge:
         self.seen = 0
         self._mark = f"{MARK}-{slug}"
         self._ids = set(foreign.values())
+        self._kept = defaultdict(set)  # by service, the text that the caller has put into things of its own
 
     def judge(self, probe, status, text):
         """Notes an answer that tells of the foreign organisation, or that is not what a place must answer."""
         self.seen += 1
         where = f"{probe.rpc.name}.{probe.field}: {status}"
         sent = {getattr(value, "strip", str)() for value in _texts(probe.request)}
+        if probe.place == "text" and status < 300:
+            self._kept[probe.rpc.service] |= sent
+        sent |= self._kept[probe.rpc.service]
         if status not in HIDDEN.get(probe.place, {200, 201, 204, 400, 403, 404, 409, 422}):
             self.wrong.append(where)
         if probe.place == "filter" and ("request_id" in text or "resource_type" in text) and probe.fits:

@@ -40,7 +40,15 @@ APPLIED = {
         "role": {},
         "scopes": {},
         "rate_limit_per_minute": {"null": None},
+        "rate_limit_per_hour": {"null": None},
+        "unlimited": {},
         "expires_at": {"null": None},
+        "workspace": {"null": "", '""': ""},
+        "role_label": {"null": None, '""': ""},
+        "permissions": {"null": [], "[]": []},
+        "description": {"null": "", '""': ""},
+        "metadata": {"null": None, "{}": {}},
+        "active": {},
     },
     "UpdateProvider": {
         "type": {},
@@ -98,7 +106,17 @@ async def make_app(site, org):
 
 async def make_key(site, org):
     """Creates a key, and returns its id."""
-    fields = {"role": ROLE_ADMIN, "scopes": [SCOPE_PROXY, SCOPE_READ], "rate_limit_per_minute": 60}
+    fields = {
+        "role": ROLE_ADMIN,
+        "scopes": [SCOPE_PROXY, SCOPE_READ],
+        "rate_limit_per_minute": 60,
+        "rate_limit_per_hour": 600,
+        "workspace": "w",
+        "role_label": "developer",
+        "permissions": ["proxy:write"],
+        "description": "d",
+        "metadata": b'{"a": 1}',
+    }
     return (await site.key(org, **fields, expires_at=clock.to_proto(clock.now() + clock.HOUR))).id
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc.aio
 import httpx
 
-from ingate.cli.serve import make_facade
+from ingate.cli.serve import make_facade, provide_keys
 from ingate.config import Settings
 from ingate.core import Core, open_core
 from ingate.rpc import connect
@@ -174,6 +174,7 @@ async def gateway(*, demo=False, data_dir=None, grpc=True, **settings):
             )
             stack.push_async_callback(server.stop, 0.0)
             target = server.target
+        await provide_keys(core, chosen)
         facade = make_facade(core, chosen, Limits(head=chosen.max_header_bytes))
         port = await facade.start("127.0.0.1", 0)
         stack.push_async_callback(facade.drain, 1.0)

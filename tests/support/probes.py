@@ -38,6 +38,8 @@ def probes(own, foreign, fresh):
                 field.message_type and field.message_type.GetOptions().map_entry
             ):
                 continue
+            if field.name == "external_id":
+                continue  # of its caller's choice: it refers to nothing, and then stands for the caller's own key
             for kind, value in foreign.items():
                 request = _plausible(rpc, own, fresh)
                 if field.is_repeated:

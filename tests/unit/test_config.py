@@ -14,6 +14,7 @@ SECRETS = {
     "openai_api_key",
     "anthropic_api_key",
     "gemini_api_key",
+    "ongoingai_keys",
 }
 
 
@@ -31,7 +32,7 @@ def test_no_secret_is_shown():
 def test_names_that_sound_secret_are_secret():
     """Whoever adds a key, token, password or address with one must say so."""
     for setting in config.catalogue():
-        sounds = re.search(r"(key|token|secret|password|_url|dsn)$", setting.name) is not None
+        sounds = re.search(r"(keys?|token|secret|password|_url|dsn)$", setting.name) is not None
         file = setting.name.endswith("tls_key")
         assert setting.secret is (sounds and not file), setting.name
 

@@ -13,6 +13,7 @@ from ingate.setting_sources import CONFIG_FILE, load, unknown_variables
 
 KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 VALUES = {
+    "ongoingai_keys": '[{"id": "a", "token": "a-token-of-mine"}]',
     "port": 1,
     "grpc_port": 1,
     "database_pool": 2,
@@ -287,3 +288,29 @@ def test_variables_that_are_no_setting_are_named():
         "INGATE_KEY_OF_MINE is no setting",
         "INGATE_SINGUP is no setting; do you mean INGATE_SIGNUP?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ongoingai_auth_header", "Authorization", "no other meaning"),
+        ("ongoingai_auth_header", "x-request-id", "no other meaning"),
+        ("ongoingai_auth_header", "Content-Anything", "no other meaning"),
+        ("ongoingai_auth_header", "two words", "no other meaning"),
+        ("ongoingai_keys", "{}", "a JSON list of objects"),
+        ("ongoingai_keys", "[" * 5000, "a JSON list of objects"),
+        ("ongoingai_keys", '[{"id":"a","token":"short"}]', "key 1 must have a token"),
+        ("ongoingai_keys", '[{"id":"a","token":"inv-ingate-12345678"}]', "key 1 must have a token"),
+        ("ongoingai_keys", '[{"token":"a-token-of-mine"}]', "key 1 must have an id"),
+        ("ongoingai_keys", '[{"id":"a","token":"a-token-of-mine","x":1}]', "key 1 must have texts"),
+        ("ongoingai_keys", '[{"id":"a","token":"a-token-of-mine","permissions":"x"}]', "key 1 must have texts"),
+        ("ongoingai_keys", '[{"id":"a","token":"a-token-of-mine"},{"id":"a","token":"another-token"}]', "the same id"),
+        ("ongoingai_keys", '[{"id":"a","token":"a-token-of-mine"},{"id":"b","token":"a-token-of-mine"}]', "same token"),
+    ],
+)
+def test_settings_of_keys_say_what_is_wrong_and_show_none(name, value, said):
+    """At the start, by the variable's name; a token is never quoted."""
+    with pytest.raises(BadRequest, match=said) as caught:
+        load(environ={f"INGATE_{name.upper()}": value})
+    assert caught.value.message.startswith(f"INGATE_{name.upper()}")
+    assert "of-mine" not in caught.value.message

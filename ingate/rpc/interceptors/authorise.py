@@ -1,5 +1,7 @@
 """Decides whether the caller may call the rpc, by the rpc's access option alone. What states nothing is refused.
 
+A gateway may ask for more than the option does, where a dialect does; never for less.
+
 Whose resources a caller may touch is the servicer's to decide.
 """
 
@@ -9,6 +11,7 @@ from gen.ingate.access.v1 import access_pb2
 from gen.ingate.options.v1 import options_pb2
 from ingate import entitlements
 from ingate.errors import Forbidden, Unauthenticated
+from ingate.rpc.gateway_metadata import SCOPES, says
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
 from ingate.rpc.principal import Principal, principal
@@ -56,7 +59,7 @@ def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
     if caller.role < access.role:
         role = access_pb2.Role.Name(access.role).removeprefix("ROLE_").lower()
         raise Forbidden(f"this takes the role {role}", metadata={"role": role})
-    if access.scope and caller.kind == "key" and access.scope not in caller.scopes:
+    if access.scope and caller.kind == "key" and caller.scopes.isdisjoint((access.scope, *access.or_scopes)):
         scope = access_pb2.Scope.Name(access.scope).removeprefix("SCOPE_").lower()
         raise Forbidden(f"this takes a key with the scope {scope}", metadata={"scope": scope})
     if access.feature and access.feature not in entitlements.features(caller.plan):
@@ -66,11 +69,21 @@ def _permit_member(access: options_pb2.Access, caller: Principal) -> None:
         )
 
 
+def _permit_scopes(words: str, caller: Principal) -> None:
+    """Returns if a key holds one of the scopes that a gateway asks for; raises Forbidden if not."""
+    scopes = {access_pb2.Scope.Value(f"SCOPE_{word.upper()}") for word in words.split(",")}
+    if caller.kind == "key" and caller.scopes.isdisjoint(scopes):
+        raise Forbidden(f"this takes a key with the scope {words.replace(',', ' or ')}", metadata={"scope": words})
+
+
 def _wrap(rpc: Rpc, step: Step) -> Step:
     access = rpc.access
 
     async def authorised(request: Incoming, call: Call) -> Any:
-        permit(access, principal())
+        caller = principal()
+        permit(access, caller)
+        if says(call.metadata, SCOPES):
+            _permit_scopes(call.metadata[SCOPES], caller)
         return await step(request, call)
 
     return authorised

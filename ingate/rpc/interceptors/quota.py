@@ -44,12 +44,14 @@ def quota(windows: FixedWindows, clock: Callable[[], int], *, uncounted: frozens
             if caller.kind != "key" or says(call.metadata, COUNTED):
                 return await step(request, call)
             now = clock()
-            decision = windows.take(caller.key_id, caller.rate_limit, now)
+            decision = windows.spend(caller.key_id, caller.rate_limit, caller.hourly_limit, now)
+            if decision is None:
+                return await step(request, call)
             pairs = standing(decision)
             add_trailing(call.context, pairs)
             if not decision.allowed:
                 raise RateLimited(
-                    f"more than {decision.limit} requests in this minute",
+                    f"more than {decision.limit} requests in this {decision.word}",
                     metadata={"subject": f"key:{caller.key_id}", "limit": str(decision.limit)},
                     retry_after=(decision.reset_us - now) / SECOND,
                 )

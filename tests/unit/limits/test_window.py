@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingate.clock import MINUTE
+from ingate.clock import HOUR, MINUTE
 from ingate.limits.window import Decision, FixedWindows
 
 START = 30_000_000 * MINUTE
@@ -124,3 +124,35 @@ def test_the_map_is_bounded_for_every_sequence(sequence, capacity):
         now += step
         windows.take(key, limit, now, cost)
         assert windows.size <= capacity
+
+
+def test_an_hour_bounds_what_minutes_would_allow():
+    """Of three requests a minute and four an hour, the fourth of the next minute is refused until the hour turns."""
+    windows = FixedWindows()
+    hour = START // HOUR * HOUR
+    first = [windows.spend("k", 3, 4, hour) for _ in range(4)]
+    assert [decision.allowed for decision in first] == [True, True, True, False]
+    assert [decision.word for decision in first] == ["minute"] * 4
+    later = [windows.spend("k", 3, 4, hour + MINUTE) for _ in range(2)]
+    assert later == [Decision(True, 4, 0, hour + HOUR, HOUR), Decision(False, 4, 0, hour + HOUR, HOUR)]
+    assert later[1].word == "hour"
+    assert windows.spend("k", 3, 4, hour + HOUR).allowed
+
+
+def test_what_the_minute_refuses_takes_nothing_from_the_hour():
+    """Ten refused requests leave the hour as it was, and other keys have hours of their own."""
+    windows = FixedWindows()
+    hour = START // HOUR * HOUR
+    for _ in range(11):
+        windows.spend("k", 1, 3, hour)
+    assert [windows.spend("k", 1, 3, hour + at * MINUTE).allowed for at in range(1, 4)] == [True, True, False]
+    assert windows.spend("other", 1, 3, hour + MINUTE).allowed
+
+
+def test_no_limit_is_no_window():
+    """Without a limit nothing is counted; with one alone, that one."""
+    windows = FixedWindows()
+    assert windows.spend("k", 0, 0, START) is None
+    assert windows.size == 0
+    assert [windows.spend("k", 0, 1, START).allowed for _ in range(2)] == [True, False]
+    assert [windows.spend("j", 1, 0, START).allowed for _ in range(2)] == [True, False]

@@ -67,6 +67,21 @@ def test_a_key():
         "created_at": "2026-04-01T10:30:00Z",
         "last_used_at": None,
         "revoked_at": None,
+        "org_id": "",
+        "format": None,
+        "external_id": None,
+        "preview": None,
+        "env": None,
+        "workspace": "",
+        "role_label": None,
+        "permissions": [],
+        "description": "",
+        "metadata": None,
+        "active": False,
+        "rate_limit_per_hour": None,
+        "unlimited": False,
+        "created_by": None,
+        "fixed": False,
     }
 
 
@@ -97,11 +112,11 @@ def test_large_integers_are_numbers():
 
 def test_inlined_fields_stand_in_their_place():
     """The fields of an inlined message appear among the parent's, in order."""
-    keys = list(json.loads(text(key_service_pb2.CreateKeyResponse(key="secret"))))
+    found = json.loads(text(key_service_pb2.CreateKeyResponse(description=key_pb2.Key(id="k"), key="secret")))
 
-    assert keys[0] == "id"
-    assert keys[-1] == "key"
-    assert "description" not in keys
+    assert (next(iter(found)), list(found)[-1]) == ("id", "key")
+    # The parent's field of this name is not there, the child's is.
+    assert (found["id"], found["description"]) == ("k", "")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +180,13 @@ def test_other_styles():
         "scopes": [],
         "appId": "a",
         "createdAt": "2026-04-01T10:30:00.007Z",
+        "orgId": "",
+        "workspace": "",
+        "permissions": [],
+        "description": "",
+        "active": False,
+        "unlimited": False,
+        "fixed": False,
     }
 
 

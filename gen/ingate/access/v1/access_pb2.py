@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dingate/access/v1/access.proto\x12\x10ingate.access.v1*^\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_MEMBER\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x0e\n\nROLE_OWNER\x10\x04*s\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSCOPE_PROXY\x10\x01\x12\x10\n\x0cSCOPE_INGEST\x10\x02\x12\x0e\n\nSCOPE_READ\x10\x03\x12\x0f\n\x0bSCOPE_WRITE\x10\x04\x12\x0f\n\x0bSCOPE_ADMIN\x10\x05\x42S\n\x14\x63om.ingate.access.v1P\x01Z9github.com/ingate/ingate/gen/go/ingate/access/v1;accessv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dingate/access/v1/access.proto\x12\x10ingate.access.v1*^\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_MEMBER\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x0e\n\nROLE_OWNER\x10\x04*\x83\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSCOPE_PROXY\x10\x01\x12\x10\n\x0cSCOPE_INGEST\x10\x02\x12\x0e\n\nSCOPE_READ\x10\x03\x12\x0f\n\x0bSCOPE_WRITE\x10\x04\x12\x0f\n\x0bSCOPE_ADMIN\x10\x05\x12\x0e\n\nSCOPE_KEYS\x10\x06\x42S\n\x14\x63om.ingate.access.v1P\x01Z9github.com/ingate/ingate/gen/go/ingate/access/v1;accessv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\024com.ingate.access.v1P\001Z9github.com/ingate/ingate/gen/go/ingate/access/v1;accessv1'
   _globals['_ROLE']._serialized_start=51
   _globals['_ROLE']._serialized_end=145
-  _globals['_SCOPE']._serialized_start=147
-  _globals['_SCOPE']._serialized_end=262
+  _globals['_SCOPE']._serialized_start=148
+  _globals['_SCOPE']._serialized_end=279
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Create, change and delete resources."""
     SCOPE_ADMIN: _Scope.ValueType  # 5
     """Manage keys, providers, people and policies."""
+    SCOPE_KEYS: _Scope.ValueType  # 6
+    """Manage keys, and nothing else. SCOPE_ADMIN includes it."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a key may be used for, within its role."""
@@ -82,4 +84,6 @@ SCOPE_WRITE: Scope.ValueType  # 4
 """Create, change and delete resources."""
 SCOPE_ADMIN: Scope.ValueType  # 5
 """Manage keys, providers, people and policies."""
+SCOPE_KEYS: Scope.ValueType  # 6
+"""Manage keys, and nothing else. SCOPE_ADMIN includes it."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from gen.ingate.access.v1 import access_pb2 as ingate_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dingate/gateway/v1/grant.proto\x12\x11ingate.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\"\xa3\x02\n\x05Grant\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\'\n\x06scopes\x18\x04 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x0c\n\x04plan\x18\x05 \x01(\t\x12\x1d\n\x15rate_limit_per_minute\x18\x06 \x01(\x05\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06\x61pp_id\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\t \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_app_idB\n\n\x08_team_idJ\x04\x08\n\x10\x0bR\x06routesBV\n\x15\x63om.ingate.gateway.v1P\x01Z;github.com/ingate/ingate/gen/go/ingate/gateway/v1;gatewayv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dingate/gateway/v1/grant.proto\x12\x11ingate.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\"\xc0\x02\n\x05Grant\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\'\n\x06scopes\x18\x04 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x0c\n\x04plan\x18\x05 \x01(\t\x12\x1d\n\x15rate_limit_per_minute\x18\x06 \x01(\x05\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06\x61pp_id\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\t \x01(\tH\x01\x88\x01\x01\x12\x1b\n\x13rate_limit_per_hour\x18\x0b \x01(\x05\x42\t\n\x07_app_idB\n\n\x08_team_idJ\x04\x08\n\x10\x0bR\x06routesBV\n\x15\x63om.ingate.gateway.v1P\x01Z;github.com/ingate/ingate/gen/go/ingate/gateway/v1;gatewayv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025com.ingate.gateway.v1P\001Z;github.com/ingate/ingate/gen/go/ingate/gateway/v1;gatewayv1'
   _globals['_GRANT']._serialized_start=117
-  _globals['_GRANT']._serialized_end=408
+  _globals['_GRANT']._serialized_end=437
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,7 @@ class Grant(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     APP_ID_FIELD_NUMBER: _builtins.int
     TEAM_ID_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_HOUR_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organisation."""
     key_id: _builtins.str
@@ -44,11 +45,13 @@ class Grant(_message.Message):
     plan: _builtins.str
     """The organisation's plan."""
     rate_limit_per_minute: _builtins.int
-    """Requests a minute."""
+    """Requests a minute; 0 for no limit."""
     app_id: _builtins.str
     """The key's application."""
     team_id: _builtins.str
     """The key's team."""
+    rate_limit_per_hour: _builtins.int
+    """Requests an hour; 0 for no limit."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
         """What it may be used for."""
@@ -69,10 +72,11 @@ class Grant(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         app_id: _builtins.str | None = ...,
         team_id: _builtins.str | None = ...,
+        rate_limit_per_hour: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "team_id", b"team_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "key_id", b"key_id", "org_id", b"org_id", "plan", b"plan", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "key_id", b"key_id", "org_id", b"org_id", "plan", b"plan", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from gen.ingate.access.v1 import access_pb2 as ingate_dot_access_dot_v1_dot_access__pb2
+from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ingate/keys/v1/key.proto\x12\x0eingate.keys.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\"\xc5\x03\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bhash_prefix\x18\x03 \x01(\t\x12$\n\x04role\x18\x04 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\'\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x13\n\x06\x61pp_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\"\n\x15rate_limit_per_minute\x18\x08 \x01(\x05H\x02\x88\x01\x01\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_app_idB\n\n\x08_team_idB\x18\n\x16_rate_limit_per_minuteBM\n\x12\x63om.ingate.keys.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ingate/keys/v1/key.proto\x12\x0eingate.keys.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dingate/access/v1/access.proto\x1a\x1fingate/options/v1/options.proto\"\x82\x07\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bhash_prefix\x18\x03 \x01(\t\x12$\n\x04role\x18\x04 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12\'\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x13\n\x06\x61pp_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07team_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\"\n\x15rate_limit_per_minute\x18\x08 \x01(\x05H\x02\x88\x01\x01\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrevoked_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06org_id\x18\r \x01(\t\x12)\n\x06\x66ormat\x18\x0e \x01(\x0e\x32\x19.ingate.keys.v1.KeyFormat\x12\x18\n\x0b\x65xternal_id\x18\x0f \x01(\tH\x03\x88\x01\x01\x12\x14\n\x07preview\x18\x10 \x01(\tH\x04\x88\x01\x01\x12#\n\x03\x65nv\x18\x11 \x01(\x0e\x32\x16.ingate.keys.v1.KeyEnv\x12\x11\n\tworkspace\x18\x12 \x01(\t\x12\x17\n\nrole_label\x18\x13 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x0bpermissions\x18\x14 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x15 \x01(\t\x12\x16\n\x08metadata\x18\x16 \x01(\x0c\x42\x04\xf8\xbb\x18\x01\x12\x0e\n\x06\x61\x63tive\x18\x17 \x01(\x08\x12 \n\x13rate_limit_per_hour\x18\x18 \x01(\x05H\x06\x88\x01\x01\x12\x11\n\tunlimited\x18\x19 \x01(\x08\x12\x17\n\ncreated_by\x18\x1a \x01(\tH\x07\x88\x01\x01\x12\r\n\x05\x66ixed\x18\x1b \x01(\x08\x42\t\n\x07_app_idB\n\n\x08_team_idB\x18\n\x16_rate_limit_per_minuteB\x0e\n\x0c_external_idB\n\n\x08_previewB\r\n\x0b_role_labelB\x16\n\x14_rate_limit_per_hourB\r\n\x0b_created_by*\x89\x01\n\tKeyFormat\x12\x1a\n\x16KEY_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11KEY_FORMAT_INGATE\x10\x01\x12\x19\n\x15KEY_FORMAT_PROMPTGATE\x10\x02\x12\x18\n\x14KEY_FORMAT_ONGOINGAI\x10\x03\x12\x14\n\x10KEY_FORMAT_ADMIN\x10\x04*E\n\x06KeyEnv\x12\x17\n\x13KEY_ENV_UNSPECIFIED\x10\x00\x12\x10\n\x0cKEY_ENV_LIVE\x10\x01\x12\x10\n\x0cKEY_ENV_TEST\x10\x02\x42M\n\x12\x63om.ingate.keys.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +35,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.keys.v1.key_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.ingate.keys.v1P\001Z5github.com/ingate/ingate/gen/go/ingate/keys/v1;keysv1'
-  _globals['_KEY']._serialized_start=109
-  _globals['_KEY']._serialized_end=562
+  _globals['_KEY'].fields_by_name['metadata']._loaded_options = None
+  _globals['_KEY'].fields_by_name['metadata']._serialized_options = b'\370\273\030\001'
+  _globals['_KEYFORMAT']._serialized_start=1043
+  _globals['_KEYFORMAT']._serialized_end=1180
+  _globals['_KEYENV']._serialized_start=1182
+  _globals['_KEYENV']._serialized_end=1251
+  _globals['_KEY']._serialized_start=142
+  _globals['_KEY']._serialized_end=1040
 # @@protoc_insertion_point(module_scope)

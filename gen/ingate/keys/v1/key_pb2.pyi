@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from gen.ingate.access.v1 import access_pb2 as _access_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _KeyFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_FORMAT_UNSPECIFIED: _KeyFormat.ValueType  # 0
+    """Not stated."""
+    KEY_FORMAT_INGATE: _KeyFormat.ValueType  # 1
+    """`sk-ingate-` and 43 characters."""
+    KEY_FORMAT_PROMPTGATE: _KeyFormat.ValueType  # 2
+    """`pg_live_` or, for tests, `pg_test_`, and 43 characters."""
+    KEY_FORMAT_ONGOINGAI: _KeyFormat.ValueType  # 3
+    """`ogk_` and 32 characters."""
+    KEY_FORMAT_ADMIN: _KeyFormat.ValueType  # 4
+    """`fg_live_` and 64 hexadecimal digits: the key of an administration API."""
+
+class KeyFormat(_KeyFormat, metaclass=_KeyFormatEnumTypeWrapper):
+    """What the secret of a key looks like. A key works in every dialect, whatever its format."""
+
+KEY_FORMAT_UNSPECIFIED: KeyFormat.ValueType  # 0
+"""Not stated."""
+KEY_FORMAT_INGATE: KeyFormat.ValueType  # 1
+"""`sk-ingate-` and 43 characters."""
+KEY_FORMAT_PROMPTGATE: KeyFormat.ValueType  # 2
+"""`pg_live_` or, for tests, `pg_test_`, and 43 characters."""
+KEY_FORMAT_ONGOINGAI: KeyFormat.ValueType  # 3
+"""`ogk_` and 32 characters."""
+KEY_FORMAT_ADMIN: KeyFormat.ValueType  # 4
+"""`fg_live_` and 64 hexadecimal digits: the key of an administration API."""
+Global___KeyFormat: _TypeAlias = KeyFormat  # noqa: Y015
+
+class _KeyEnv:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyEnvEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyEnv.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_ENV_UNSPECIFIED: _KeyEnv.ValueType  # 0
+    """Not stated."""
+    KEY_ENV_LIVE: _KeyEnv.ValueType  # 1
+    """Real calls."""
+    KEY_ENV_TEST: _KeyEnv.ValueType  # 2
+    """Tests."""
+
+class KeyEnv(_KeyEnv, metaclass=_KeyEnvEnumTypeWrapper):
+    """What a key is meant for. It limits nothing."""
+
+KEY_ENV_UNSPECIFIED: KeyEnv.ValueType  # 0
+"""Not stated."""
+KEY_ENV_LIVE: KeyEnv.ValueType  # 1
+"""Real calls."""
+KEY_ENV_TEST: KeyEnv.ValueType  # 2
+"""Tests."""
+Global___KeyEnv: _TypeAlias = KeyEnv  # noqa: Y015
 
 @_typing.final
 class Key(_message.Message):
@@ -38,6 +95,21 @@ class Key(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
     REVOKED_AT_FIELD_NUMBER: _builtins.int
+    ORG_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    ENV_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    ROLE_LABEL_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_HOUR_FIELD_NUMBER: _builtins.int
+    UNLIMITED_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    FIXED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id, a UUID."""
     name: _builtins.str
@@ -52,6 +124,36 @@ class Key(_message.Message):
     """The team that the key belongs to."""
     rate_limit_per_minute: _builtins.int
     """Requests a minute; the plan's number where unset."""
+    org_id: _builtins.str
+    """The organisation that the key belongs to."""
+    format: Global___KeyFormat.ValueType
+    """What its secret looks like."""
+    external_id: _builtins.str
+    """The id that its creator chose, unique in the organisation. Rpcs that name a key take it, too."""
+    preview: _builtins.str
+    """The beginning of its secret. Unset for keys made before previews were kept, and where the secret is too short."""
+    env: Global___KeyEnv.ValueType
+    """What it is meant for."""
+    workspace: _builtins.str
+    """The workspace that it is confined to: as a caller it reaches keys of this workspace alone. Empty for none."""
+    role_label: _builtins.str
+    """The role in the words of the dialect that made the key. What counts is `role` and `scopes`; a change of these without
+    it clears it.
+    """
+    description: _builtins.str
+    """What it is for."""
+    metadata: _builtins.bytes
+    """What its creator wants to keep with it: a JSON object that the gateway does not read."""
+    active: _builtins.bool
+    """Whether it works. Unlike a revoked key, one that is not active can be made active again."""
+    rate_limit_per_hour: _builtins.int
+    """Requests an hour, beside those a minute; as many as the minutes allow where unset."""
+    unlimited: _builtins.bool
+    """Whether neither the plan nor the key limits its requests."""
+    created_by: _builtins.str
+    """Who created it: the id of a person, or of a key, the external one where it has one. Unset for older keys."""
+    fixed: _builtins.bool
+    """Whether settings state the key: it is changed there, and not here."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
         """What the key may be used for."""
@@ -70,7 +172,11 @@ class Key(_message.Message):
 
     @_builtins.property
     def revoked_at(self) -> _timestamp_pb2.Timestamp:
-        """When the key was revoked."""
+        """When the key was revoked. A revoked key never works again."""
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The permissions in the words of the dialect that made the key; as `role_label`."""
 
     def __init__(
         self,
@@ -87,21 +193,56 @@ class Key(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         last_used_at: _timestamp_pb2.Timestamp | None = ...,
         revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        org_id: _builtins.str = ...,
+        format: Global___KeyFormat.ValueType = ...,
+        external_id: _builtins.str | None = ...,
+        preview: _builtins.str | None = ...,
+        env: Global___KeyEnv.ValueType = ...,
+        workspace: _builtins.str = ...,
+        role_label: _builtins.str | None = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str = ...,
+        metadata: _builtins.bytes = ...,
+        active: _builtins.bool = ...,
+        rate_limit_per_hour: _builtins.int | None = ...,
+        unlimited: _builtins.bool = ...,
+        created_by: _builtins.str | None = ...,
+        fixed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_team_id", b"_team_id", "app_id", b"app_id", "created_at", b"created_at", "expires_at", b"expires_at", "last_used_at", b"last_used_at", "rate_limit_per_minute", b"rate_limit_per_minute", "revoked_at", b"revoked_at", "team_id", b"team_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_created_by", b"_created_by", "_external_id", b"_external_id", "_preview", b"_preview", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role_label", b"_role_label", "_team_id", b"_team_id", "app_id", b"app_id", "created_at", b"created_at", "created_by", b"created_by", "expires_at", b"expires_at", "external_id", b"external_id", "last_used_at", b"last_used_at", "preview", b"preview", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revoked_at", b"revoked_at", "role_label", b"role_label", "team_id", b"team_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_team_id", b"_team_id", "app_id", b"app_id", "created_at", b"created_at", "expires_at", b"expires_at", "hash_prefix", b"hash_prefix", "id", b"id", "last_used_at", b"last_used_at", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "revoked_at", b"revoked_at", "role", b"role", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_created_by", b"_created_by", "_external_id", b"_external_id", "_preview", b"_preview", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role_label", b"_role_label", "_team_id", b"_team_id", "active", b"active", "app_id", b"app_id", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "env", b"env", "expires_at", b"expires_at", "external_id", b"external_id", "fixed", b"fixed", "format", b"format", "hash_prefix", b"hash_prefix", "id", b"id", "last_used_at", b"last_used_at", "metadata", b"metadata", "name", b"name", "org_id", b"org_id", "permissions", b"permissions", "preview", b"preview", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revoked_at", b"revoked_at", "role", b"role", "role_label", b"role_label", "scopes", b"scopes", "team_id", b"team_id", "unlimited", b"unlimited", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__created_by: _TypeAlias = _typing.Literal["created_by"]  # noqa: Y015
+    _WhichOneofArgType__created_by: _TypeAlias = _typing.Literal["_created_by", b"_created_by"]  # noqa: Y015
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    _WhichOneofReturnType__preview: _TypeAlias = _typing.Literal["preview"]  # noqa: Y015
+    _WhichOneofArgType__preview: _TypeAlias = _typing.Literal["_preview", b"_preview"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_hour: _TypeAlias = _typing.Literal["rate_limit_per_hour"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_hour: _TypeAlias = _typing.Literal["_rate_limit_per_hour", b"_rate_limit_per_hour"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
+    _WhichOneofReturnType__role_label: _TypeAlias = _typing.Literal["role_label"]  # noqa: Y015
+    _WhichOneofArgType__role_label: _TypeAlias = _typing.Literal["_role_label", b"_role_label"]  # noqa: Y015
     _WhichOneofReturnType__team_id: _TypeAlias = _typing.Literal["team_id"]  # noqa: Y015
     _WhichOneofArgType__team_id: _TypeAlias = _typing.Literal["_team_id", b"_team_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__created_by) -> _WhichOneofReturnType__created_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__preview) -> _WhichOneofReturnType__preview | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_hour) -> _WhichOneofReturnType__rate_limit_per_hour | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role_label) -> _WhichOneofReturnType__role_label | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__team_id) -> _WhichOneofReturnType__team_id | None: ...
 

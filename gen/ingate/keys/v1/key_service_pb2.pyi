@@ -35,6 +35,19 @@ class CreateKeyRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    ENV_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    ROLE_LABEL_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_HOUR_FIELD_NUMBER: _builtins.int
+    UNLIMITED_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    NO_SCOPES_FIELD_NUMBER: _builtins.int
+    OWN_WORKSPACE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The display name."""
     app_id: _builtins.str
@@ -45,6 +58,36 @@ class CreateKeyRequest(_message.Message):
     """The role it acts with, at most the caller's own; member where unset."""
     rate_limit_per_minute: _builtins.int
     """Requests a minute; the plan's number where unset."""
+    format: _key_pb2.KeyFormat.ValueType
+    """What its secret looks like; `ingate` where unset."""
+    env: _key_pb2.KeyEnv.ValueType
+    """What it is meant for; `live` where unset."""
+    external_id: _builtins.str
+    """An id of the creator's choice, unique in the organisation; where unset, none, or `gk_` and 16 hexadecimal digits for
+    the format `ongoingai`.
+    """
+    workspace: _builtins.str
+    """The workspace to confine it to; that of the calling key where empty."""
+    role_label: _builtins.str
+    """The role in the words of the dialect that makes the key."""
+    description: _builtins.str
+    """What it is for."""
+    metadata: _builtins.bytes
+    """What to keep with it: a JSON object."""
+    rate_limit_per_hour: _builtins.int
+    """Requests an hour, beside those a minute."""
+    unlimited: _builtins.bool
+    """Whether neither the plan nor the key limits its requests; not beside a limit."""
+    secret: _builtins.str
+    """The secret, where one that is in use already is to go on working; drawn where unset. Whoever states one answers for
+    how hard it is to guess.
+    """
+    no_scopes: _builtins.bool
+    """Whether it holds no scope at all: it is known, and may do nothing. Not beside `scopes`."""
+    own_workspace: _builtins.bool
+    """Whether the workspace of a calling key that is confined to one takes the place of `workspace`, which is refused
+    otherwise where it is another.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
         """What it may be used for; all that the role allows and the caller holds where empty."""
@@ -52,6 +95,10 @@ class CreateKeyRequest(_message.Message):
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When it stops working by itself; must be in the future. With the calling key where unset."""
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The permissions in the words of the dialect that makes the key, of 64 characters each at most."""
 
     def __init__(
         self,
@@ -63,25 +110,62 @@ class CreateKeyRequest(_message.Message):
         scopes: _abc.Iterable[_access_pb2.Scope.ValueType] | None = ...,
         rate_limit_per_minute: _builtins.int | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        format: _key_pb2.KeyFormat.ValueType | None = ...,
+        env: _key_pb2.KeyEnv.ValueType | None = ...,
+        external_id: _builtins.str | None = ...,
+        workspace: _builtins.str = ...,
+        role_label: _builtins.str | None = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str = ...,
+        metadata: _builtins.bytes = ...,
+        rate_limit_per_hour: _builtins.int | None = ...,
+        unlimited: _builtins.bool = ...,
+        secret: _builtins.str | None = ...,
+        no_scopes: _builtins.bool = ...,
+        own_workspace: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "team_id", b"team_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_env", b"_env", "_external_id", b"_external_id", "_format", b"_format", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "_role_label", b"_role_label", "_secret", b"_secret", "_team_id", b"_team_id", "app_id", b"app_id", "env", b"env", "expires_at", b"expires_at", "external_id", b"external_id", "format", b"format", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "role_label", b"role_label", "secret", b"secret", "team_id", b"team_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "_team_id", b"_team_id", "app_id", b"app_id", "expires_at", b"expires_at", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_env", b"_env", "_external_id", b"_external_id", "_format", b"_format", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "_role_label", b"_role_label", "_secret", b"_secret", "_team_id", b"_team_id", "app_id", b"app_id", "description", b"description", "env", b"env", "expires_at", b"expires_at", "external_id", b"external_id", "format", b"format", "metadata", b"metadata", "name", b"name", "no_scopes", b"no_scopes", "own_workspace", b"own_workspace", "permissions", b"permissions", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "role_label", b"role_label", "scopes", b"scopes", "secret", b"secret", "team_id", b"team_id", "unlimited", b"unlimited", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__env: _TypeAlias = _typing.Literal["env"]  # noqa: Y015
+    _WhichOneofArgType__env: _TypeAlias = _typing.Literal["_env", b"_env"]  # noqa: Y015
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
+    _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_hour: _TypeAlias = _typing.Literal["rate_limit_per_hour"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_hour: _TypeAlias = _typing.Literal["_rate_limit_per_hour", b"_rate_limit_per_hour"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
     _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    _WhichOneofReturnType__role_label: _TypeAlias = _typing.Literal["role_label"]  # noqa: Y015
+    _WhichOneofArgType__role_label: _TypeAlias = _typing.Literal["_role_label", b"_role_label"]  # noqa: Y015
+    _WhichOneofReturnType__secret: _TypeAlias = _typing.Literal["secret"]  # noqa: Y015
+    _WhichOneofArgType__secret: _TypeAlias = _typing.Literal["_secret", b"_secret"]  # noqa: Y015
     _WhichOneofReturnType__team_id: _TypeAlias = _typing.Literal["team_id"]  # noqa: Y015
     _WhichOneofArgType__team_id: _TypeAlias = _typing.Literal["_team_id", b"_team_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__env) -> _WhichOneofReturnType__env | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__format) -> _WhichOneofReturnType__format | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_hour) -> _WhichOneofReturnType__rate_limit_per_hour | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role_label) -> _WhichOneofReturnType__role_label | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__secret) -> _WhichOneofReturnType__secret | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__team_id) -> _WhichOneofReturnType__team_id | None: ...
 
@@ -96,7 +180,7 @@ class CreateKeyResponse(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     key: _builtins.str
-    """The secret, shown only now: `sk-ingate-` and 43 characters."""
+    """The secret, shown only now."""
     @_builtins.property
     def description(self) -> _key_pb2.Key:
         """The description."""
@@ -124,22 +208,30 @@ class ListKeysRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """Items on the page, 1 to 200; 50 where unset."""
     offset: _builtins.int
     """Items to skip; not beside a cursor."""
     cursor: _builtins.str
     """The `next_cursor` of the page before, everything else being as it was; the first page where empty."""
+    live: _builtins.bool
+    """Only keys that work at the moment: active ones that have neither expired nor been revoked."""
+    workspace: _builtins.str
+    """Only keys of this workspace."""
     def __init__(
         self,
         *,
         limit: _builtins.int | None = ...,
         offset: _builtins.int | None = ...,
         cursor: _builtins.str | None = ...,
+        live: _builtins.bool = ...,
+        workspace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "cursor", b"cursor", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "cursor", b"cursor", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_limit", b"_limit", "_offset", b"_offset", "cursor", b"cursor", "limit", b"limit", "live", b"live", "offset", b"offset", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
     _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
@@ -200,13 +292,13 @@ Global___ListKeysResponse: _TypeAlias = ListKeysResponse  # noqa: Y015
 
 @_typing.final
 class GetKeyRequest(_message.Message):
-    """Which key."""
+    """The key to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
-    """The id."""
+    """The id, or the external id."""
     def __init__(
         self,
         *,
@@ -246,21 +338,25 @@ Global___GetKeyResponse: _TypeAlias = GetKeyResponse  # noqa: Y015
 
 @_typing.final
 class RevokeKeyRequest(_message.Message):
-    """Which key."""
+    """The key to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_ID_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
-    """The id."""
+    """The id, or the external id."""
+    live: _builtins.bool
+    """Whether a key that has been revoked already is NOT_FOUND."""
     def __init__(
         self,
         *,
         key_id: _builtins.str = ...,
+        live: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "live", b"live"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -296,14 +392,38 @@ class UpdateKeyRequest(_message.Message):
     RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    ROLE_LABEL_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_HOUR_FIELD_NUMBER: _builtins.int
+    UNLIMITED_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
-    """The id."""
+    """The id, or the external id."""
     name: _builtins.str
     """The display name."""
     role: _access_pb2.Role.ValueType
     """The role it acts with, at most the caller's own."""
     rate_limit_per_minute: _builtins.int
     """Requests a minute; 0 for the plan's number."""
+    workspace: _builtins.str
+    """The workspace to confine it to."""
+    role_label: _builtins.str
+    """The role in the words of a dialect."""
+    description: _builtins.str
+    """What it is for."""
+    metadata: _builtins.bytes
+    """What to keep with it: a JSON object, which replaces the one before."""
+    active: _builtins.bool
+    """Whether it works. Every gateway refuses a key that does not in under a second."""
+    rate_limit_per_hour: _builtins.int
+    """Requests an hour, beside those a minute; 0 for no such limit."""
+    unlimited: _builtins.bool
+    """Whether neither the plan nor the key limits its requests. True clears the key's own limits; a limit beside it is
+    refused, and one that is stated later ends it.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
         """What it may be used for."""
@@ -318,6 +438,10 @@ class UpdateKeyRequest(_message.Message):
         it, the fields that are set and the lists that are not empty change. Over REST the body says so itself.
         """
 
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The permissions in the words of a dialect, of 64 characters each at most."""
+
     def __init__(
         self,
         *,
@@ -328,23 +452,59 @@ class UpdateKeyRequest(_message.Message):
         rate_limit_per_minute: _builtins.int | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        workspace: _builtins.str | None = ...,
+        role_label: _builtins.str | None = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str | None = ...,
+        metadata: _builtins.bytes | None = ...,
+        active: _builtins.bool | None = ...,
+        rate_limit_per_hour: _builtins.int | None = ...,
+        unlimited: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "expires_at", b"expires_at", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "update_mask", b"update_mask"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_description", b"_description", "_metadata", b"_metadata", "_name", b"_name", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "_role_label", b"_role_label", "_unlimited", b"_unlimited", "_workspace", b"_workspace", "active", b"active", "description", b"description", "expires_at", b"expires_at", "metadata", b"metadata", "name", b"name", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "role_label", b"role_label", "unlimited", b"unlimited", "update_mask", b"update_mask", "workspace", b"workspace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "expires_at", b"expires_at", "key_id", b"key_id", "name", b"name", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "scopes", b"scopes", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_description", b"_description", "_metadata", b"_metadata", "_name", b"_name", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "_role_label", b"_role_label", "_unlimited", b"_unlimited", "_workspace", b"_workspace", "active", b"active", "description", b"description", "expires_at", b"expires_at", "key_id", b"key_id", "metadata", b"metadata", "name", b"name", "permissions", b"permissions", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role", "role_label", b"role_label", "scopes", b"scopes", "unlimited", b"unlimited", "update_mask", b"update_mask", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
+    _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__metadata: _TypeAlias = _typing.Literal["metadata"]  # noqa: Y015
+    _WhichOneofArgType__metadata: _TypeAlias = _typing.Literal["_metadata", b"_metadata"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__rate_limit_per_hour: _TypeAlias = _typing.Literal["rate_limit_per_hour"]  # noqa: Y015
+    _WhichOneofArgType__rate_limit_per_hour: _TypeAlias = _typing.Literal["_rate_limit_per_hour", b"_rate_limit_per_hour"]  # noqa: Y015
     _WhichOneofReturnType__rate_limit_per_minute: _TypeAlias = _typing.Literal["rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofArgType__rate_limit_per_minute: _TypeAlias = _typing.Literal["_rate_limit_per_minute", b"_rate_limit_per_minute"]  # noqa: Y015
     _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
     _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    _WhichOneofReturnType__role_label: _TypeAlias = _typing.Literal["role_label"]  # noqa: Y015
+    _WhichOneofArgType__role_label: _TypeAlias = _typing.Literal["_role_label", b"_role_label"]  # noqa: Y015
+    _WhichOneofReturnType__unlimited: _TypeAlias = _typing.Literal["unlimited"]  # noqa: Y015
+    _WhichOneofArgType__unlimited: _TypeAlias = _typing.Literal["_unlimited", b"_unlimited"]  # noqa: Y015
+    _WhichOneofReturnType__workspace: _TypeAlias = _typing.Literal["workspace"]  # noqa: Y015
+    _WhichOneofArgType__workspace: _TypeAlias = _typing.Literal["_workspace", b"_workspace"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metadata) -> _WhichOneofReturnType__metadata | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_hour) -> _WhichOneofReturnType__rate_limit_per_hour | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate_limit_per_minute) -> _WhichOneofReturnType__rate_limit_per_minute | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__role_label) -> _WhichOneofReturnType__role_label | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unlimited) -> _WhichOneofReturnType__unlimited | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__workspace) -> _WhichOneofReturnType__workspace | None: ...
 
 Global___UpdateKeyRequest: _TypeAlias = UpdateKeyRequest  # noqa: Y015
 
@@ -380,23 +540,36 @@ class RotateKeyRequest(_message.Message):
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     OVERLAP_HOURS_FIELD_NUMBER: _builtins.int
+    IN_PLACE_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
-    """The id."""
+    """The id, or the external id."""
     overlap_hours: _builtins.int
     """Hours that the old key goes on working, 0 to 168; 24 where unset."""
+    in_place: _builtins.bool
+    """Whether the key keeps its id and gets a new secret; its old one stops at once. Not beside an overlap."""
+    secret: _builtins.str
+    """The new secret, where one that is in use already is to go on working; drawn where unset."""
     def __init__(
         self,
         *,
         key_id: _builtins.str = ...,
         overlap_hours: _builtins.int | None = ...,
+        in_place: _builtins.bool = ...,
+        secret: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "overlap_hours", b"overlap_hours"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "_secret", b"_secret", "overlap_hours", b"overlap_hours", "secret", b"secret"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "key_id", b"key_id", "overlap_hours", b"overlap_hours"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours", "_secret", b"_secret", "in_place", b"in_place", "key_id", b"key_id", "overlap_hours", b"overlap_hours", "secret", b"secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__overlap_hours: _TypeAlias = _typing.Literal["overlap_hours"]  # noqa: Y015
     _WhichOneofArgType__overlap_hours: _TypeAlias = _typing.Literal["_overlap_hours", b"_overlap_hours"]  # noqa: Y015
+    _WhichOneofReturnType__secret: _TypeAlias = _typing.Literal["secret"]  # noqa: Y015
+    _WhichOneofArgType__secret: _TypeAlias = _typing.Literal["_secret", b"_secret"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_hours) -> _WhichOneofReturnType__overlap_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__secret) -> _WhichOneofReturnType__secret | None: ...
 
 Global___RotateKeyRequest: _TypeAlias = RotateKeyRequest  # noqa: Y015
 
@@ -413,14 +586,14 @@ class RotateKeyResponse(_message.Message):
     key: _builtins.str
     """The secret, shown only now."""
     replaces: _builtins.str
-    """The key that it replaces."""
+    """The id of the key that it replaces, which is its own with `in_place`."""
     @_builtins.property
     def description(self) -> _key_pb2.Key:
         """The description of the new key."""
 
     @_builtins.property
     def replaced_valid_until(self) -> _timestamp_pb2.Timestamp:
-        """When that one stops working."""
+        """When that one, or its old secret, stops working."""
 
     def __init__(
         self,

@@ -75,14 +75,15 @@ class KeyServiceServicer(object):
         """Creates a key and answers its secret, this once.
 
         The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
-        it does, and that are bound to the application and team that it is bound to.
+        it does, and that are bound to the application, team and workspace that it is bound to. ALREADY_EXISTS where the
+        external id or the secret is another key's, revoked ones included.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListKeys(self, request, context):
-        """Lists the keys, newest first, revoked ones included.
+        """Lists the keys, newest first, revoked ones included. A key that is confined to a workspace finds those of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,7 @@ class KeyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RevokeKey(self, request, context):
-        """Revokes a key: every gateway refuses it in under a second.
+        """Revokes a key for good: every gateway refuses it in under a second. To stop one for a while, make it not active.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +117,8 @@ class KeyServiceServicer(object):
     def RotateKey(self, request, context):
         """Issues a new key in a key's place and answers its secret, this once.
 
-        The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
+        The old key works until the overlap ends, then never again, and the external id goes to the new one. With `in_place`
+        the key itself gets a new secret, and the old one stops at once. A key rotates only keys that it could create.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

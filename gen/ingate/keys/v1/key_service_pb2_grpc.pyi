@@ -37,14 +37,15 @@ class KeyServiceStub:
     """Creates a key and answers its secret, this once.
 
     The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
-    it does, and that are bound to the application and team that it is bound to.
+    it does, and that are bound to the application, team and workspace that it is bound to. ALREADY_EXISTS where the
+    external id or the secret is another key's, revoked ones included.
     """
     ListKeys: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.ListKeysRequest, _key_service_pb2.ListKeysResponse]
-    """Lists the keys, newest first, revoked ones included."""
+    """Lists the keys, newest first, revoked ones included. A key that is confined to a workspace finds those of it."""
     GetKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.GetKeyRequest, _key_service_pb2.GetKeyResponse]
     """Gets a key's description, never its secret."""
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]
-    """Revokes a key: every gateway refuses it in under a second."""
+    """Revokes a key for good: every gateway refuses it in under a second. To stop one for a while, make it not active."""
     UpdateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]
     """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
 
@@ -55,7 +56,8 @@ class KeyServiceStub:
     RotateKey: _grpc.UnaryUnaryMultiCallable[_key_service_pb2.RotateKeyRequest, _key_service_pb2.RotateKeyResponse]
     """Issues a new key in a key's place and answers its secret, this once.
 
-    The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
+    The old key works until the overlap ends, then never again, and the external id goes to the new one. With `in_place`
+    the key itself gets a new secret, and the old one stops at once. A key rotates only keys that it could create.
     """
 
 @_typing.type_check_only
@@ -67,14 +69,15 @@ class KeyServiceAsyncStub(KeyServiceStub):
     """Creates a key and answers its secret, this once.
 
     The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
-    it does, and that are bound to the application and team that it is bound to.
+    it does, and that are bound to the application, team and workspace that it is bound to. ALREADY_EXISTS where the
+    external id or the secret is another key's, revoked ones included.
     """
     ListKeys: _aio.UnaryUnaryMultiCallable[_key_service_pb2.ListKeysRequest, _key_service_pb2.ListKeysResponse]  # type: ignore[assignment]
-    """Lists the keys, newest first, revoked ones included."""
+    """Lists the keys, newest first, revoked ones included. A key that is confined to a workspace finds those of it."""
     GetKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.GetKeyRequest, _key_service_pb2.GetKeyResponse]  # type: ignore[assignment]
     """Gets a key's description, never its secret."""
     RevokeKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RevokeKeyRequest, _key_service_pb2.RevokeKeyResponse]  # type: ignore[assignment]
-    """Revokes a key: every gateway refuses it in under a second."""
+    """Revokes a key for good: every gateway refuses it in under a second. To stop one for a while, make it not active."""
     UpdateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.UpdateKeyRequest, _key_service_pb2.UpdateKeyResponse]  # type: ignore[assignment]
     """Changes the fields that the request states and leaves the others: `PUT` is a partial update.
 
@@ -85,7 +88,8 @@ class KeyServiceAsyncStub(KeyServiceStub):
     RotateKey: _aio.UnaryUnaryMultiCallable[_key_service_pb2.RotateKeyRequest, _key_service_pb2.RotateKeyResponse]  # type: ignore[assignment]
     """Issues a new key in a key's place and answers its secret, this once.
 
-    The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
+    The old key works until the overlap ends, then never again, and the external id goes to the new one. With `in_place`
+    the key itself gets a new secret, and the old one stops at once. A key rotates only keys that it could create.
     """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -100,7 +104,8 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a key and answers its secret, this once.
 
         The key holds no more than what creates it. A key creates keys with scopes that it holds, that end no later than
-        it does, and that are bound to the application and team that it is bound to.
+        it does, and that are bound to the application, team and workspace that it is bound to. ALREADY_EXISTS where the
+        external id or the secret is another key's, revoked ones included.
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +114,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_service_pb2.ListKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_service_pb2.ListKeysResponse, _abc.Awaitable[_key_service_pb2.ListKeysResponse]]:
-        """Lists the keys, newest first, revoked ones included."""
+        """Lists the keys, newest first, revoked ones included. A key that is confined to a workspace finds those of it."""
 
     @_abc_1.abstractmethod
     def GetKey(
@@ -125,7 +130,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _key_service_pb2.RevokeKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_key_service_pb2.RevokeKeyResponse, _abc.Awaitable[_key_service_pb2.RevokeKeyResponse]]:
-        """Revokes a key: every gateway refuses it in under a second."""
+        """Revokes a key for good: every gateway refuses it in under a second. To stop one for a while, make it not active."""
 
     @_abc_1.abstractmethod
     def UpdateKey(
@@ -148,7 +153,8 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_key_service_pb2.RotateKeyResponse, _abc.Awaitable[_key_service_pb2.RotateKeyResponse]]:
         """Issues a new key in a key's place and answers its secret, this once.
 
-        The old key works until the overlap ends, then never again. A key rotates only keys that it could create.
+        The old key works until the overlap ends, then never again, and the external id goes to the new one. With `in_place`
+        the key itself gets a new secret, and the old one stops at once. A key rotates only keys that it could create.
         """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

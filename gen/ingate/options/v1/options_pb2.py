@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from gen.ingate.access.v1 import access_pb2 as ingate_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fingate/options/v1/options.proto\x12\x11ingate.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1dingate/access/v1/access.proto\"\xaf\x01\n\x06\x41\x63\x63\x65ss\x12\x0e\n\x06public\x18\x01 \x01(\x08\x12\x0f\n\x07gateway\x18\x02 \x01(\x08\x12\x0e\n\x06person\x18\x06 \x01(\x08\x12\x15\n\rauthenticated\x18\x07 \x01(\x08\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12&\n\x05scope\x18\x04 \x01(\x0e\x32\x17.ingate.access.v1.Scope\x12\x0f\n\x07\x66\x65\x61ture\x18\x05 \x01(\t\"L\n\x07Tenancy\x12\x10\n\x06\x63\x61ller\x18\x01 \x01(\x08H\x00\x12\x0f\n\x05\x66ield\x18\x02 \x01(\tH\x00\x12\x0e\n\x04none\x18\x03 \x01(\x08H\x00\x42\x0e\n\x0corganization\"6\n\x08\x43learing\x12\x0c\n\x02to\x18\x01 \x01(\tH\x00\x12\x11\n\x07refused\x18\x02 \x01(\tH\x00\x42\t\n\x07outcome*r\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\x11\n\rFORM_DOCUMENT\x10\x01\x12\x10\n\x0c\x46ORM_DECIMAL\x10\x02\x12\x0f\n\x0b\x46ORM_INLINE\x10\x03\x12\r\n\tFORM_BODY\x10\x04\x12\x0f\n\x0b\x46ORM_MERGED\x10\x05:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x19.ingate.options.v1.Access:8\n\x0esuccess_status\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\r:M\n\x07tenancy\x12\x1e.google.protobuf.MethodOptions\x18\xb7\x87\x03 \x01(\x0b\x32\x1a.ingate.options.v1.Tenancy:F\n\x04\x66orm\x12\x1d.google.protobuf.FieldOptions\x18\xbf\x87\x03 \x01(\x0e\x32\x17.ingate.options.v1.Form:N\n\x08\x63learing\x12\x1d.google.protobuf.FieldOptions\x18\xc1\x87\x03 \x01(\x0b\x32\x1b.ingate.options.v1.Clearing:-\n\x04hint\x12\x1d.google.protobuf.FieldOptions\x18\xc2\x87\x03 \x01(\tBV\n\x15\x63om.ingate.options.v1P\x01Z;github.com/ingate/ingate/gen/go/ingate/options/v1;optionsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fingate/options/v1/options.proto\x12\x11ingate.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1dingate/access/v1/access.proto\"\xdb\x01\n\x06\x41\x63\x63\x65ss\x12\x0e\n\x06public\x18\x01 \x01(\x08\x12\x0f\n\x07gateway\x18\x02 \x01(\x08\x12\x0e\n\x06person\x18\x06 \x01(\x08\x12\x15\n\rauthenticated\x18\x07 \x01(\x08\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x16.ingate.access.v1.Role\x12&\n\x05scope\x18\x04 \x01(\x0e\x32\x17.ingate.access.v1.Scope\x12*\n\tor_scopes\x18\x08 \x03(\x0e\x32\x17.ingate.access.v1.Scope\x12\x0f\n\x07\x66\x65\x61ture\x18\x05 \x01(\t\"L\n\x07Tenancy\x12\x10\n\x06\x63\x61ller\x18\x01 \x01(\x08H\x00\x12\x0f\n\x05\x66ield\x18\x02 \x01(\tH\x00\x12\x0e\n\x04none\x18\x03 \x01(\x08H\x00\x42\x0e\n\x0corganization\"6\n\x08\x43learing\x12\x0c\n\x02to\x18\x01 \x01(\tH\x00\x12\x11\n\x07refused\x18\x02 \x01(\tH\x00\x42\t\n\x07outcome*r\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\x11\n\rFORM_DOCUMENT\x10\x01\x12\x10\n\x0c\x46ORM_DECIMAL\x10\x02\x12\x0f\n\x0b\x46ORM_INLINE\x10\x03\x12\r\n\tFORM_BODY\x10\x04\x12\x0f\n\x0b\x46ORM_MERGED\x10\x05:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x19.ingate.options.v1.Access:8\n\x0esuccess_status\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\r:M\n\x07tenancy\x12\x1e.google.protobuf.MethodOptions\x18\xb7\x87\x03 \x01(\x0b\x32\x1a.ingate.options.v1.Tenancy:F\n\x04\x66orm\x12\x1d.google.protobuf.FieldOptions\x18\xbf\x87\x03 \x01(\x0e\x32\x17.ingate.options.v1.Form:N\n\x08\x63learing\x12\x1d.google.protobuf.FieldOptions\x18\xc1\x87\x03 \x01(\x0b\x32\x1b.ingate.options.v1.Clearing:-\n\x04hint\x12\x1d.google.protobuf.FieldOptions\x18\xc2\x87\x03 \x01(\tBV\n\x15\x63om.ingate.options.v1P\x01Z;github.com/ingate/ingate/gen/go/ingate/options/v1;optionsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ingate.options.v1.options_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025com.ingate.options.v1P\001Z;github.com/ingate/ingate/gen/go/ingate/options/v1;optionsv1'
-  _globals['_FORM']._serialized_start=431
-  _globals['_FORM']._serialized_end=545
+  _globals['_FORM']._serialized_start=475
+  _globals['_FORM']._serialized_end=589
   _globals['_ACCESS']._serialized_start=120
-  _globals['_ACCESS']._serialized_end=295
-  _globals['_TENANCY']._serialized_start=297
-  _globals['_TENANCY']._serialized_end=373
-  _globals['_CLEARING']._serialized_start=375
-  _globals['_CLEARING']._serialized_end=429
+  _globals['_ACCESS']._serialized_end=339
+  _globals['_TENANCY']._serialized_start=341
+  _globals['_TENANCY']._serialized_end=417
+  _globals['_CLEARING']._serialized_start=419
+  _globals['_CLEARING']._serialized_end=473
 # @@protoc_insertion_point(module_scope)

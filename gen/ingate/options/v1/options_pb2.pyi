@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 from gen.ingate.access.v1 import access_pb2 as _access_pb2
@@ -68,6 +70,7 @@ class Access(_message.Message):
     AUTHENTICATED_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
+    OR_SCOPES_FIELD_NUMBER: _builtins.int
     FEATURE_FIELD_NUMBER: _builtins.int
     public: _builtins.bool
     """Anyone, without credentials."""
@@ -83,6 +86,10 @@ class Access(_message.Message):
     """The scope a key must also hold. People are not limited by scopes."""
     feature: _builtins.str
     """The plan feature that the organisation must have, such as `prompts`."""
+    @_builtins.property
+    def or_scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
+        """Scopes each of which will do in place of `scope`."""
+
     def __init__(
         self,
         *,
@@ -92,11 +99,12 @@ class Access(_message.Message):
         authenticated: _builtins.bool = ...,
         role: _access_pb2.Role.ValueType = ...,
         scope: _access_pb2.Scope.ValueType = ...,
+        or_scopes: _abc.Iterable[_access_pb2.Scope.ValueType] | None = ...,
         feature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authenticated", b"authenticated", "feature", b"feature", "gateway", b"gateway", "person", b"person", "public", b"public", "role", b"role", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authenticated", b"authenticated", "feature", b"feature", "gateway", b"gateway", "or_scopes", b"or_scopes", "person", b"person", "public", b"public", "role", b"role", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,125 @@
+"""Keys that settings state: made at the start of a gateway, and switched off when they are stated no more.
+
+They are keys as all others, but for being changed in the settings alone.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
+from ingate.db import Database
+from ingate.errors import Conflict, NotFound
+from ingate.identity import audit
+from ingate.identity.changes import Changes, Subject
+from ingate.identity.scopes import pack
+from ingate.identity.tables import Key, Org
+from ingate.keys import rows
+
+ACTOR = "settings"
+"""Who has changed such a key, as audit entries say it."""
+_STATED = (
+    "name",
+    "role",
+    "scopes",
+    "secret_hash",
+    "preview",
+    "format",
+    "workspace",
+    "role_label",
+    "permissions",
+    "description",
+    "unlimited",
+    "active",
+)
+"""Columns that follow the settings."""
+
+
+async def provide(database: Database, stated: Iterable[tuple[str, CreateKeyRequest]]) -> None:
+    """Makes the fixed keys of all organisations what is stated: slugs of organisations and keys with id and secret.
+
+    What is as it was is not written. Raises NotFound for an organisation that is not there, Conflict for an id or a
+    secret of a key that is not fixed.
+    """
+    async with database.read() as db:
+        wanted = await _by_org(db, stated)
+        there: dict[str, dict[str, Key]] = defaultdict(dict)
+        for row in await db.scalars(select(Key).where(Key.fixed)):
+            there[row.org_id][row.external_id or ""] = row
+    changes = Changes(database)
+    for org_id in sorted(wanted.keys() | there.keys()):
+        if _differ(wanted[org_id], there[org_id]):
+            async with changes.write(org_id, Subject.KEYS) as db:
+                await _write(db, org_id, wanted[org_id])
+
+
+async def _by_org(db: AsyncSession, stated: Iterable[tuple[str, CreateKeyRequest]]) -> defaultdict[str, dict[str, Key]]:
+    """Returns rows of keys by organisation and external id, none of them stored."""
+    found: defaultdict[str, dict[str, Key]] = defaultdict(dict)
+    for slug, request in stated:
+        org_id = await db.scalar(select(Org.id).where(Org.slug == slug))
+        if org_id is None:
+            raise NotFound(
+                f"settings state the key {request.external_id} of the organisation {slug}, and there is none: make it"
+                f" with `ingate orgs create {slug} EMAIL`"
+            )
+        row, _ = rows.new_row(request, org_id)
+        row.scopes, row.fixed, row.made_by = pack(request.scopes), True, ACTOR
+        found[org_id][request.external_id] = row
+    return found
+
+
+def _differ(wanted: Mapping[str, Key], there: Mapping[str, Key]) -> bool:
+    gone = any(row.active for name, row in there.items() if name not in wanted)
+    return gone or any(name not in there or not _alike(row, there[name]) for name, row in wanted.items())
+
+
+def _alike(one: Key, other: Key) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in _STATED)
+
+
+async def _write(db: AsyncSession, org_id: str, wanted: Mapping[str, Key]) -> None:
+    there = {
+        row.external_id or "": row
+        for row in await db.scalars(select(Key).where(Key.org_id == org_id, Key.fixed).with_for_update())
+    }
+    changes = {
+        name: [column for column in _STATED if getattr(wanted[name], column) != getattr(row, column)]
+        for name, row in there.items()
+        if name in wanted
+    }
+    for name, row in there.items():
+        if name not in wanted and row.active:
+            row.active = False
+            audit.record(db, "key.update", row.id, org_id=org_id, actor_id=ACTOR, name=row.name, changed="active")
+        if name not in wanted or "secret_hash" in changes[name]:
+            # Another key may be given the secret that this one had.
+            row.secret_hash = os.urandom(32)
+    await db.flush()
+    for name, new in wanted.items():
+        old = there.get(name)
+        if old is None:
+            await _refuse_taken(db, new)
+            db.add(new)
+            audit.record(db, "key.create", new.id, org_id=org_id, actor_id=ACTOR, name=new.name)
+        elif changed := changes[name]:
+            await _refuse_taken(db, new, old.id)
+            for column in changed:
+                setattr(old, column, getattr(new, column))
+            audit.record(
+                db, "key.update", old.id, org_id=org_id, actor_id=ACTOR, name=old.name, changed=audit.names(changed)
+            )
+        await db.flush()
+
+
+async def _refuse_taken(db: AsyncSession, row: Key, own_id: str = "") -> None:
+    """Raises Conflict where another key than the one that a row is for has its id or secret."""
+    row.id = own_id or row.id
+    try:
+        await rows.refuse_external_id(db, row)
+        await rows.refuse_secret(db, row)
+    except Conflict as error:
+        raise Conflict(f"the key {row.external_id} that settings state cannot be made: {error.message}") from None
