@@ -12,11 +12,11 @@ from multidict import CIMultiDict
 
 from ingate.rpc.status import Failure
 from rest_facade import failures
+from rest_facade.answer_headers import Pairs, answer_headers
 from rest_facade.asked import Asked
 from rest_facade.cors import cors_headers
 from rest_facade.dialects.base import Answer, Dialect
 from rest_facade.events import MEDIA_TYPE
-from rest_facade.middleware import Pairs, answer_headers
 
 _log = structlog.get_logger(__name__)
 

@@ -22,9 +22,9 @@ from ingate.rpc.bounds import bounds
 from rest_facade import documents
 from rest_facade.documents import MAX_PARTS, SHOWN, Members
 from rest_facade.faults import Faults
+from rest_facade.message_json import NUMBER
 from rest_facade.style import Style, child_type, form, is_map, json_name
 from rest_facade.values import Convert, converter, reader
-from rest_facade.wire import NUMBER
 
 Value = Callable[[bytes, str], Any]
 """JSON text and its path → what a field takes."""

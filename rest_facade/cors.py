@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from ingate.errors import BadRequest
-from rest_facade.middleware import Pairs
+from rest_facade.answer_headers import Pairs
 
 ALL = "*"
 _NULL = "null"

@@ -22,10 +22,10 @@ from rest_facade.dialects.base import Dialect
 from rest_facade.documents import Members
 from rest_facade.events import Events, framed
 from rest_facade.faults import Faults
+from rest_facade.message_json import Wire, encode
 from rest_facade.query import Pairs as Query
 from rest_facade.routes import Parameter, Route, segments
 from rest_facade.style import json_name, wire_path
-from rest_facade.wire import Wire, encode
 
 _EMPTY_BODIES = frozenset({b"", b"{}", b"null"})
 _ROOT = re.compile(r"[^.\[]*")

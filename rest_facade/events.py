@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
 
-from rest_facade.wire import encode
+from rest_facade.message_json import encode
 
 MEDIA_TYPE = "text/event-stream"
 RESUME = "Last-Event-ID"

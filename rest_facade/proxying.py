@@ -10,12 +10,12 @@ from http import HTTPStatus
 from ingate.errors import DomainError
 from ingate.ids import uuid7
 from ingate.proxy.ports import ClientGone, Headers
+from rest_facade.answer_headers import REQUEST_ID, common_lines
 from rest_facade.answers import failure_of, written
 from rest_facade.asked import Asked
 from rest_facade.cors import cors_headers, is_preflight
 from rest_facade.dialects.base import Answer, Dialect, Ingress, NoCredential, no_headers
 from rest_facade.http1 import Body, Connection, Head
-from rest_facade.middleware import REQUEST_ID, common_lines
 from rest_facade.sink import HttpSink
 
 ProxyHandler = Callable[[str, Head, Body, HttpSink], Awaitable[None]]

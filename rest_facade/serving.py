@@ -20,6 +20,7 @@ from ingate.proxy.ports import ClientGone
 from ingate.rpc.gateway_metadata import COUNTED, FOUND_MALFORMED, MALFORMED, SCOPES
 from ingate.rpc.status import Failure
 from rest_facade import failures, query
+from rest_facade.answer_headers import Pairs
 from rest_facade.answers import STREAM_HEADERS, failure_of, response, stream_lines
 from rest_facade.asked import Asked
 from rest_facade.bind import Binder
@@ -29,7 +30,7 @@ from rest_facade.endpoints import Endpoint, bind_path, bind_request, compile_end
 from rest_facade.events import RESUME
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head
-from rest_facade.middleware import Pairs
+from rest_facade.message_json import Wire
 from rest_facade.query import BadQuery
 from rest_facade.request import MAX_BODY, PATIENCE, Request
 from rest_facade.router import BadPath, Match, MethodNotAllowed, Router
@@ -37,7 +38,6 @@ from rest_facade.routes import Parameter, Route, segments
 from rest_facade.sink import HttpSink
 from rest_facade.streaming import Streaming
 from rest_facade.style import wire_path
-from rest_facade.wire import Wire
 
 _log = structlog.get_logger(__name__)
 

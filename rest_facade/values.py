@@ -16,8 +16,8 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from gen.ingate.options.v1 import options_pb2
 from ingate.errors import BadRequest
 from rest_facade import timestamps
+from rest_facade.message_json import NUMBER, TIMESTAMP
 from rest_facade.style import enum_numbers, enum_words, form
-from rest_facade.wire import NUMBER, TIMESTAMP
 
 Convert = Callable[[Any, str], Any]
 """JSON value and its path → what the message field takes. Raises `BadRequest` naming the path."""

@@ -68,8 +68,8 @@ def show(settings: Settings, request_id: str, *, as_json: bool) -> None:
     from ingate.exchanges import messages
     from ingate.exchanges.servicer import PAYLOAD
     from ingate.exchanges.tables import Exchange
+    from rest_facade.message_json import Wire
     from rest_facade.style import SNAKE
-    from rest_facade.wire import Wire
 
     async def run() -> GetExchangeResponse:
         query = select(Exchange).where(Exchange.id == request_id).options(*(undefer(column) for column in PAYLOAD))

@@ -10,11 +10,11 @@ from typing import Any
 from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate.errors import Unauthenticated
 from ingate.rpc.status import Failure
+from rest_facade.answer_headers import JSON, Pairs, rate_headers
 from rest_facade.asked import Asked, Headers
 from rest_facade.call import Metadata
 from rest_facade.claims import Claims
 from rest_facade.cors import Cors
-from rest_facade.middleware import JSON, Pairs, rate_headers
 from rest_facade.routes import Route
 from rest_facade.style import SNAKE, Style
 

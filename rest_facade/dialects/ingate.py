@@ -20,9 +20,9 @@ from rest_facade.claims import Claims
 from rest_facade.cors import Cors
 from rest_facade.credentials import checked, is_key, shown
 from rest_facade.dialects.base import Answer, Dialect, Ingress, NoCredential
+from rest_facade.message_json import NUMBER, encode
 from rest_facade.query import parse
 from rest_facade.routes import Route, native_routes
-from rest_facade.wire import NUMBER, encode
 
 NAME = "ingate"
 

@@ -25,6 +25,7 @@ from ingate.ids import INVITATION_PREFIX, SESSION_PREFIX
 from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP
 from ingate.rpc.status import Failure
 from rest_facade import welcome
+from rest_facade.answer_headers import Pairs
 from rest_facade.asked import Asked, Headers
 from rest_facade.call import Metadata
 from rest_facade.claims import Claims
@@ -33,10 +34,9 @@ from rest_facade.credentials import checked
 from rest_facade.dialects import ongoingai_keys
 from rest_facade.dialects.base import Answer, Dialect, Ingress, Inputs, NoCredential, nothing_lacks
 from rest_facade.endpoints import beside_path, plain
-from rest_facade.middleware import Pairs
+from rest_facade.message_json import encode
 from rest_facade.request import Request
 from rest_facade.routes import RawHandler, Route
-from rest_facade.wire import encode
 
 NAME = "ongoingai"
 KEY_HEADER = "X-OngoingAI-Gateway-Key"

@@ -8,9 +8,9 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from gen.ingate.options.v1 import options_pb2
 from ingate.rpc import updates
 from ingate.rpc.bounds import Bounds, bounds
+from rest_facade.message_json import TIMESTAMP
 from rest_facade.spec.comments import comments
 from rest_facade.style import child_type, enum_words, form, is_map, merged_into
-from rest_facade.wire import TIMESTAMP
 
 Schema = dict[str, Any]
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from ingate.cli.root import COMMANDS
+from rest_facade.answer_headers import SECURITY
 from rest_facade.dialects import ingate
-from rest_facade.middleware import SECURITY
 from rest_facade.routes import native_routes
 from rest_facade.spec.route import OPENAPI
 from tests.support.documents import addressed, samples

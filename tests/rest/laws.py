@@ -3,7 +3,7 @@
 import json
 import re
 
-from rest_facade.middleware import SECURITY
+from rest_facade.answer_headers import SECURITY
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 JSON, EVENTS = "application/json; charset=utf-8", "text/event-stream"

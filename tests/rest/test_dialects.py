@@ -9,12 +9,12 @@ import pytest
 from gen.ingate.exchanges.v1 import exchange_pb2, exchange_service_pb2
 from gen.ingate.keys.v1 import key_pb2, key_service_pb2
 from ingate.errors import BadRequest
+from rest_facade.answer_headers import SECURITY
 from rest_facade.app import Facade
 from rest_facade.claims import Claims
 from rest_facade.cors import Cors
 from rest_facade.dialects.base import Answer, Dialect, Inputs
 from rest_facade.dialects.ingate import INGATE
-from rest_facade.middleware import SECURITY
 from rest_facade.request import MAX_BODY
 from rest_facade.router import RouteConflict
 from rest_facade.routes import Route

@@ -13,8 +13,8 @@ from ingate.rpc.updates import is_update
 from rest_facade import services
 from rest_facade.bind import Binder
 from rest_facade.documents import body_members
+from rest_facade.message_json import Wire, encode
 from rest_facade.style import SNAKE, Style, enum_numbers
-from rest_facade.wire import Wire, encode
 from tests.rest.messages import message
 
 wire = Wire(SNAKE)
