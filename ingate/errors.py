@@ -23,6 +23,29 @@ DomainError
 """
 
 from collections.abc import Mapping
+from typing import Self
+
+INVALID = "INVALID"
+"""The reason of a problem that states no other."""
+OUT_OF_RANGE = "OUT_OF_RANGE"
+
+
+class Problem(str):
+    """What is wrong with a field, in words for people, and the `reason` for programs, UPPER_SNAKE."""
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, words: str, reason: str) -> Self:
+        """Returns the words with a reason."""
+        problem = super().__new__(cls, words)
+        problem.reason = reason
+        return problem
+
+
+def reason_of(problem: str) -> str:
+    """Returns the reason of a problem."""
+    return problem.reason if isinstance(problem, Problem) else INVALID
 
 
 class DomainError(Exception):
@@ -59,9 +82,10 @@ class BadRequest(DomainError):
     reason = "BAD_REQUEST"
 
     @classmethod
-    def field(cls, name: str, problem: str) -> "BadRequest":
+    def field(cls, name: str, problem: str, reason: str = INVALID) -> "BadRequest":
         """Returns the error for one field: the message is `<name> <problem>`."""
-        return cls(f"{name} {problem}", fields={name: problem})
+        told = problem if isinstance(problem, Problem) else Problem(problem, reason)
+        return cls(f"{name} {problem}", fields={name: told})
 
 
 class Invalid(DomainError):

@@ -103,7 +103,7 @@ class Binder:
                 if write is not None:
                     write(message, bytes(raw), path)
                 elif self._strict:
-                    raise BadRequest.field(path, "is not a known field")
+                    raise BadRequest.field(path, "is not a known field", "UNKNOWN_FIELD")
             except BadRequest as error:
                 faults.add(error)
         faults.refuse()
@@ -190,7 +190,7 @@ def _map(name: str, fill: Write | None, value: Value, most: int) -> Write:
             at = f"{path}.{key[:SHOWN]}"
             try:
                 if "\x00" in key:
-                    raise BadRequest.field(path, "must not contain NUL characters")
+                    raise BadRequest.field(path, "must not contain NUL characters", "BAD_FORMAT")
                 if fill is None:
                     target[key] = value(bytes(raw), at)
                 else:
@@ -209,7 +209,7 @@ def _stated(name: str, write: Write, *, changes: bool) -> Write:
         if changes:
             getattr(message, updates.MASK).paths.append(name)
         elif text == b"null":
-            raise BadRequest.field(path, "must not be null")
+            raise BadRequest.field(path, "must not be null", "NULL")
         write(message, text, path)
 
     return stated
@@ -221,7 +221,7 @@ def _within(name: str, write: Write) -> Write:
 
 def _object(text: bytes, path: str) -> Members:
     if text == b"null":
-        raise BadRequest.field(path, "must be an object")
+        raise BadRequest.field(path, "must be an object", "WRONG_TYPE")
     return documents.members(text, path)
 
 
@@ -246,7 +246,7 @@ def _text(convert: Convert, most: int) -> Value:
 
     def value(text: bytes, path: str) -> Any:
         if len(text) > bytes_:
-            raise BadRequest.field(path, f"must have at most {most} characters")
+            raise BadRequest.field(path, f"must have at most {most} characters", "TOO_LONG")
         return convert(documents.value(text, path), path)
 
     return value
@@ -260,7 +260,7 @@ def _most(field: FieldDescriptor) -> int:
 def _decimal(text: bytes, path: str) -> str:
     number = text.decode()
     if not NUMBER.fullmatch(number):
-        raise BadRequest.field(path, "must be a number")
+        raise BadRequest.field(path, "must be a number", "WRONG_TYPE")
     return number
 
 
@@ -273,5 +273,5 @@ def _body(text: bytes, path: str) -> bytes:
         try:
             return base64.b64decode(value["base64"], validate=True)
         except (binascii.Error, ValueError):
-            raise BadRequest.field(f"{path}.base64", "must be base64") from None
+            raise BadRequest.field(f"{path}.base64", "must be base64", "BAD_FORMAT") from None
     return text

@@ -61,7 +61,7 @@ def members(text: bytes, path: str, most: int = MAX_PARTS) -> Members:
     try:
         found = _object.decode(text)
     except msgspec.ValidationError:
-        raise BadRequest.field(path, "must be an object") from None
+        raise BadRequest.field(path, "must be an object", "WRONG_TYPE") from None
     _refuse_many(found, path, most)
     _refuse_repeated(text, found, f"{path}.")
     return found.items()
@@ -74,7 +74,7 @@ def items(text: bytes, path: str, most: int) -> Iterable[Raw]:
     try:
         found = _array.decode(text)
     except msgspec.ValidationError:
-        raise BadRequest.field(path, "must be a list") from None
+        raise BadRequest.field(path, "must be a list", "WRONG_TYPE") from None
     _refuse_many(found, path, most)
     return found
 
@@ -84,12 +84,12 @@ def value(text: bytes, path: str) -> Any:
     try:
         return _anything.decode(text)
     except msgspec.ValidationError:
-        raise BadRequest.field(path, "is out of range") from None
+        raise BadRequest.field(path, "is out of range", "OUT_OF_RANGE") from None
 
 
 def _refuse_many(found: Sized, path: str, most: int) -> None:
     if len(found) > most:
-        raise BadRequest.field(path, f"must have at most {most} items")
+        raise BadRequest.field(path, f"must have at most {most} items", "TOO_MANY")
 
 
 def _refuse_bulk(body: bytes) -> None:
@@ -121,7 +121,7 @@ def _refuse_repeated(text: bytes, found: dict[str, Raw], at: str) -> None:
     seen: set[str] = set()
     for name, _ in _pairs.decode(text.decode()):
         if name in seen:
-            raise BadRequest.field(f"{at}{name[:SHOWN]}", "must be given once")
+            raise BadRequest.field(f"{at}{name[:SHOWN]}", "must be given once", "REPEATED")
         seen.add(name)
 
 

@@ -209,7 +209,7 @@ def beside_path(found: Mapping[str, Any], values: Mapping[str, str]) -> dict[str
     """Returns arguments and the values of a path. Raises `BadRequest` for an argument that a path states otherwise."""
     for name, value in values.items():
         if found.get(name, value) != value:
-            raise BadRequest.field(name, _DIFFERS)
+            raise BadRequest.field(name, _DIFFERS, "CONTRADICTING")
     return {**found, **values}
 
 
@@ -219,7 +219,7 @@ def _beside_path(found: Members, values: Mapping[str, str], faults: Faults) -> I
         if key not in values:
             yield key, raw
         elif documents.value(bytes(raw), key) != values[key]:
-            faults.add(BadRequest.field(key, _DIFFERS))
+            faults.add(BadRequest.field(key, _DIFFERS, "CONTRADICTING"))
 
 
 def _bind_query(
@@ -231,12 +231,12 @@ def _bind_query(
         argument = arguments.get(name)
         text = given if strict else given.strip()
         if argument is None and strict:
-            faults.add(BadRequest.field(name[:_SHOWN], "is not a query parameter of this route"))
+            faults.add(BadRequest.field(name[:_SHOWN], "is not a query parameter of this route", "UNKNOWN_FIELD"))
         if argument is None or (not strict and not text):
             continue
         if name in seen and not argument.repeated:
             if strict:
-                faults.add(BadRequest.field(name, "must be given once"))
+                faults.add(BadRequest.field(name, "must be given once", "REPEATED"))
             continue
         seen.add(name)
         _bind(message, argument, text, name, faults)

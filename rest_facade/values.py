@@ -73,9 +73,9 @@ def reader(field: FieldDescriptor) -> Callable[[str], Any] | None:
 def _integer(low: int, high: int) -> Convert:
     def convert(value: Any, path: str) -> int:
         if type(value) is not int:
-            raise BadRequest.field(path, "must be an integer")
+            raise BadRequest.field(path, "must be an integer", "WRONG_TYPE")
         if not low <= value <= high:
-            raise BadRequest.field(path, f"must be between {low} and {high}")
+            raise BadRequest.field(path, f"must be between {low} and {high}", "OUT_OF_RANGE")
         return value
 
     return convert
@@ -88,7 +88,7 @@ def _enum(descriptor: EnumDescriptor) -> Convert:
     def convert(value: Any, path: str) -> int:
         number = numbers.get(value) if isinstance(value, str) else None
         if number is None:
-            raise BadRequest.field(path, f"must be one of {words}")
+            raise BadRequest.field(path, f"must be one of {words}", "UNKNOWN_VALUE")
         return number
 
     return convert
@@ -96,28 +96,28 @@ def _enum(descriptor: EnumDescriptor) -> Convert:
 
 def _string(value: Any, path: str) -> str:
     if not isinstance(value, str):
-        raise BadRequest.field(path, "must be a string")
+        raise BadRequest.field(path, "must be a string", "WRONG_TYPE")
     if "\x00" in value:
         # Databases cannot hold it, and nothing readable contains it.
-        raise BadRequest.field(path, "must not contain NUL characters")
+        raise BadRequest.field(path, "must not contain NUL characters", "BAD_FORMAT")
     return value
 
 
 def _bool(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
-        raise BadRequest.field(path, "must be true or false")
+        raise BadRequest.field(path, "must be true or false", "WRONG_TYPE")
     return value
 
 
 def _double(value: Any, path: str) -> float:
     if type(value) is not float and type(value) is not int:
-        raise BadRequest.field(path, "must be a number")
+        raise BadRequest.field(path, "must be a number", "WRONG_TYPE")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise BadRequest.field(path, "must be a finite number")
+        raise BadRequest.field(path, "must be a finite number", "OUT_OF_RANGE")
     return number
 
 
@@ -126,7 +126,7 @@ def _float(value: Any, path: str) -> float:
     try:
         struct.pack("f", number)
     except OverflowError:
-        raise BadRequest.field(path, "must be a finite number") from None
+        raise BadRequest.field(path, "must be a finite number", "OUT_OF_RANGE") from None
     return number
 
 
@@ -134,19 +134,19 @@ def _bytes(value: Any, path: str) -> bytes:
     try:
         return base64.b64decode(_string(value, path), validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequest.field(path, "must be base64") from None
+        raise BadRequest.field(path, "must be base64", "BAD_FORMAT") from None
 
 
 def _timestamp(value: Any, path: str) -> Any:
     try:
         return timestamps.from_text(_string(value, path))
     except ValueError:
-        raise BadRequest.field(path, "must be an RFC 3339 time such as 2026-04-01T10:30:00Z") from None
+        raise BadRequest.field(path, "must be an RFC 3339 time such as 2026-04-01T10:30:00Z", "BAD_FORMAT") from None
 
 
 def _decimal(value: Any, path: str) -> str:
     if not isinstance(value, str) or not NUMBER.fullmatch(value):
-        raise BadRequest.field(path, "must be a number")
+        raise BadRequest.field(path, "must be a number", "WRONG_TYPE")
     return value
 
 

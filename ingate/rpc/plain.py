@@ -12,8 +12,10 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from ingate.errors import OUT_OF_RANGE, Problem
+
 MAX_PROBLEMS = 16
-OUT_OF_RANGE = "is out of range"
+NO_TIME = "is out of range"
 """What a time is told that no calendar has."""
 
 Problems = dict[str, str]
@@ -80,12 +82,12 @@ def _of_value(field: FieldDescriptor) -> Check | None:
 
 def _text(value: str, path: str, found: Problems) -> None:
     if "\0" in value:
-        found[path] = "must not contain NUL"
+        found[path] = Problem("must not contain NUL", "BAD_FORMAT")
 
 
 def _number(value: float, path: str, found: Problems) -> None:
     if not math.isfinite(value):
-        found[path] = "must be a finite number"
+        found[path] = Problem("must be a finite number", OUT_OF_RANGE)
 
 
 def _of_message(descriptor: Descriptor) -> Check:
@@ -94,7 +96,7 @@ def _of_message(descriptor: Descriptor) -> Check:
 
         def check_time(value: Any, path: str, found: Problems) -> None:
             if not (first <= value.seconds <= last and least_nanos <= value.nanos <= 999_999_999):
-                found[path] = OUT_OF_RANGE
+                found[path] = Problem(NO_TIME, OUT_OF_RANGE)
 
         return check_time
 

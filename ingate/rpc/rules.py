@@ -17,24 +17,25 @@ from protovalidate import Validator
 
 from gen.buf.validate import validate_pb2
 from gen.ingate.options.v1 import options_pb2
+from ingate.errors import INVALID, OUT_OF_RANGE, Problem
 from ingate.rpc import plain, updates
 from ingate.rpc.plain import MAX_PROBLEMS, Problems, place
 
 _RULES: Any = validate_pb2.field
 _MESSAGE: Any = validate_pb2.message
 _WORDS = {
-    "required": "is required",
-    "string.min_len": "must have at least {} characters",
-    "string.max_len": "must have at most {} characters",
-    "bytes.min_len": "must have at least {} bytes",
-    "bytes.max_len": "must have at most {} bytes",
-    "repeated.min_items": "must have at least {} items",
-    "repeated.max_items": "must have at most {} items",
-    "map.max_pairs": "must have at most {} items",
-    "enum.defined_only": "is not a known value",
-    "enum.not_in": "is not a known value",
+    "required": ("is required", "REQUIRED"),
+    "string.min_len": ("must have at least {} characters", "TOO_SHORT"),
+    "string.max_len": ("must have at most {} characters", "TOO_LONG"),
+    "bytes.min_len": ("must have at least {} bytes", "TOO_SHORT"),
+    "bytes.max_len": ("must have at most {} bytes", "TOO_LONG"),
+    "repeated.min_items": ("must have at least {} items", "TOO_FEW"),
+    "repeated.max_items": ("must have at most {} items", "TOO_MANY"),
+    "map.max_pairs": ("must have at most {} items", "TOO_MANY"),
+    "enum.defined_only": ("is not a known value", "UNKNOWN_VALUE"),
+    "enum.not_in": ("is not a known value", "UNKNOWN_VALUE"),
 }
-"""What a field is told that breaks a rule, with the rule's value."""
+"""What a field is told that breaks a rule, with the rule's value, and the reason."""
 _UNFIT = "has an invalid form"
 
 
@@ -50,7 +51,7 @@ def problems(message: Message, *, deep: bool = True) -> Problems:
     seen, and each message some microseconds.
     """
     found = plain.problems(message, deep=deep)
-    if plain.OUT_OF_RANGE in found.values():
+    if plain.NO_TIME in found.values():
         return found  # rules that compare times are not defined for it
     descriptor: Any = message.DESCRIPTOR
     if _has_rules(descriptor):
@@ -60,8 +61,8 @@ def problems(message: Message, *, deep: bool = True) -> Problems:
             if len(found) >= MAX_PROBLEMS:
                 return found
     if updates.is_update(descriptor):
-        for name, problem in updates.problems(message).items():
-            found.setdefault(name, problem)
+        for name, words in updates.problems(message).items():
+            found.setdefault(name, words)
     return found
 
 
@@ -84,12 +85,13 @@ def _stating(descriptor: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
             yield from _stating(field.message_type, seen)
 
 
-def _told(descriptor: Descriptor, violation: Any) -> tuple[str, str]:
+def _told(descriptor: Descriptor, violation: Any) -> tuple[str, Problem]:
     """Returns the path of the field that breaks a rule, and what it is told."""
     stated = violation.proto
     if stated.field is None:
         # Between the fields of a message: the rule's name begins with the field that is told.
-        return stated.rule_id.partition(".")[0], stated.message
+        name, _, rule = stated.rule_id.partition(".")
+        return name, Problem(stated.message, rule.upper())
     path, field = "", None
     within: Descriptor | None = descriptor
     for element in stated.field.elements:
@@ -108,18 +110,18 @@ def _inside(field: FieldDescriptor) -> Descriptor | None:
     return inside
 
 
-def _problem(rule: str, violation: Any, field: FieldDescriptor | None) -> str:
-    words = _WORDS.get(rule)
-    if words is not None:
-        return words.format(violation.rule_value)
+def _problem(rule: str, violation: Any, field: FieldDescriptor | None) -> Problem:
+    if rule in _WORDS:
+        words, reason = _WORDS[rule]
+        return Problem(words.format(violation.rule_value), reason)
     if rule == "string.pattern":
         hint = "" if field is None else field.GetOptions().Extensions[options_pb2.hint]
-        return f"must be {hint}" if hint else _UNFIT
+        return Problem(f"must be {hint}" if hint else _UNFIT, "BAD_FORMAT")
     kind, _, name = rule.partition(".")
     if name.startswith(("gte", "lte")) and field is not None:
         rules = field.GetOptions().Extensions[_RULES]
         bounds = getattr(rules.repeated.items if field.is_repeated else rules, kind)
         if bounds.HasField("gte") and violation.field_value < bounds.gte:
-            return f"must be at least {bounds.gte}"
-        return f"must be at most {bounds.lte}"
-    return violation.proto.message or _UNFIT
+            return Problem(f"must be at least {bounds.gte}", OUT_OF_RANGE)
+        return Problem(f"must be at most {bounds.lte}", OUT_OF_RANGE)
+    return Problem(violation.proto.message or _UNFIT, INVALID)

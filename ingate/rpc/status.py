@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from ingate.errors import DomainError, ProviderUnreached
+from ingate.errors import INVALID, DomainError, Problem, ProviderUnreached, reason_of
 
 DOMAIN = "ingate"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -96,8 +96,8 @@ def to_status(error: DomainError) -> status_pb2.Status:
     details: list[Message] = [info]
     if error.fields:
         violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=name, description=problem)
-            for name, problem in _within(error.fields, _FIELDS_BYTES)
+            error_details_pb2.BadRequest.FieldViolation(field=name, description=words, reason=reason_of(problem))
+            for (name, words), problem in zip(_within(error.fields, _FIELDS_BYTES), error.fields.values(), strict=False)
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     if error.retry_after is not None and math.isfinite(error.retry_after):
@@ -161,7 +161,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> Failure:
         code=code,
         reason=info.reason,
         message=status.message,
-        fields={violation.field: violation.description for violation in request.field_violations},
+        fields={it.field: Problem(it.description, it.reason or INVALID) for it in request.field_violations},
         metadata=dict(info.metadata),
         retry_after=retry_after,
     )

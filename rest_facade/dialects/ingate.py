@@ -8,7 +8,7 @@ import grpc
 from msgspec import Raw
 
 from ingate import vendor_keys
-from ingate.errors import BadRequest, Unauthenticated
+from ingate.errors import BadRequest, Unauthenticated, reason_of
 from ingate.formats import REQUEST_ID_HEADERS, VENDORS, Fault, Vendor, detect, error_members
 from ingate.ids import KEY_PREFIX, SESSION_PREFIX
 from ingate.proxy.plan import speaks_of
@@ -181,7 +181,10 @@ def _error(failure: Failure, request_id: str) -> tuple[int, dict[str, Any]]:
     message = failure.message if code != "internal" else INTERNAL_MESSAGE
     body: dict[str, Any] = {"code": code, "message": message, "request_id": request_id}
     if failure.fields:
-        body["details"] = [{"field": name, "message": problem} for name, problem in failure.fields.items()]
+        body["details"] = [
+            {"field": name, "message": str(problem), "reason": reason_of(problem).lower()}
+            for name, problem in failure.fields.items()
+        ]
     for name, is_number in _EXTRAS.get(failure.reason, {}).items():
         value = failure.metadata.get(name, "")
         if not is_number and value:

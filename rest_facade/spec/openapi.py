@@ -31,7 +31,7 @@ ERROR: Schema = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {name: {"type": "string"} for name in ("field", "message", "reason")},
             },
         },
         "error": {"type": "string"},

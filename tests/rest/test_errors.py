@@ -99,7 +99,9 @@ async def test_fields_become_details(core, client):
     """Fields that the core names are details."""
     core.answers[LIST] = BadRequest.field("limit", "must be at most 200")
 
-    assert lawful(await client.get("/api/v1/keys"))["details"] == [{"field": "limit", "message": "must be at most 200"}]
+    assert lawful(await client.get("/api/v1/keys"))["details"] == [
+        {"field": "limit", "message": "must be at most 200", "reason": "invalid"}
+    ]
 
 
 async def test_a_reason_that_is_not_known_falls_back_to_its_code(core, client):

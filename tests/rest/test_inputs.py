@@ -46,7 +46,11 @@ async def test_misfits_have_details(core, client):
     body = await refused(core, await client.post("/api/v1/keys", json={"name": "n", "scopes": ["read", "x"]}), 400)
 
     assert body["details"] == [
-        {"field": "scopes[1]", "message": "must be one of proxy, ingest, read, write, admin, keys"}
+        {
+            "field": "scopes[1]",
+            "message": "must be one of proxy, ingest, read, write, admin, keys",
+            "reason": "unknown_value",
+        }
     ]
 
 
@@ -58,6 +62,9 @@ async def test_everything_that_is_wrong_is_said_at_once(core, client):
         *("page", "scopes[0]", "scopes[2]", "nope", "expires_at", "name", "rate_limit_per_minute")
     ]
     assert body["message"].startswith("page ")
+    assert [it["reason"] for it in body["details"]] == [
+        *("unknown_field", "unknown_value", "unknown_value", "unknown_field", "bad_format", "required", "out_of_range")
+    ]
 
     body = await refused(core, await client.get("/api/v1/keys?limit=x&page=1&offset=-1&limit=2"), 400)
     assert [it["field"] for it in body["details"]] == ["limit", "page", "offset"]
