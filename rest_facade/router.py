@@ -56,12 +56,11 @@ class _Node:
 class Router:
     """A trie of segments. Built once; raises `RouteConflict` for routes that get into each other's way.
 
-    `head`: what takes GET takes HEAD. `options`: somebody else answers OPTIONS, which all paths take then.
+    `head`: what takes GET takes HEAD. Every path takes OPTIONS, which somebody else answers.
     """
 
-    def __init__(self, routes: Iterable[Route], *, head: bool = True, options: bool = False) -> None:
+    def __init__(self, routes: Iterable[Route], *, head: bool = True) -> None:
         self._head = head
-        self._also = frozenset({"OPTIONS"} if options else ())
         self._root = _Node()
         self.routes = tuple(routes)
         _refuse_conflicts(self.routes)
@@ -87,7 +86,7 @@ class Router:
             return NoRoute()
         if "GET" in allow and self._head:
             allow.add("HEAD")
-        allow |= self._also
+        allow.add("OPTIONS")
         return MethodNotAllowed(tuple(sorted(allow)))
 
     def _add(self, route: Route) -> None:

@@ -87,7 +87,7 @@ class Serving:
 
     def __init__(self, dialect: Dialect, channel: grpc.aio.Channel, calls: Calls) -> None:
         self.dialect = dialect
-        self.router = Router(dialect.routes, head=dialect.head, options=dialect.cors is not None)
+        self.router = Router(dialect.routes, head=dialect.head)
         self._calls = calls
         self._binder = Binder(dialect.style, strict=dialect.inputs.fields)
         self._token: Metadata = [("x-ingate-gateway", calls.gateway_token)] if calls.gateway_token else []
@@ -149,6 +149,8 @@ class Serving:
         route: Route | None = None
         try:
             match = self._resolve(request.method, request.asked.path)
+            if isinstance(match, Answer):
+                return match, ()
             route = match.route
             if route.raw is not None:
                 return await route.raw(request, match.values), ()
@@ -178,7 +180,8 @@ class Serving:
             failure = failures.renamed(failure, partial(wire_path, renames=route.renames, style=dialect.style))
         return failure
 
-    def _resolve(self, verb: str, path: str) -> Match:
+    def _resolve(self, verb: str, path: str) -> Match | Answer:
+        """Returns what answers, or the answer to OPTIONS."""
         try:
             found = self.router.resolve(verb, path)
         except BadPath as error:
@@ -186,6 +189,8 @@ class Serving:
         if isinstance(found, Match):
             return found
         if isinstance(found, MethodNotAllowed):
+            if verb == "OPTIONS":
+                return Answer(204, b"", (("Allow", ", ".join(found.allow)),))
             raise Refused(failures.method_not_allowed(found.allow))
         raise Refused(failures.route_not_found())
 

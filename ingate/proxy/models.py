@@ -52,7 +52,7 @@ def asked(head: RequestHead, targets: Sequence[Target]) -> Question | None:
 
     The words of a vendor, but for OpenAI's, mean the vendor's provider where there is exactly one.
     """
-    if head.method != "GET" or head.named is not None or len(targets) < 2:
+    if head.method not in {"GET", "HEAD"} or head.named is not None or len(targets) < 2:
         return None
     found = None
     if head.path not in PATHS and (found := _ONE.fullmatch(head.path)) is None:

@@ -59,6 +59,16 @@ async def test_all_providers_are_listed_in_one(org, up, path):
     assert not any(org.key.encode() in value for request in up.requests for _, value in request.headers)
 
 
+async def test_head_of_a_listing_is_that_of_get(two):
+    """Status and headers, without the body: nobody but the gateway could answer it."""
+    got, head = await two.http.get("/v1/models"), await two.http.head("/v1/models")
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    for name in ("content-type", "content-length", "x-ingate-served-by"):
+        assert head.headers[name] == got.headers[name]
+    assert (await two.last())["method"] == "HEAD"
+
+
 async def test_every_name_reaches_its_owner(org, up):
     """Names that look like another provider's are told apart."""
     stated = ["gpt-4o", "other/gpt-4o", "openai/gpt-4o", "strange//name"]

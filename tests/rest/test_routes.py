@@ -131,13 +131,12 @@ async def test_what_is_no_route_is_404(core, client, path, verb):
 @pytest.mark.parametrize(
     ("verb", "path", "allow"),
     [
-        ("PATCH", "/api/v1/keys", "GET, HEAD, POST"),
-        ("OPTIONS", "/api/v1/keys", "GET, HEAD, POST"),
-        ("DELETE", "/api/v1/logs/x", "GET, HEAD"),
-        ("POST", "/healthz", "GET, HEAD"),
-        ("GET", "/api/v1/auth/login", "POST"),
-        ("HEAD", "/api/v1/auth/login", "POST"),
-        ("PROPFIND", "/api/v1/keys", "GET, HEAD, POST"),
+        ("PATCH", "/api/v1/keys", "GET, HEAD, OPTIONS, POST"),
+        ("DELETE", "/api/v1/logs/x", "GET, HEAD, OPTIONS"),
+        ("POST", "/healthz", "GET, HEAD, OPTIONS"),
+        ("GET", "/api/v1/auth/login", "OPTIONS, POST"),
+        ("HEAD", "/api/v1/auth/login", "OPTIONS, POST"),
+        ("PROPFIND", "/api/v1/keys", "GET, HEAD, OPTIONS, POST"),
     ],
 )
 async def test_other_verbs_are_405_with_allow(client, verb, path, allow):
@@ -147,6 +146,8 @@ async def test_other_verbs_are_405_with_allow(client, verb, path, allow):
     lawful(response)
     assert response.status_code == 405
     assert response.headers["allow"] == allow
+    answer = await client.options(path)
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (204, allow, b"")
 
 
 @pytest.mark.parametrize(
