@@ -70,7 +70,7 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Manage keys, and nothing else. SCOPE_ADMIN includes it."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
-    """What a key may be used for, within its role."""
+    """A use that a key permits, within its role."""
 
 SCOPE_UNSPECIFIED: Scope.ValueType  # 0
 """Not stated."""

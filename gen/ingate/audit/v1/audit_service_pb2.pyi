@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListEntriesRequest(_message.Message):
-    """Which entries."""
+    """The entries to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,13 +36,13 @@ class ListEntriesRequest(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     action: _builtins.str
-    """What was done."""
+    """The action."""
     resource_type: _builtins.str
-    """What it was done to."""
+    """The type of the resource that was changed."""
     actor_id: _builtins.str
     """Who did it."""
     resource_id: _builtins.str
-    """Which one it was done to."""
+    """The id of the resource that was changed."""
     limit: _builtins.int
     """Items on the page, 1 to 200; 50 where unset."""
     offset: _builtins.int
@@ -149,7 +149,7 @@ Global___ListEntriesResponse: _TypeAlias = ListEntriesResponse  # noqa: Y015
 
 @_typing.final
 class GetEntryRequest(_message.Message):
-    """Which entry."""
+    """The entry to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

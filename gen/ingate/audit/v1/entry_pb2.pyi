@@ -82,16 +82,16 @@ class Entry(_message.Message):
     actor_id: _builtins.str
     """Who did it: the id of a person or a key."""
     action: _builtins.str
-    """What was done, such as `key.create`."""
+    """The action, such as `key.create`."""
     resource_type: _builtins.str
-    """What it was done to, such as `key`."""
+    """The type of the resource that was changed, such as `key`."""
     resource_id: _builtins.str
-    """Which one."""
+    """The id of the resource that was changed."""
     ip_address: _builtins.str
     """The address that the call came from."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What else is worth knowing."""
+        """Details of the change."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:

@@ -100,7 +100,7 @@ class _CacheEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cache.ValueType
     """The cache was not asked."""
 
 class Cache(_Cache, metaclass=_CacheEnumTypeWrapper):
-    """What the response cache did."""
+    """The effect of the response cache on a call."""
 
 CACHE_UNSPECIFIED: Cache.ValueType  # 0
 """Not stated."""
@@ -130,7 +130,7 @@ class _CostSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostSource
     """The demo model's: an example of a price, which nobody pays."""
 
 class CostSource(_CostSource, metaclass=_CostSourceEnumTypeWrapper):
-    """Whose price the cost of an exchange is."""
+    """The source of the cost of an exchange."""
 
 COST_SOURCE_UNSPECIFIED: CostSource.ValueType  # 0
 """Not stated."""
@@ -183,7 +183,7 @@ class Attempt(_message.Message):
     status_code: _builtins.int
     """The status it answered with, where it answered."""
     error: _builtins.str
-    """What went wrong below HTTP, such as `connect_failed`."""
+    """The failure below HTTP, such as `connect_failed`."""
     latency_ms: _builtins.float
     """Milliseconds from sending to the response head or the failure."""
     def __init__(
@@ -355,7 +355,7 @@ class Exchange(_message.Message):
     cost_usd: _builtins.str
     """The cost in US dollars; unset when the price is unknown."""
     cache: Global___Cache.ValueType
-    """What the response cache did."""
+    """The effect of the response cache."""
     user_id: _builtins.str
     """The end user, as the caller named them."""
     session_id: _builtins.str
@@ -371,11 +371,11 @@ class Exchange(_message.Message):
     completion: _builtins.str
     """The answer's text."""
     cost_source: Global___CostSource.ValueType
-    """Whose price the cost is."""
+    """The source of the cost."""
     usage_source: Global___UsageSource.ValueType
     """Who counted the tokens."""
     error_message: _builtins.str
-    """What the provider said of the failure, where it said something, at most 500 characters."""
+    """The provider's description of the failure, at most 500 characters; unset where it gave none."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the request arrived."""
@@ -386,11 +386,11 @@ class Exchange(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What else was learned, such as `finish_reason`."""
+        """Further facts of the answer, such as `finish_reason`."""
 
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What the caller attached."""
+        """The tags that the caller attached."""
 
     @_builtins.property
     def units(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -512,7 +512,7 @@ Global___Exchange: _TypeAlias = Exchange  # noqa: Y015
 
 @_typing.final
 class Payload(_message.Message):
-    """What went over the wire, with credentials masked."""
+    """The bodies and headers of a call, with credentials masked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

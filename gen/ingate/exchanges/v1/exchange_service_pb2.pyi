@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListExchangesRequest(_message.Message):
-    """Which exchanges."""
+    """The exchanges to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -206,7 +206,7 @@ Global___ListExchangesResponse: _TypeAlias = ListExchangesResponse  # noqa: Y015
 
 @_typing.final
 class GetExchangeRequest(_message.Message):
-    """Which exchange."""
+    """The exchange to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -240,7 +240,7 @@ class GetExchangeResponse(_message.Message):
 
     @_builtins.property
     def payload(self) -> _exchange_pb2.Payload:
-        """What went over the wire."""
+        """The bodies and headers of the call."""
 
     def __init__(
         self,
@@ -258,7 +258,7 @@ Global___GetExchangeResponse: _TypeAlias = GetExchangeResponse  # noqa: Y015
 
 @_typing.final
 class TailExchangesRequest(_message.Message):
-    """Which exchanges to tell, of those that are stored from now on."""
+    """The exchanges to stream, of those that are stored from now on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

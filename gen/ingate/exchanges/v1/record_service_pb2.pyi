@@ -54,7 +54,7 @@ class ExchangeRecord(_message.Message):
 
     @_builtins.property
     def payload(self) -> _exchange_pb2.Payload:
-        """What went over the wire; unset where it was not kept."""
+        """The bodies and headers of the call; unset where they were not kept."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ Global___RecordRequest: _TypeAlias = RecordRequest  # noqa: Y015
 
 @_typing.final
 class RecordResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

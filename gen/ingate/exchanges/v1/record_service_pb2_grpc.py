@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RecordServiceStub(object):
-    """What gateway processes report to the core. It takes the gateway token, and reflection does not show it.
+    """Takes what gateway processes report to the core. It takes the gateway token, and reflection does not show it.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class RecordServiceStub(object):
 
 
 class RecordServiceServicer(object):
-    """What gateway processes report to the core. It takes the gateway token, and reflection does not show it.
+    """Takes what gateway processes report to the core. It takes the gateway token, and reflection does not show it.
     """
 
     def Record(self, request, context):
@@ -70,7 +70,7 @@ def add_RecordServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecordService(object):
-    """What gateway processes report to the core. It takes the gateway token, and reflection does not show it.
+    """Takes what gateway processes report to the core. It takes the gateway token, and reflection does not show it.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecordServiceStub:
-    """What gateway processes report to the core. It takes the gateway token, and reflection does not show it."""
+    """Takes what gateway processes report to the core. It takes the gateway token, and reflection does not show it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,14 +38,14 @@ class RecordServiceStub:
 
 @_typing.type_check_only
 class RecordServiceAsyncStub(RecordServiceStub):
-    """What gateway processes report to the core. It takes the gateway token, and reflection does not show it."""
+    """Takes what gateway processes report to the core. It takes the gateway token, and reflection does not show it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Record: _aio.UnaryUnaryMultiCallable[_record_service_pb2.RecordRequest, _record_service_pb2.RecordResponse]  # type: ignore[assignment]
     """Stores finished exchanges. An id that is already stored is left as it is, so a batch may be sent again."""
 
 class RecordServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What gateway processes report to the core. It takes the gateway token, and reflection does not show it."""
+    """Takes what gateway processes report to the core. It takes the gateway token, and reflection does not show it."""
 
     @_abc_1.abstractmethod
     def Record(

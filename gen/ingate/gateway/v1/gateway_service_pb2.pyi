@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AdmitRequest(_message.Message):
-    """Which key."""
+    """The key to admit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -51,7 +51,7 @@ class AdmitResponse(_message.Message):
     GRANT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grant(self) -> _grant_pb2.Grant:
-        """What the key may do."""
+        """The key's grant."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class GetPolicyResponse(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def policy(self) -> _policy_pb2.Policy:
-        """What the organisation's keys may reach."""
+        """The organisation's policy."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -131,7 +131,7 @@ Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
 
 @_typing.final
 class WatchResponse(_message.Message):
-    """Which grants and policies to forget."""
+    """The grants and policies to forget."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

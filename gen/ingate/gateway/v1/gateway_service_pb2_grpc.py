@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GatewayServiceStub(object):
-    """What gateway processes ask the core. It takes the gateway token, and reflection does not show it.
+    """Answers gateway processes. It takes the gateway token, and reflection does not show it.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class GatewayServiceStub(object):
 
 
 class GatewayServiceServicer(object):
-    """What gateway processes ask the core. It takes the gateway token, and reflection does not show it.
+    """Answers gateway processes. It takes the gateway token, and reflection does not show it.
     """
 
     def Admit(self, request, context):
@@ -105,7 +105,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService(object):
-    """What gateway processes ask the core. It takes the gateway token, and reflection does not show it.
+    """Answers gateway processes. It takes the gateway token, and reflection does not show it.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """What gateway processes ask the core. It takes the gateway token, and reflection does not show it."""
+    """Answers gateway processes. It takes the gateway token, and reflection does not show it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +44,7 @@ class GatewayServiceStub:
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """What gateway processes ask the core. It takes the gateway token, and reflection does not show it."""
+    """Answers gateway processes. It takes the gateway token, and reflection does not show it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Admit: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.AdmitRequest, _gateway_service_pb2.AdmitResponse]  # type: ignore[assignment]
@@ -57,7 +57,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What gateway processes ask the core. It takes the gateway token, and reflection does not show it."""
+    """Answers gateway processes. It takes the gateway token, and reflection does not show it."""
 
     @_abc_1.abstractmethod
     def Admit(

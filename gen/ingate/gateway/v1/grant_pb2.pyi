@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Grant(_message.Message):
-    """What one key may do. Where its requests can go is in the organisation's policy, which all of its keys share."""
+    """The permissions and limits of one key. Where its requests can go is in the organisation's policy, which all of its keys share."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -54,7 +54,7 @@ class Grant(_message.Message):
     """Requests an hour; 0 for no limit."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
-        """What it may be used for."""
+        """The uses that it permits."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Policy(_message.Message):
-    """What all keys of an organisation share: where requests can go."""
+    """The policy that all keys of an organisation share: where requests can go."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -39,7 +39,7 @@ class _KeyFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyFormat.V
     """`fg_live_` and 64 hexadecimal digits: the key of an administration API."""
 
 class KeyFormat(_KeyFormat, metaclass=_KeyFormatEnumTypeWrapper):
-    """What the secret of a key looks like. A key works in every dialect, whatever its format."""
+    """The format of a key's secret. A key works in every dialect, whatever its format."""
 
 KEY_FORMAT_UNSPECIFIED: KeyFormat.ValueType  # 0
 """Not stated."""
@@ -67,7 +67,7 @@ class _KeyEnvEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyEnv.ValueTy
     """Tests."""
 
 class KeyEnv(_KeyEnv, metaclass=_KeyEnvEnumTypeWrapper):
-    """What a key is meant for. It limits nothing."""
+    """The environment that a key is meant for. It limits nothing."""
 
 KEY_ENV_UNSPECIFIED: KeyEnv.ValueType  # 0
 """Not stated."""
@@ -127,13 +127,13 @@ class Key(_message.Message):
     org_id: _builtins.str
     """The organisation that the key belongs to."""
     format: Global___KeyFormat.ValueType
-    """What its secret looks like."""
+    """The format of its secret."""
     external_id: _builtins.str
     """The id that its creator chose, unique in the organisation. Rpcs that name a key take it, too."""
     preview: _builtins.str
     """The beginning of its secret. Unset for keys made before previews were kept, and where the secret is too short."""
     env: Global___KeyEnv.ValueType
-    """What it is meant for."""
+    """The environment that it is meant for."""
     workspace: _builtins.str
     """The workspace that it is confined to: as a caller it reaches keys of this workspace alone. Empty for none."""
     role_label: _builtins.str
@@ -141,9 +141,9 @@ class Key(_message.Message):
     it clears it.
     """
     description: _builtins.str
-    """What it is for."""
+    """A description of its purpose."""
     metadata: _builtins.bytes
-    """What its creator wants to keep with it: a JSON object that the gateway does not read."""
+    """Metadata that its creator stores with it: a JSON object that the gateway does not read."""
     active: _builtins.bool
     """Whether it works. Unlike a revoked key, one that is not active can be made active again."""
     rate_limit_per_hour: _builtins.int
@@ -156,7 +156,7 @@ class Key(_message.Message):
     """Whether settings state the key: it is changed there, and not here."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
-        """What the key may be used for."""
+        """The uses that the key permits."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

@@ -59,9 +59,9 @@ class CreateKeyRequest(_message.Message):
     rate_limit_per_minute: _builtins.int
     """Requests a minute; the plan's number where unset."""
     format: _key_pb2.KeyFormat.ValueType
-    """What its secret looks like; `ingate` where unset."""
+    """The format of its secret; `ingate` where unset."""
     env: _key_pb2.KeyEnv.ValueType
-    """What it is meant for; `live` where unset."""
+    """The environment that it is meant for; `live` where unset."""
     external_id: _builtins.str
     """An id of the creator's choice, unique in the organisation; where unset, none, or `gk_` and 16 hexadecimal digits for
     the format `ongoingai`.
@@ -71,9 +71,9 @@ class CreateKeyRequest(_message.Message):
     role_label: _builtins.str
     """The role in the words of the dialect that makes the key."""
     description: _builtins.str
-    """What it is for."""
+    """A description of its purpose."""
     metadata: _builtins.bytes
-    """What to keep with it: a JSON object."""
+    """Metadata to store with it: a JSON object."""
     rate_limit_per_hour: _builtins.int
     """Requests an hour, beside those a minute."""
     unlimited: _builtins.bool
@@ -90,7 +90,7 @@ class CreateKeyRequest(_message.Message):
     """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
-        """What it may be used for; all that the role allows and the caller holds where empty."""
+        """The uses that it permits; all that the role allows and the caller holds where empty."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -201,7 +201,7 @@ Global___CreateKeyResponse: _TypeAlias = CreateKeyResponse  # noqa: Y015
 
 @_typing.final
 class ListKeysRequest(_message.Message):
-    """Which page of keys."""
+    """The page of keys to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -364,7 +364,7 @@ Global___RevokeKeyRequest: _TypeAlias = RevokeKeyRequest  # noqa: Y015
 
 @_typing.final
 class RevokeKeyResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,7 +381,7 @@ Global___RevokeKeyResponse: _TypeAlias = RevokeKeyResponse  # noqa: Y015
 
 @_typing.final
 class UpdateKeyRequest(_message.Message):
-    """What to change."""
+    """The changes to make to a key."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -413,9 +413,9 @@ class UpdateKeyRequest(_message.Message):
     role_label: _builtins.str
     """The role in the words of a dialect."""
     description: _builtins.str
-    """What it is for."""
+    """A description of its purpose."""
     metadata: _builtins.bytes
-    """What to keep with it: a JSON object, which replaces the one before."""
+    """Metadata to store with it: a JSON object, which replaces the one before."""
     active: _builtins.bool
     """Whether it works. Every gateway refuses a key that does not in under a second."""
     rate_limit_per_hour: _builtins.int
@@ -426,7 +426,7 @@ class UpdateKeyRequest(_message.Message):
     """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_access_pb2.Scope.ValueType]:
-        """What it may be used for."""
+        """The uses that it permits."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

@@ -33,7 +33,7 @@ class App(_message.Message):
     name: _builtins.str
     """The name, unique in the organisation."""
     description: _builtins.str
-    """What it is."""
+    """A description of the application."""
     team_id: _builtins.str
     """The team that runs it."""
     @_builtins.property

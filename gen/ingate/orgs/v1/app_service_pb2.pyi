@@ -35,7 +35,7 @@ class CreateAppRequest(_message.Message):
     name: _builtins.str
     """The name, unique in the organisation."""
     description: _builtins.str
-    """What it is."""
+    """A description of the application."""
     team_id: _builtins.str
     """The team that runs it."""
     def __init__(
@@ -82,7 +82,7 @@ Global___CreateAppResponse: _TypeAlias = CreateAppResponse  # noqa: Y015
 
 @_typing.final
 class ListAppsRequest(_message.Message):
-    """Which page of applications."""
+    """The page of applications to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -169,7 +169,7 @@ Global___ListAppsResponse: _TypeAlias = ListAppsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateAppRequest(_message.Message):
-    """What to change."""
+    """The changes to make to an application."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,7 +186,7 @@ class UpdateAppRequest(_message.Message):
     name: _builtins.str
     """The name, unique in the organisation."""
     description: _builtins.str
-    """What it is."""
+    """A description of the application."""
     team_id: _builtins.str
     """The team that runs it; empty for none."""
     @_builtins.property
@@ -250,7 +250,7 @@ Global___UpdateAppResponse: _TypeAlias = UpdateAppResponse  # noqa: Y015
 
 @_typing.final
 class DeleteAppRequest(_message.Message):
-    """Which application."""
+    """The application to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,7 +276,7 @@ Global___DeleteAppRequest: _TypeAlias = DeleteAppRequest  # noqa: Y015
 
 @_typing.final
 class DeleteAppResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -36,7 +36,7 @@ class Member(_message.Message):
     display_name: _builtins.str
     """The name shown to others."""
     role: _access_pb2.Role.ValueType
-    """What they may do."""
+    """The member's role."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When they joined."""

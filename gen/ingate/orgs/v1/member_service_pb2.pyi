@@ -35,7 +35,7 @@ class _RemovedKeysEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RemovedKe
     """They go on. Whoever leaves cannot choose this for themselves."""
 
 class RemovedKeys(_RemovedKeys, metaclass=_RemovedKeysEnumTypeWrapper):
-    """What becomes of the keys that a member made who goes."""
+    """The fate of the keys that a leaving member made."""
 
 REMOVED_KEYS_UNSPECIFIED: RemovedKeys.ValueType  # 0
 """As for revoke."""
@@ -47,7 +47,7 @@ Global___RemovedKeys: _TypeAlias = RemovedKeys  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):
-    """Which page of members."""
+    """The page of members to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -203,7 +203,7 @@ Global___InviteMemberResponse: _TypeAlias = InviteMemberResponse  # noqa: Y015
 
 @_typing.final
 class UpdateMemberRequest(_message.Message):
-    """What to change."""
+    """The changes to make to a member."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -269,7 +269,7 @@ class RemoveMemberRequest(_message.Message):
     user_id: _builtins.str
     """The person."""
     keys: Global___RemovedKeys.ValueType
-    """What becomes of the keys that they made; revoke where unset."""
+    """The fate of the keys that the member made; `revoke` where unset."""
     def __init__(
         self,
         *,
@@ -287,7 +287,7 @@ Global___RemoveMemberRequest: _TypeAlias = RemoveMemberRequest  # noqa: Y015
 
 @_typing.final
 class RemoveMemberResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -304,7 +304,7 @@ Global___RemoveMemberResponse: _TypeAlias = RemoveMemberResponse  # noqa: Y015
 
 @_typing.final
 class ListInvitationsRequest(_message.Message):
-    """Which page of invitations."""
+    """The page of invitations to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -391,7 +391,7 @@ Global___ListInvitationsResponse: _TypeAlias = ListInvitationsResponse  # noqa: 
 
 @_typing.final
 class RevokeInvitationRequest(_message.Message):
-    """Which invitation."""
+    """The invitation to revoke."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -417,7 +417,7 @@ Global___RevokeInvitationRequest: _TypeAlias = RevokeInvitationRequest  # noqa: 
 
 @_typing.final
 class RevokeInvitationResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -72,7 +72,7 @@ Global___CreateOrgResponse: _TypeAlias = CreateOrgResponse  # noqa: Y015
 
 @_typing.final
 class ListOrgsRequest(_message.Message):
-    """Which page of organisations."""
+    """The page of organisations to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,7 +155,7 @@ Global___ListOrgsResponse: _TypeAlias = ListOrgsResponse  # noqa: Y015
 
 @_typing.final
 class GetOrgRequest(_message.Message):
-    """Which organisation."""
+    """The organisation to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -201,7 +201,7 @@ Global___GetOrgResponse: _TypeAlias = GetOrgResponse  # noqa: Y015
 
 @_typing.final
 class UpdateOrgRequest(_message.Message):
-    """What to change."""
+    """The changes to make to an organisation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,7 +270,7 @@ Global___UpdateOrgResponse: _TypeAlias = UpdateOrgResponse  # noqa: Y015
 
 @_typing.final
 class DeleteOrgRequest(_message.Message):
-    """Which organisation."""
+    """The organisation to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -292,7 +292,7 @@ Global___DeleteOrgRequest: _TypeAlias = DeleteOrgRequest  # noqa: Y015
 
 @_typing.final
 class DeleteOrgResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -78,7 +78,7 @@ Global___CreateTeamResponse: _TypeAlias = CreateTeamResponse  # noqa: Y015
 
 @_typing.final
 class ListTeamsRequest(_message.Message):
-    """Which page of teams."""
+    """The page of teams to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -165,7 +165,7 @@ Global___ListTeamsResponse: _TypeAlias = ListTeamsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateTeamRequest(_message.Message):
-    """What to change."""
+    """The changes to make to a team."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -235,7 +235,7 @@ Global___UpdateTeamResponse: _TypeAlias = UpdateTeamResponse  # noqa: Y015
 
 @_typing.final
 class DeleteTeamRequest(_message.Message):
-    """Which team."""
+    """The team to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -261,7 +261,7 @@ Global___DeleteTeamRequest: _TypeAlias = DeleteTeamRequest  # noqa: Y015
 
 @_typing.final
 class DeleteTeamResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -46,7 +46,7 @@ class _ProviderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provider
     """The deterministic model inside the gateway; needs `--demo`."""
 
 class ProviderType(_ProviderType, metaclass=_ProviderTypeEnumTypeWrapper):
-    """Which API a provider speaks, and with it the defaults for address and credentials."""
+    """The API that a provider speaks, which sets the defaults for its address and credentials."""
 
 PROVIDER_TYPE_UNSPECIFIED: ProviderType.ValueType  # 0
 """Not stated."""
@@ -82,7 +82,7 @@ class _AuthModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuthMode.Val
     """The caller's own credential goes through untouched."""
 
 class AuthMode(_AuthMode, metaclass=_AuthModeEnumTypeWrapper):
-    """Whose credential reaches the provider."""
+    """The source of the credential that a provider gets."""
 
 AUTH_MODE_UNSPECIFIED: AuthMode.ValueType  # 0
 """Not stated."""
@@ -139,7 +139,7 @@ class Provider(_message.Message):
     base_url: _builtins.str
     """Scheme, host and optional path prefix."""
     auth_mode: Global___AuthMode.ValueType
-    """Whose credential is used."""
+    """The source of the credential that the provider gets."""
     has_api_key: _builtins.bool
     """Whether a key is stored."""
     auth_header: _builtins.str

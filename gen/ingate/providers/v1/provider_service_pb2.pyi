@@ -67,7 +67,7 @@ class CreateProviderRequest(_message.Message):
     addresses it calls; they are judged here and, for a name, again at every connection.
     """
     auth_mode: _provider_pb2.AuthMode.ValueType
-    """Whose credential is used; `api_key` where unset."""
+    """The source of the credential that the provider gets; `api_key` where unset."""
     api_key: _builtins.str
     """The key to store, encrypted."""
     auth_header: _builtins.str
@@ -171,7 +171,7 @@ Global___CreateProviderResponse: _TypeAlias = CreateProviderResponse  # noqa: Y0
 
 @_typing.final
 class ListProvidersRequest(_message.Message):
-    """Which page of providers."""
+    """The page of providers to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,7 +254,7 @@ Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
 
 @_typing.final
 class GetProviderRequest(_message.Message):
-    """Which provider."""
+    """The provider to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -300,7 +300,7 @@ Global___GetProviderResponse: _TypeAlias = GetProviderResponse  # noqa: Y015
 
 @_typing.final
 class UpdateProviderRequest(_message.Message):
-    """What to change."""
+    """The changes to make to a provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -346,7 +346,7 @@ class UpdateProviderRequest(_message.Message):
     addresses it calls; they are judged here and, for a name, again at every connection.
     """
     auth_mode: _provider_pb2.AuthMode.ValueType
-    """Whose credential is used."""
+    """The source of the credential that the provider gets."""
     api_key: _builtins.str
     """The key to store, encrypted; empty removes the stored one."""
     auth_header: _builtins.str
@@ -463,7 +463,7 @@ Global___UpdateProviderResponse: _TypeAlias = UpdateProviderResponse  # noqa: Y0
 
 @_typing.final
 class DeleteProviderRequest(_message.Message):
-    """Which provider."""
+    """The provider to delete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -485,7 +485,7 @@ Global___DeleteProviderRequest: _TypeAlias = DeleteProviderRequest  # noqa: Y015
 
 @_typing.final
 class DeleteProviderResponse(_message.Message):
-    """Nothing to say."""
+    """Has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -502,7 +502,7 @@ Global___DeleteProviderResponse: _TypeAlias = DeleteProviderResponse  # noqa: Y0
 
 @_typing.final
 class TestProviderRequest(_message.Message):
-    """Which provider."""
+    """The provider to call."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -524,7 +524,7 @@ Global___TestProviderRequest: _TypeAlias = TestProviderRequest  # noqa: Y015
 
 @_typing.final
 class TestProviderResponse(_message.Message):
-    """What one call to the provider showed."""
+    """The result of one call to the provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -539,7 +539,7 @@ class TestProviderResponse(_message.Message):
     latency_ms: _builtins.float
     """Milliseconds to the answer."""
     error: _builtins.str
-    """What was wrong, where something was."""
+    """The reason for the failure; unset where the call succeeded."""
     def __init__(
         self,
         *,

@@ -64,7 +64,7 @@ class Route(_message.Message):
     base_url: _builtins.str
     """Scheme, host and optional path prefix."""
     auth_mode: _provider_pb2.AuthMode.ValueType
-    """Whose credential is used."""
+    """The source of the credential that the provider gets."""
     api_key: _builtins.str
     """The credential to inject; empty for none."""
     auth_header: _builtins.str

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListRoutesRequest(_message.Message):
-    """Whose routes."""
+    """The organisation whose routes to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

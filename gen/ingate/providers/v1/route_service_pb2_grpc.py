@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RouteServiceStub(object):
-    """What the core asks of the providers for a grant. It takes the gateway token, and reflection does not show it.
+    """Answers the core, which asks for the routes of a policy. It takes the gateway token, and reflection does not show it.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class RouteServiceStub(object):
 
 
 class RouteServiceServicer(object):
-    """What the core asks of the providers for a grant. It takes the gateway token, and reflection does not show it.
+    """Answers the core, which asks for the routes of a policy. It takes the gateway token, and reflection does not show it.
     """
 
     def ListRoutes(self, request, context):
@@ -70,7 +70,7 @@ def add_RouteServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RouteService(object):
-    """What the core asks of the providers for a grant. It takes the gateway token, and reflection does not show it.
+    """Answers the core, which asks for the routes of a policy. It takes the gateway token, and reflection does not show it.
     """
 
     @staticmethod

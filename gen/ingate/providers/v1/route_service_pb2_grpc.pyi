@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RouteServiceStub:
-    """What the core asks of the providers for a grant. It takes the gateway token, and reflection does not show it."""
+    """Answers the core, which asks for the routes of a policy. It takes the gateway token, and reflection does not show it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,14 +38,14 @@ class RouteServiceStub:
 
 @_typing.type_check_only
 class RouteServiceAsyncStub(RouteServiceStub):
-    """What the core asks of the providers for a grant. It takes the gateway token, and reflection does not show it."""
+    """Answers the core, which asks for the routes of a policy. It takes the gateway token, and reflection does not show it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRoutes: _aio.UnaryUnaryMultiCallable[_route_service_pb2.ListRoutesRequest, _route_service_pb2.ListRoutesResponse]  # type: ignore[assignment]
     """Lists where an organisation's requests can go: its own enabled providers by name, then the installation's."""
 
 class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What the core asks of the providers for a grant. It takes the gateway token, and reflection does not show it."""
+    """Answers the core, which asks for the routes of a policy. It takes the gateway token, and reflection does not show it."""
 
     @_abc_1.abstractmethod
     def ListRoutes(
