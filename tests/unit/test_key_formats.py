@@ -28,7 +28,11 @@ def test_each_format_looks_as_its_dialect_says():
     assert key_formats.of_secret("of-my-own-choice") == KeyFormat.Value("KEY_FORMAT_INGATE")
 
 
-@pytest.mark.parametrize("secret", [*SECRETS.values(), "ing_" + "x" * 40, ids.new_session_token()])
+@pytest.mark.parametrize(
+    "secret",
+    [*SECRETS.values(), "ing_" + "x" * 40, ids.new_session_token()],
+    ids=[*map(str, SECRETS), "older", "session"],
+)
 def test_whatever_watches_for_keys_knows_it(secret):
     """It crosses to no provider, is masked in records, refused in paths and queries, and no vendor's."""
     assert carries_gateway_secret(b"a " + secret.encode())
@@ -41,7 +45,7 @@ def test_whatever_watches_for_keys_knows_it(secret):
             request_target.check("GET", path, query)
 
 
-@pytest.mark.parametrize("secret", SECRETS.values())
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=map(str, SECRETS))
 def test_a_preview_shows_four_characters_and_hides_the_rest(secret):
     """In descriptions and in the log of refusals, and the latter is not masked for it."""
     shown = key_formats.preview(secret)
