@@ -72,7 +72,8 @@ def expected(access, name):
     if access.person:
         return OK if caller.kind == "user" else DENIED
     enough = caller.role >= access.role > 0
-    scoped = caller.kind == "user" or not access.scope or access.scope in caller.scopes
+    scopes = {access.scope, *access.or_scopes}
+    scoped = caller.kind == "user" or not access.scope or not scopes.isdisjoint(caller.scopes)
     planned = not access.feature or caller.plan == "enterprise"
     return OK if enough and scoped and planned else DENIED
 

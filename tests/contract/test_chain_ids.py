@@ -1,6 +1,7 @@
 """Whose id a call has, and where its caller finds it: in every answer, twice."""
 
 import asyncio
+import contextlib
 
 import grpc
 import pytest
@@ -37,6 +38,10 @@ def transport(request, monkeypatch):
 async def ended(running):
     """Returns the code of a call, and its initial and trailing metadata as dictionaries."""
     initial = dict(await running.initial_metadata())
+    if isinstance(running, grpc.aio.UnaryStreamCall):
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for _ in running:
+                pass
     return await running.code(), initial, dict(await running.trailing_metadata())
 
 
