@@ -2,7 +2,9 @@
 
 SENTENCES = {
     "answered": "a management call was answered",
-    "admit_failed": "the core did not answer whether there is room for a request",
+    "admit_failed": "the core did not answer what a key may do, or what it may reach",
+    "arrivals_kept": "old notes of the order of calls could not be deleted: they stay until the next hour",
+    "body_stage_failed": "what looks at answers failed: the answer went on, and its record may lack something",
     "calls_refused": "calls are refused, for they could not be recorded",
     "calls_slowed": "calls wait a moment before they begin, for the journal grows faster than the database stores",
     "calls_unrecorded": "calls go on that cannot be recorded",
@@ -12,6 +14,7 @@ SENTENCES = {
     "data_directory_open_to_others": "other users of this machine may enter the data directory: run chmod go= on it",
     "draining": "shutting down: no new calls are taken; open ones may finish until the time is over",
     "exchange_lost": "a call could not be recorded",
+    "exchanges_unreadable": "the database does not tell what calls were stored: it is asked again",
     "file_open_to_others": "other users of this machine may read a file of the gateway, and its mode cannot be changed",
     "job_died": "a background job failed and is started again",
     "journal_dead_letter_not_written": "a record that the database refuses could not be kept in a file",
@@ -36,6 +39,8 @@ SENTENCES = {
     "record_not_converted": "a record could not be read as a call",
     "request failed": "a call failed by a fault of the gateway",
     "rpc failed unexpectedly": "a call failed by a fault of the gateway",
+    "stage_failed": "what changes answers on their way failed: the answer was broken off",
+    "stream_not_judged": "whether the caller of an open stream may still call could not be told: it is asked again",
     "unexpected exception in a handler": "a call failed by a fault of the gateway",
     "unknown_setting": "a variable of the environment is not a setting",
     "watch_lost": "the connection to the core was lost: keys and providers are looked up once a second meanwhile",

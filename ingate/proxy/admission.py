@@ -57,12 +57,12 @@ class Admission:
             return (await self._stub.Admit(question, metadata=self._metadata, timeout=ANSWER_SECONDS)).grant
 
         if not strange:
-            return await _turn(self._known, "admit_failed", admit)
+            return await _turn(self._known, "key", admit)
         if self._strangers >= STRANGE_WAITING:
             return BUSY
         self._strangers += 1
         try:
-            return await _turn(self._strange, "admit_failed", admit)
+            return await _turn(self._strange, "key", admit)
         finally:
             self._strangers -= 1
 
@@ -73,10 +73,10 @@ class Admission:
             question = GetPolicyRequest(org_id=org_id)
             return (await self._stub.GetPolicy(question, metadata=self._metadata, timeout=ANSWER_SECONDS)).policy
 
-        return await _turn(self._policies, "policy_failed", get)
+        return await _turn(self._policies, "policy", get)
 
 
-async def _turn(lane: asyncio.Semaphore, failed: str, ask: Callable[[], Awaitable[T]]) -> T | str | None:
+async def _turn(lane: asyncio.Semaphore, asked: str, ask: Callable[[], Awaitable[T]]) -> T | str | None:
     """Returns the answer to a question in its turn, None where the core knows of no such key."""
     try:
         async with asyncio.timeout(TURN_SECONDS):
@@ -88,7 +88,7 @@ async def _turn(lane: asyncio.Semaphore, failed: str, ask: Callable[[], Awaitabl
     except AioRpcError as error:
         if error.code() is StatusCode.UNAUTHENTICATED:
             return None
-        log.warning(failed, code=error.code().name)
+        log.warning("admit_failed", asked=asked, code=error.code().name)
         return AWAY
     finally:
         lane.release()
