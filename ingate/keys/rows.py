@@ -80,8 +80,8 @@ def set_secret(row: Key, secret: str) -> None:
 
 
 def stated_secret(secret: str) -> str:
-    """Returns a secret of the creator's choice. Raises BadRequest for one that would be taken for no key."""
-    if secret.startswith((ids.SESSION_PREFIX, ids.INVITATION_PREFIX)):
+    """Returns a secret that a request states. Raises BadRequest for one that looks like another kind of credential."""
+    if secret.startswith(ids.TOKEN_PREFIXES):
         raise BadRequest.field("secret", "must not begin as a session or an invitation does")
     return secret
 

@@ -21,7 +21,7 @@ from gen.ingate.providers.v1.provider_pb2 import (
 )
 from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate.errors import BadRequest, Unauthenticated
-from ingate.ids import INVITATION_PREFIX, SESSION_PREFIX
+from ingate.ids import TOKEN_PREFIXES
 from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP
 from ingate.rpc.status import Failure
 from rest_facade import welcome
@@ -242,7 +242,7 @@ def key(options: Options, headers: Headers, _query: str = "") -> str:
     stated = {value.strip() for value in headers.getall(options.header, ())} - {""}
     if not stated:
         raise NoCredential(_NO_KEY)
-    if len(stated) > 1 or any(value.startswith((SESSION_PREFIX, INVITATION_PREFIX)) for value in stated):
+    if len(stated) > 1 or any(value.startswith(TOKEN_PREFIXES) for value in stated):
         raise Unauthenticated(_NO_KEY)
     return checked(*stated)
 

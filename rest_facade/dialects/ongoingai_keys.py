@@ -19,7 +19,7 @@ from gen.ingate.access.v1.access_pb2 import (
 from gen.ingate.keys.v1.key_pb2 import KEY_FORMAT_ONGOINGAI
 from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
 from ingate.errors import BadRequest, NotFound
-from ingate.ids import INVITATION_PREFIX, SESSION_PREFIX
+from ingate.ids import TOKEN_PREFIXES
 
 INVALID_BODY = "invalid json body"
 DEFAULT_ROLE = "developer"
@@ -175,7 +175,7 @@ def _stated(number: int, entry: Mapping[str, Any]) -> tuple[str, CreateKeyReques
     id, token = found.get("id", ""), found.get("token", "")
     if not _ID.fullmatch(id) or id == OPEN_ID:
         raise BadRequest(f"key {number} must have an id of letters, digits and . _ : @ + ~ -, at most 128")
-    if not _TOKEN.fullmatch(token) or token.startswith((SESSION_PREFIX, INVITATION_PREFIX)):
+    if not _TOKEN.fullmatch(token) or token.startswith(TOKEN_PREFIXES):
         raise BadRequest(f"key {number} must have a token of 8 to 512 printable characters without spaces")
     role = found.get("role", "").lower()
     permissions = _words(found.get("permissions", ()))
