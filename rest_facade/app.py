@@ -27,9 +27,10 @@ from rest_facade.dialects.base import Dialect
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head, Heads, Limits
 from rest_facade.proxying import ProxyHandler, Proxying, RefusalNote
-from rest_facade.serving import Calls, Serving
+from rest_facade.serving import Serving
 from rest_facade.sink import HttpSink
 from rest_facade.table import OwnerTable, owner_table
+from rest_facade.transcoder import Calls
 
 _log = structlog.get_logger(__name__)
 

@@ -161,8 +161,8 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     from rest_facade.dialects.mounted import mounted
     from rest_facade.dialects.ongoingai import Options
     from rest_facade.proxy import proxy_handler
-    from rest_facade.serving import Calls
     from rest_facade.spec.route import OPENAPI
+    from rest_facade.transcoder import Calls
 
     calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
     return Facade(
