@@ -82,7 +82,7 @@ class Serving:
         def failed(error: Exception) -> bytes:
             return dialect.error(self._failure(error, asked.request_id, route), route, asked).body
 
-        await begun.streaming.tell(connection, sink, failed)
+        await begun.streaming.write(connection, sink, failed)
         return sink.keep_alive
 
     async def _answer(self, request: Request) -> tuple[Answer | Begun, Pairs]:

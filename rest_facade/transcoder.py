@@ -159,7 +159,7 @@ class Transcoder:
     async def _judged(
         self, endpoint: Endpoint, match: Match, metadata: Metadata, error: DomainError | Refused
     ) -> Exception:
-        """Returns why a malformed request is refused: for want of a permission if its caller lacks one, else for the error."""
+        """Returns why a malformed request is refused: its caller may not make it, or `error`."""
         message = bind_path(endpoint, match.values)
         told = (MALFORMED, failures.of(error).reason)
         try:
