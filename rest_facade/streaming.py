@@ -19,7 +19,7 @@ Failed = Callable[[Exception], bytes]
 
 
 class Streaming:
-    """A call of an rpc. `frame` makes events of its messages; after `heartbeat` seconds of silence a comment is sent."""
+    """A call of an rpc. `frame` makes events of messages; a comment is sent after `heartbeat` seconds of silence."""
 
     def __init__(self, call: Stream, frame: Callable[[bytes], bytes], heartbeat: float) -> None:
         self._call = call
