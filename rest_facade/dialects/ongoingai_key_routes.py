@@ -7,7 +7,7 @@ from ingate.rpc.status import Failure
 from rest_facade.dialects import ongoingai_keys
 from rest_facade.dialects.base import Answer
 from rest_facade.dialects.ongoingai_errors import refusal
-from rest_facade.endpoints import beside_path, plain
+from rest_facade.endpoints import json_members, with_path_values
 from rest_facade.request import Request
 from rest_facade.routes import RawHandler, Route
 
@@ -79,7 +79,7 @@ def open_routes(name: str) -> tuple[Route, ...]:
     def refusing(accept: Callable[[dict[str, Any]], object]) -> RawHandler:
         async def refuse(request: Request, values: Mapping[str, str]) -> Answer:
             body = await request.read(_MAX_BODY)
-            accept(beside_path(plain(body), values))
+            accept(with_path_values(json_members(body), values))
             return refusal(501, _FIXED)
 
         return refuse
