@@ -38,7 +38,7 @@ class Serving:
     fields or is not claimed.
     """
 
-    patient = False  # a caller who has shown no credential yet may be asked for the body
+    patient = False  # bodies are read for callers without a credential, too
 
     def __init__(self, dialect: Dialect, channel: grpc.aio.Channel, calls: Calls) -> None:
         self.dialect = dialect

@@ -1,7 +1,7 @@
 """The order in which exchanges were stored. Ids and times do not give it: exchanges are stored late and out of order.
 
 Each transaction that stores exchanges notes which, as its last statement. Numbers are handed out under a lock that is
-held until the commit, so whoever has read a number has read all before it. Notes are kept for an hour.
+held until the commit, so no number appears after a higher one was read. Notes are kept for an hour.
 """
 
 from collections.abc import Sequence
