@@ -82,13 +82,12 @@ class Facade:
         self.port = 0
         """The port bound last, 0 before `start`."""
 
-    async def start(self, host: str, port: int, *, reuse_port: bool = False, tls: ssl.SSLContext | None = None) -> int:
+    async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Listens, and returns the port that is bound: a free one for port 0. May be called for several addresses."""
         listener = await asyncio.get_running_loop().create_server(
             lambda: Connection(self),
             host,
             port,
-            reuse_port=reuse_port or None,
             backlog=1024,
             ssl=tls,
             ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,
