@@ -138,7 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Keys of the dialect `ongoingai`, a JSON list of objects with `id` and `token`, and `org_id` (a slug),"
             " `workspace_id`, `team`, `name`, `description`, `role` and `permissions` where they matter.",
             secret=True,
-            check="rest_facade.dialects.ongoingai_keys:stated",
+            check="rest_facade.dialects.ongoingai_key_settings:stated",
         ),
     ] = ""
     cors_origins: Annotated[

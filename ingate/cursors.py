@@ -1,7 +1,7 @@
 """Cursors: the place in a list after which a page begins, as opaque text. Pure.
 
 A cursor carries a digest of its place and of the fingerprint of its list, so that an edited one and one of another list
-are refused. The digest has no key: whoever computes one gets to a place in a list that they may read anyway.
+are refused. The digest has no key: a caller who computes one gets to a place in a list that they may read anyway.
 """
 
 import base64

@@ -148,7 +148,7 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, sessions: async_sessionmaker[Session]) -> AsyncIterator[AsyncSession]:
-        """Yields a session in a transaction. Whoever is cancelled leaves when the connection is back in the pool."""
+        """Yields a session in a transaction. A cancellation is raised once the connection is back in the pool."""
         session = sessions()
         self._open += 1
         try:

@@ -14,20 +14,24 @@ ONGOINGAI_PREFIX = "ogk_"
 PROMPTGATE_LIVE_PREFIX = "pg_live_"
 PROMPTGATE_TEST_PREFIX = "pg_test_"
 ADMIN_PREFIX = "fg_live_"
+_OLD_KEY_PREFIX = "ing_"
 KEY_PREFIXES = (
     KEY_PREFIX,
     ONGOINGAI_PREFIX,
     PROMPTGATE_LIVE_PREFIX,
     PROMPTGATE_TEST_PREFIX,
     ADMIN_PREFIX,
-    "ing_",  # older ones
+    _OLD_KEY_PREFIX,
 )
-"""How keys of the gateway begin, in whatever dialect: the one list of them."""
-MADE_PREFIXES = (KEY_PREFIX, SESSION_PREFIX, INVITATION_PREFIX)
-"""Of them and other credentials, the beginnings that no other text has."""
-SECRET_PREFIXES = (*MADE_PREFIXES, *KEY_PREFIXES[1:])
+"""How keys of the gateway begin, in every dialect: the only list of them."""
+TOKEN_PREFIXES = (SESSION_PREFIX, INVITATION_PREFIX)
+"""How the gateway's credentials begin that are not keys."""
+MADE_PREFIXES = (KEY_PREFIX, *TOKEN_PREFIXES)
+"""Beginnings of credentials that no other text has."""
+SECRET_PREFIXES = (*KEY_PREFIXES, *TOKEN_PREFIXES)
 """How every credential of the gateway begins: what is masked, never forwarded, and refused in a path or query."""
-BOUNDARY = rf"(?:(?<![A-Za-z0-9])|(?=(?:{'|'.join(SECRET_PREFIXES[:-1])})[\w-]{{32}}))"
+_LONG_PREFIXES = "|".join(prefix for prefix in SECRET_PREFIXES if prefix != _OLD_KEY_PREFIX)
+BOUNDARY = rf"(?:(?<![A-Za-z0-9])|(?=(?:{_LONG_PREFIXES})[\w-]{{32}}))"
 """The pattern of where one begins: at a word's beginning, or inside a word if all of it is there. For `re.ASCII`."""
 SECRET = rf"{BOUNDARY}(?:{'|'.join(SECRET_PREFIXES)})[\w-]{{6}}"
 """The pattern of the beginning of one."""
@@ -73,9 +77,9 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def new_key() -> str:
-    """Returns a fresh API key: the prefix and 43 base64url characters (256 bits)."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
+def key_prefix(secret: str) -> str:
+    """Returns which of KEY_PREFIXES a secret begins with, empty where it begins with none."""
+    return next((prefix for prefix in KEY_PREFIXES if secret.startswith(prefix)), "")
 
 
 def new_session_token() -> str:

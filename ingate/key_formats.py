@@ -1,4 +1,4 @@
-"""How keys of each format look: what they begin with, what follows, and what is shown of one. Pure."""
+"""The formats of keys: the prefix of each, how a secret is drawn, and which part of one may be shown. Pure."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gen.ingate.keys.v1.key_pb2 import (
+    KEY_ENV_LIVE,
     KEY_ENV_TEST,
     KEY_FORMAT_ADMIN,
     KEY_FORMAT_INGATE,
@@ -15,7 +16,7 @@ from gen.ingate.keys.v1.key_pb2 import (
 from ingate import ids
 
 SHOWN = 4
-"""Characters of a key after its prefix that its preview has."""
+"""Characters of a key after its prefix that are shown: 24 bits of at least 192."""
 _LEAST_HIDDEN = 16
 
 
@@ -42,21 +43,20 @@ FORMS: Mapping[int, Form] = MappingProxyType(
 """By number of `ingate.keys.v1.KeyFormat`."""
 
 
-def new_secret(format: int, env: int) -> str:
+def new_secret(format: int = KEY_FORMAT_INGATE, env: int = KEY_ENV_LIVE) -> str:
     """Returns a fresh key of a format: 192 bits or more."""
     form = FORMS[format]
     return (form.test if env == KEY_ENV_TEST else form.live) + form.draw()
 
 
 def preview(secret: str) -> str | None:
-    """Returns what may be shown of a key: its prefix and a few characters; None where too little would be left."""
-    prefix = next((prefix for prefix in ids.KEY_PREFIXES if secret.startswith(prefix)), "")
-    end = len(prefix) + SHOWN
+    """Returns a key's prefix and `SHOWN` more characters; None where fewer than 16 would remain hidden."""
+    end = len(ids.key_prefix(secret)) + SHOWN
     return f"{secret[:end]}…" if len(secret) >= end + _LEAST_HIDDEN else None
 
 
 def of_secret(secret: str) -> int:
-    """Returns the format that a secret of somebody's choice looks like; the gateway's own where it is like none."""
+    """Returns the format whose prefix a secret has, `KEY_FORMAT_INGATE` where it has none of the prefixes."""
     return next(
         (format for format, form in FORMS.items() if secret.startswith((form.live, form.test))), KEY_FORMAT_INGATE
     )

@@ -1,7 +1,7 @@
-"""The usual record of an exchange, packed: an array in msgpack, written and read in half the time of an ExchangeRecord.
+"""The packed record of an exchange: a msgpack array, written and read in half the time of an ExchangeRecord.
 
-It is the usual one where both bodies are there whole, and what they say is left to be learned on arrival. A gateway
-writes it once, when the exchange ends; journal and core take it as it is. Knows no journal and no table.
+It is used where both bodies are complete, so that the core can read them when the record arrives. A gateway writes it
+once, when the exchange ends; journal and core pass it on unchanged. Knows no journal and no table.
 """
 
 from typing import Annotated, ClassVar
@@ -27,14 +27,14 @@ class PackedAttempt(Struct, array_like=True, gc=False):
 class PackedRecord(Struct, array_like=True, gc=False):
     """An exchange: fields are those of ExchangeRecord, Exchange and Payload, by the same names.
 
-    `stated` is a part of an ExchangeRecord in wire form: what a grant, a target and a head state of each of their
-    exchanges. `created_at` is in microseconds since the epoch. A field that is added stands last and has a default, so
-    that records which are in a journal by then are read.
+    `stated` is a part of an ExchangeRecord in wire form: the fields that a grant, a target and a head determine.
+    `created_at` is in microseconds since the epoch. New fields go last and have a default, so that records already in a
+    journal remain readable.
     """
 
     truncated: ClassVar[bool] = False
     metadata: ClassVar[dict[str, str]] = {}
-    """What is alike in all of them."""
+    """These are the same in all packed records."""
 
     stated: bytes
     request_id: str

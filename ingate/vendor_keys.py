@@ -1,4 +1,4 @@
-"""Keys of vendors, told by how they begin: what a caller hears who sends one in place of a key of the gateway."""
+"""Recognises keys of vendors by their prefix, to advise callers who send one in place of a key of the gateway."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,6 +6,7 @@ from ingate.ids import KEY_PREFIX, SECRET_PREFIXES
 
 HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 """Headers in which vendors' clients send their key."""
+_BEARER = "bearer "
 
 _VENDORS = {
     "sk-ant-": "Anthropic",
@@ -31,20 +32,19 @@ _VENDORS = {
     "dapi": "Databricks",
     "bedrock-api-key-": "Amazon Bedrock",
 }
-"""By the beginning of a key; the first that fits counts."""
+"""Vendors by the prefix of their keys; the first prefix that fits counts."""
 
 
 def advice(secrets: Iterable[str]) -> str | None:
-    """Returns what to tell whoever shows one of these, None where none is a vendor's key. Nothing of a key is in it.
+    """Returns advice for a caller who sends a vendor's key, None where none of these values is one.
 
-    A value may begin with `Bearer`, as in a header.
+    The advice quotes no more of a key than its prefix. A value may begin with `Bearer`, as in a header.
     """
-    for secret in secrets:
-        bare = secret[7:].lstrip() if secret[:7].lower() == "bearer " else secret
-        if bare.startswith(SECRET_PREFIXES):
+    for secret in map(bare, secrets):
+        if secret.startswith(SECRET_PREFIXES):
             continue
         for prefix, vendor in _VENDORS.items():
-            if bare.startswith(prefix):
+            if secret.startswith(prefix):
                 return (
                     f"this is a key of {vendor}: it begins with {prefix}. The gateway takes its own keys, which begin"
                     f" with {KEY_PREFIX}, in X-Ingate-Key or where your SDK sends its API key; an owner makes one with"
@@ -52,6 +52,11 @@ def advice(secrets: Iterable[str]) -> str | None:
                     " POST /api/v1/providers or `ingate providers add`"
                 )
     return None
+
+
+def bare(value: str) -> str:
+    """Returns the value of a header without the scheme `Bearer`, where it has that."""
+    return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else value
 
 
 def shown(headers: Mapping[str, str]) -> Iterable[str]:

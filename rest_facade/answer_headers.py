@@ -1,4 +1,4 @@
-"""What every answer carries, whoever makes it. Knows header names; no routes, no dialects."""
+"""The headers of every answer. Knows header names; no routes, no dialects."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Answers of HTTP/1.1: what a dialect says plus what every answer carries. Knows no rpcs."""
+"""Answers of HTTP/1.1: those of a dialect, with the headers that every answer has. Knows no rpcs."""
 
 import time
 import traceback
@@ -29,7 +29,7 @@ STREAM_HEADERS = (
 
 
 def response(dialect: Dialect, asked: Asked, answer: Answer, more: Pairs) -> web.Response:
-    """Returns the answer of a dialect to a request. `more` are headers that the dialect's own win over."""
+    """Returns the answer of a dialect to a request. `more` are headers for names that the dialect does not set."""
     headers = _headers(dialect, asked, answer)
     for name, value in more:
         headers.setdefault(name, value)
@@ -37,7 +37,7 @@ def response(dialect: Dialect, asked: Asked, answer: Answer, more: Pairs) -> web
 
 
 def written(dialect: Dialect, asked: Asked, answer: Answer, *, lines: bytes) -> bytes:
-    """Returns an answer of a dialect to what no route of it answers, as bytes. `lines` are for the head as they are."""
+    """Returns an answer of a dialect, outside of its routes, as bytes. `lines` are further lines of the head."""
     headers = _headers(dialect, asked, answer)
     if answer.status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(answer.body))
@@ -46,7 +46,7 @@ def written(dialect: Dialect, asked: Asked, answer: Answer, *, lines: bytes) -> 
 
 
 def stream_lines(dialect: Dialect, asked: Asked, more: Pairs) -> bytes:
-    """Returns the head lines of an answer that goes on. `more` are headers that the dialect's own win over."""
+    """Returns the head lines of a stream. `more` are headers for names that the dialect does not set."""
     headers = _headers(dialect, asked, Answer(HTTPStatus.OK, b"", STREAM_HEADERS))
     for name, value in more:
         headers.setdefault(name, value)
@@ -78,7 +78,7 @@ def _headers(dialect: Dialect, asked: Asked, answer: Answer) -> CIMultiDict[str]
 
 
 def failure_of(error: Exception, request_id: str, where: str) -> Failure:
-    """Returns the failure for an exception, and logs it if it is nobody's fault but ours."""
+    """Returns the failure for an exception, and logs it if it is INTERNAL."""
     failure = failures.of(error)
     if failure.reason == failures.INTERNAL:
         # Messages of exceptions may quote what a caller sent, so the log gets places and types.

@@ -27,9 +27,10 @@ from rest_facade.dialects.base import Dialect
 from rest_facade.failures import Refused
 from rest_facade.http1 import Body, Connection, Head, Heads, Limits
 from rest_facade.proxying import ProxyHandler, Proxying, RefusalNote
-from rest_facade.serving import Calls, Serving
+from rest_facade.serving import Serving
 from rest_facade.sink import HttpSink
 from rest_facade.table import OwnerTable, owner_table
+from rest_facade.transcoder import Calls
 
 _log = structlog.get_logger(__name__)
 
@@ -81,13 +82,12 @@ class Facade:
         self.port = 0
         """The port bound last, 0 before `start`."""
 
-    async def start(self, host: str, port: int, *, reuse_port: bool = False, tls: ssl.SSLContext | None = None) -> int:
+    async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Listens, and returns the port that is bound: a free one for port 0. May be called for several addresses."""
         listener = await asyncio.get_running_loop().create_server(
             lambda: Connection(self),
             host,
             port,
-            reuse_port=reuse_port or None,
             backlog=1024,
             ssl=tls,
             ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,

@@ -1,4 +1,4 @@
-"""What a request says before its body, as whatever forms its answer is told. Knows no route and no dialect."""
+"""The part of a request before its body, on which the forms of answers depend. Knows no route and no dialect."""
 
 from dataclasses import dataclass
 

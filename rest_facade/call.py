@@ -18,7 +18,7 @@ Stream: TypeAlias = "grpc.aio.UnaryStreamCall[Any, bytes]"
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One rpc on one channel: makes its request messages and calls it. `public`: without a credential, too."""
+    """One rpc on one channel: makes its request messages and calls it. `public`: it needs no credential."""
 
     name: str
     new_request: Callable[[], Any]
@@ -27,7 +27,7 @@ class Rpc:
     public: bool
     parse: Callable[[bytes], Any]
     call: Callable[[Any, Metadata], Awaitable[tuple[Any, Metadata]]]
-    """Request and metadata → response and trailing metadata, of an rpc that streams the first response and initial
+    """Request and metadata → response and trailing metadata; of an rpc that streams, the first response and initial
     metadata. Raises `grpc.aio.AioRpcError`."""
     stream: Callable[[Any, Metadata], Stream] | None = None
     """Begins a call of an rpc that streams, whose responses are bytes; None for one that answers once."""

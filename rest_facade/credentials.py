@@ -1,22 +1,22 @@
-"""The credentials that a request shows: one reading of headers, whoever answers. Knows header names; no dialect."""
+"""Reads the credentials in the headers of a request, alike for every dialect. Knows header names; no dialect."""
 
 import re
 from typing import NamedTuple
 
 from ingate.errors import Unauthenticated
 from ingate.ids import KEY_PREFIXES
-from ingate.vendor_keys import HEADERS
+from ingate.vendor_keys import HEADERS, bare
 from rest_facade.asked import Headers
 
 _CREDENTIAL = re.compile(r"[\x21-\x7e]{1,4096}")
-_BEARER = "bearer "
 
 
 class Shown(NamedTuple):
-    """What headers show.
+    """The credentials in the headers of a request.
 
-    `stated` are the values of the header for keys of the gateway. `keys` are keys of the gateway in the headers in
-    which vendors' clients send theirs, `others` what else is there, and `bearers` those of them that are bearer tokens.
+    `stated` are the values of the header for keys of the gateway. In the headers in which vendors' clients send their
+    key, `keys` are keys of the gateway, `others` are all other values, and `bearers` those of `others` that are bearer
+    tokens of `Authorization`.
     """
 
     stated: frozenset[str]
@@ -26,19 +26,18 @@ class Shown(NamedTuple):
 
 
 def shown(headers: Headers, key_header: str) -> Shown:
-    """Returns what headers show, of which `key_header` is for keys of the gateway."""
+    """Returns the credentials in headers. `key_header` is the header for keys of the gateway."""
     keys: set[str] = set()
     bearers: set[str] = set()
     others: list[str] = []
     for name in HEADERS:
         for value in headers.getall(name, ()):
-            bearer = value[: len(_BEARER)].lower() == _BEARER
-            token = value[len(_BEARER) :].strip() if bearer else value
+            token = bare(value)
             if is_key(token):
                 keys.add(token)
                 continue
             others.append(token)
-            if bearer and token and name == "authorization":
+            if token and token != value and name == "authorization":
                 bearers.add(token)
     stated = frozenset(value for value in headers.getall(key_header, ()) if value)
     return Shown(stated, frozenset(keys), tuple(others), frozenset(bearers))

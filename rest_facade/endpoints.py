@@ -1,6 +1,6 @@
 """Transcoding, compiled per route: path, query and body to a request message, a response message to JSON.
 
-Knows routes, dialects and descriptors; nothing of connections and of how rpcs travel.
+Knows routes, dialects and descriptors; neither connections nor channels.
 """
 
 import contextlib
@@ -32,17 +32,18 @@ _ROOT = re.compile(r"[^.\[]*")
 """The field at the beginning of a path."""
 _SHOWN = 100
 _FRAMES = 64
-"""Events that are kept for others who are told the same: readers of one rpc are mostly at the same place."""
+"""Events that are cached, since the readers of an rpc mostly get the same ones at the same time."""
 _DIFFERS = "differs from the path"
 SMALL_BODY = 64 * 1024
-"""Bytes of a body that anybody may send, without a credential."""
+"""The most bytes of a body on routes that need no credential, or take no body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A route that an rpc answers. `render` makes the body of a success, empty where there is none.
 
-    Of one that streams, `frame` makes an event of a message's bytes. `max_body` bounds the request's body in bytes.
+    For an rpc that streams, `frame` makes an event of the bytes of a message. A request body has at most `max_body`
+    bytes.
     """
 
     route: Route
@@ -58,7 +59,8 @@ def compile_endpoint(
 ) -> Endpoint:
     """Returns the endpoint, or raises ValueError when the route names what the rpc's messages do not have.
 
-    Where the route states no bound of bodies it is `max_body`, or less where anybody may send one or none is taken.
+    Where the route does not bound its bodies, they have at most `max_body` bytes, and at most `SMALL_BODY` if it needs
+    no credential or takes no body.
     """
     slots = binder.slots(rpc.request_type)
     unknown = {name for name in route.renames.values() if name not in slots.members}
@@ -77,17 +79,17 @@ def compile_endpoint(
     if unknown:
         raise ValueError(f"{route.title} names what {rpc.request_type.full_name} does not have: {sorted(unknown)}")
     if (route.events is not None) != (rpc.stream is not None):
-        raise ValueError(f"{route.title}: an rpc that streams, and no other, is told by events")
+        raise ValueError(f"{route.title} must have events if its rpc streams, and only then")
     most = route.max_body or (min(max_body, SMALL_BODY) if rpc.public or not route.body else max_body)
     if route.events is not None:
         if route.events.resume not in {"", *slots.arguments}:
-            raise ValueError(f"{route.title} goes on at what its rpc does not take: {route.events.resume}")
+            raise ValueError(f"{route.title} resumes by what its rpc does not have: {route.events.resume}")
         return Endpoint(route, rpc, slots, lambda _message, _asked: b"", most, _framer(route.events, rpc, wire))
     return Endpoint(route, rpc, slots, _renderer(route, rpc, dialect, wire), most)
 
 
 def _framer(events: Events, rpc: Rpc, wire: Wire) -> Callable[[bytes], bytes]:
-    """Returns what makes events of messages. Many readers are told the same: the last few are made once."""
+    """Returns the function that makes events of messages, which caches the last `_FRAMES`."""
     value, parse, event = wire.valuer(rpc.response_type), rpc.parse, events.event
     return lru_cache(maxsize=_FRAMES)(lambda raw: framed(event(value(parse(raw)))))
 
@@ -121,12 +123,12 @@ def _renderer(route: Route, rpc: Rpc, dialect: Dialect, wire: Wire) -> Callable[
 def bind_request(
     endpoint: Endpoint, dialect: Dialect, binder: Binder, *, values: Mapping[str, str], query: Query, body: bytes
 ) -> Any:
-    """Returns the message for decoded path values, query and body. Raises `BadRequest` naming all that does not fit."""
+    """Returns the message for decoded path values, query and body. Raises `BadRequest` naming all invalid fields."""
     route, slots = endpoint.route, endpoint.slots
     message = endpoint.rpc.new_request()
     if route.accept is not None:
-        stated = plain(body) if route.body else {**dict(reversed(query)), **plain(body)}
-        arguments = beside_path(stated, values)
+        stated = json_members(body) if route.body else {**dict(reversed(query)), **json_members(body)}
+        arguments = with_path_values(stated, values)
         binder.fill(message, slots, documents.body_members(encode(route.accept(arguments))))
         return message
     faults = Faults()
@@ -138,7 +140,7 @@ def bind_request(
     try:
         found = _members(route, dialect, body)
         if route.body == "*":
-            binder.fill(message, slots, _beside_path(found, values, faults))
+            binder.fill(message, slots, _outside_path(found, values, faults))
         elif route.body:
             child = getattr(message, route.body)
             child.SetInParent()
@@ -158,7 +160,7 @@ def _members(route: Route, dialect: Dialect, body: bytes) -> Members:
 
 
 def _add_broken_rules(message: Any, route: Route, dialect: Dialect, faults: Faults) -> None:
-    """Adds what the core would refuse of the fields that fit, so that it is told together with those that do not."""
+    """Adds the fields that the core would refuse, so that one answer names all invalid fields."""
     misfits = {_ROOT.match(name)[0] for name in faults.fields}  # type: ignore[index]  # it matches any text
     for path, problem in problems(message).items():
         name = wire_path(path, renames=route.renames, style=dialect.style)
@@ -174,7 +176,7 @@ def _bind(message: Any, argument: Argument, text: str, name: str, faults: Faults
 
 
 def bind_path(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
-    """Returns the message for decoded path values alone, without those that do not fit."""
+    """Returns the message for decoded path values alone, without invalid ones."""
     message = endpoint.rpc.new_request()
     for name, text in values.items():
         argument = endpoint.slots.arguments.get(name)
@@ -185,9 +187,9 @@ def bind_path(endpoint: Endpoint, values: Mapping[str, str]) -> Any:
 
 
 def resource(route: Route, routes: Iterable[Route]) -> Route | None:
-    """Returns the route that gets what a route's path names, None where there is none.
+    """Returns the GET route of the resource in a route's path, None where there is none.
 
-    It is the one whose template is the beginning of the path up to its last parameter.
+    Its template is the beginning of the path up to the last parameter.
     """
     parts = segments(route.template)
     last = max((place for place, part in enumerate(parts) if isinstance(part, Parameter)), default=-1)
@@ -196,8 +198,8 @@ def resource(route: Route, routes: Iterable[Route]) -> Route | None:
     return next((it for it in found if named and segments(it.template) == named), None)
 
 
-def plain(body: bytes) -> dict[str, Any]:
-    """Returns the members of a body as JSON values, none of one that is empty. Raises `BadRequest` for other bodies."""
+def json_members(body: bytes) -> dict[str, Any]:
+    """Returns the members of a JSON object, none for an empty body. Raises `BadRequest` for any other body."""
     if not body.strip():
         return {}
     documents.body_members(body)
@@ -205,16 +207,16 @@ def plain(body: bytes) -> dict[str, Any]:
     return found
 
 
-def beside_path(found: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """Returns arguments and the values of a path. Raises `BadRequest` for an argument that a path states otherwise."""
+def with_path_values(found: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Returns arguments and path values together. Raises `BadRequest` for an argument that contradicts the path."""
     for name, value in values.items():
         if found.get(name, value) != value:
             raise BadRequest.field(name, _DIFFERS, "CONTRADICTING")
     return {**found, **values}
 
 
-def _beside_path(found: Members, values: Mapping[str, str], faults: Faults) -> Iterator[tuple[str, msgspec.Raw]]:
-    """Yields the members that the path does not state; one that it does state may only repeat it."""
+def _outside_path(found: Members, values: Mapping[str, str], faults: Faults) -> Iterator[tuple[str, msgspec.Raw]]:
+    """Yields the members that are not in the path. A member that contradicts the path is a fault."""
     for key, raw in found:
         if key not in values:
             yield key, raw

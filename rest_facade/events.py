@@ -1,7 +1,7 @@
-"""Answers that go on: what becomes of the messages of an rpc that streams as `text/event-stream`. Pure.
+"""Server-sent events: how the messages of an rpc that streams become `text/event-stream`. Pure.
 
-By HTML's rules for it: an event without a name is what `onmessage` hears, and one without data only moves the id that
-a client sends as `Last-Event-ID` when it comes back.
+As HTML defines it, an event without a name goes to `onmessage`, and one without data only sets the id that a client
+sends as `Last-Event-ID` when it reconnects.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,15 +15,15 @@ from rest_facade.message_json import encode
 MEDIA_TYPE = "text/event-stream"
 RESUME = "Last-Event-ID"
 HEARTBEAT = b":\n\n"
-"""A comment, which no client hears and no proxy takes for silence."""
+"""A comment: clients ignore it, and it keeps proxies from closing an idle connection."""
 ERROR = "error"
-_PLACE = "cursor"
-"""The field by which rpcs of ours go on where they ended."""
+_CURSOR = "cursor"
+"""The field of requests and messages by which an rpc resumes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `data` is a JSON value or None. `id` is where to go on behind it, empty where that is unknown."""
+    """One event. `data` is a JSON value or None. `id` is the cursor to resume after it, empty where there is none."""
 
     data: Any = None
     name: str = ""
@@ -32,10 +32,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """How a route tells what its rpc streams.
+    """How a route turns the messages of its rpc into events.
 
     `event` makes an event of the JSON of a message. `resume` is the name on the wire of the argument that takes
-    `Last-Event-ID`, empty where nothing does. After `heartbeat` seconds of silence a comment is sent.
+    `Last-Event-ID`, empty where none does. After `heartbeat` seconds of silence a comment is sent.
     """
 
     event: Callable[[dict[str, Any]], Event]
@@ -44,21 +44,21 @@ class Events:
 
 
 def native_events(method: MethodDescriptor, body: str) -> Events | None:
-    """Returns how an rpc's own route tells what it streams, None for one that answers once.
+    """Returns how the native route of an rpc streams its messages, None for an rpc that does not stream.
 
-    The field `body` is the data of a message without a name; any other message field is that of one by its name.
+    The field `body` becomes the data of an event without a name, any other message field that of an event of its name.
     """
     if not method.server_streaming:
         return None
     named = [field.name for field in method.output_type.fields if field.message_type is not None]
 
-    def event(said: Mapping[str, Any]) -> Event:
+    def event(message: Mapping[str, Any]) -> Event:
         for name in named:
-            if said[name] is not None:
-                return Event(said[name], "" if name == body else name, said.get(_PLACE) or "")
-        return Event(id=said.get(_PLACE) or "")
+            if message[name] is not None:
+                return Event(message[name], "" if name == body else name, message.get(_CURSOR) or "")
+        return Event(id=message.get(_CURSOR) or "")
 
-    return Events(event, resume=_PLACE if _PLACE in method.input_type.fields_by_name else "")
+    return Events(event, resume=_CURSOR if _CURSOR in method.input_type.fields_by_name else "")
 
 
 def framed(event: Event) -> bytes:

@@ -1,7 +1,7 @@
-"""Every way a request can fail, as one type: the `Failure` of `ingate.rpc.status`. Knows no dialect, no HTTP status.
+"""Every failure of a request, as one type: the `Failure` of `ingate.rpc.status`. Knows no dialect, no HTTP status.
 
 A failure is identified by its reason. Reasons of the domain are those of `ingate.errors` and what servicers add
-to them; the constants below are the facade's own. What is not understood becomes INTERNAL, without any text.
+to them; the constants below are the facade's own. Other exceptions become INTERNAL, without their text.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 def of(error: Exception) -> Failure:
-    """Returns the failure that an exception stands for, INTERNAL for those that stand for none."""
+    """Returns the failure for an exception, INTERNAL for unexpected ones."""
     if isinstance(error, Refused):
         return error.failure
     if isinstance(error, grpc.aio.AioRpcError):
@@ -43,7 +43,7 @@ def of(error: Exception) -> Failure:
 
 
 def renamed(failure: Failure, wire_name: Callable[[str], str]) -> Failure:
-    """Returns the failure with its fields under the names that the caller knows them by."""
+    """Returns the failure with its fields named as on the wire."""
     fields = {wire_name(name): problem for name, problem in failure.fields.items()}
     message = failure.message
     for name in failure.fields:
@@ -54,12 +54,12 @@ def renamed(failure: Failure, wire_name: Callable[[str], str]) -> Failure:
 
 
 def internal() -> Failure:
-    """Returns the failure that says nothing."""
+    """Returns the failure without details."""
     return Failure(grpc.StatusCode.INTERNAL, INTERNAL, INTERNAL_MESSAGE)
 
 
 def route_not_found() -> Failure:
-    """Returns the failure for a path at which nothing answers."""
+    """Returns the failure for an unknown path."""
     return Failure(grpc.StatusCode.NOT_FOUND, ROUTE_NOT_FOUND, "no such route")
 
 
@@ -80,7 +80,7 @@ def request_timeout() -> Failure:
 
 
 def crowded() -> Failure:
-    """Returns the failure for a connection beyond what the process may have."""
+    """Returns the failure for a connection beyond the bound of the process."""
     return Failure(grpc.StatusCode.UNAVAILABLE, UNAVAILABLE, "too many connections", retry_after=1)
 
 

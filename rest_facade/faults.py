@@ -1,19 +1,19 @@
-"""All that is wrong with a request, found together, so that its sender mends it at once. Knows no fields."""
+"""Collects all faults of a request, so that one answer names them. Knows no particular fields."""
 
 from ingate.errors import BadRequest
 
 MOST = 16
-"""Faults that a refusal names; as many as the checks of messages do."""
+"""Faults that a refusal names at most; the checks of messages have the same bound."""
 
 
 class Faults:
-    """Collects what does not fit, by the names of fields on the wire."""
+    """Problems by the names of fields on the wire."""
 
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
 
     def add(self, error: BadRequest) -> None:
-        """Adds an error of fields. Raises it where it is one of the whole; all, where they are enough."""
+        """Adds an error of fields. Raises BadRequest for an error without fields, and when there are `MOST` faults."""
         if not error.fields:
             raise error
         for name, problem in error.fields.items():

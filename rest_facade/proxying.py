@@ -30,7 +30,7 @@ _CLOSE = b"Connection: close\r\n"
 class Proxying:
     """Answers the requests of an ingress."""
 
-    patient = True  # only who has shown a good key is asked for the rest of a request
+    patient = True  # bodies are read for callers with a good key alone
 
     def __init__(self, dialect: Dialect, ingress: Ingress, handler: ProxyHandler, refused: RefusalNote | None) -> None:
         self.ingress = ingress

@@ -1,7 +1,7 @@
-"""An answer that goes on: the messages of an rpc to one connection, as events, until one of them ends.
+"""Streams: the messages of an rpc, written as events to one connection until the rpc or the connection ends.
 
-A caller who does not read holds up the rpc of its own alone; one who leaves cancels it. When the process ends, the
-stream ends like any other, and its reader comes back elsewhere with the id of the last event.
+A caller who does not read delays only its own rpc; a caller who leaves cancels it. When the process stops, streams end
+normally, and their readers reconnect with the id of the last event.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from rest_facade.http1 import Connection
 from rest_facade.sink import HttpSink
 
 Failed = Callable[[Exception], bytes]
-"""What a dialect says of an error that ends a stream: the body of an answer."""
+"""Returns the body of a dialect's answer for an error that ends a stream."""
 
 
 class Streaming:
-    """The call of an rpc whose messages become events by `frame`. After `heartbeat` seconds of silence there is one."""
+    """A call of an rpc. `frame` makes events of messages; a comment is sent after `heartbeat` seconds of silence."""
 
     def __init__(self, call: Stream, frame: Callable[[bytes], bytes], heartbeat: float) -> None:
         self._call = call
@@ -30,9 +30,9 @@ class Streaming:
         self._ending = False
 
     async def begun(self) -> Metadata:
-        """Returns when there is something to tell, or there has not been for as long as a heartbeat.
+        """Waits for the first message, at most `heartbeat` seconds, and returns the initial metadata received by then.
 
-        The metadata is what the rpc has said by then. Raises AioRpcError for a call that is refused.
+        Raises AioRpcError for a call that is refused.
         """
         await asyncio.wait({self._first}, timeout=self._heartbeat)
         if self._first.done():
@@ -46,8 +46,8 @@ class Streaming:
         self._initial.cancel()
         self._call.cancel()
 
-    async def tell(self, connection: Connection, sink: HttpSink, failed: Failed) -> None:
-        """Writes head and events, and returns when the stream has ended whole. Raises `ClientGone`."""
+    async def write(self, connection: Connection, sink: HttpSink, failed: Failed) -> None:
+        """Writes head and events, and returns when the stream has ended. Raises `ClientGone`."""
         connection.ending = partial(self._end, sink)
         if connection.draining:
             self._end(sink)
@@ -66,7 +66,7 @@ class Streaming:
             except asyncio.CancelledError:
                 if not self._ending:
                     raise
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the caller is told in the dialect's words
+            except Exception as error:  # noqa: BLE001 -- whatever it is, an event tells the caller
                 await sink.write(events.failed(failed(error)))
             await sink.end()
         finally:
@@ -74,7 +74,7 @@ class Streaming:
             self.cancel()
 
     def _end(self, sink: HttpSink) -> None:
-        """The process ends: so does the call, which is no failure. Who does not read is not waited for."""
+        """Ends the call because the process stops, which is not a failure. A caller who does not read is cut off."""
         self._ending = True
         self._call.cancel()
         if sink.started and not sink.open:
@@ -82,7 +82,7 @@ class Streaming:
 
 
 class _Heartbeat:
-    """Writes a comment where there was nothing else since the last time."""
+    """Writes a comment whenever nothing else was written for some seconds."""
 
     def __init__(self, sink: HttpSink, seconds: float) -> None:
         self._sink = sink
@@ -98,7 +98,7 @@ class _Heartbeat:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        # Who has not taken what is there needs no sign of life.
+        # A caller that has not read what was written needs no heartbeat.
         if self.quiet and self._sink.open:
             self._sink.push(events.HEARTBEAT)
         self.quiet = True

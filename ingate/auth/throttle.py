@@ -2,7 +2,7 @@
 
 Only failures count. Ten for one account from one place, ten for accounts that do not exist, or a hundred from the
 place, shut it for a quarter of an hour, and for longer each time it happens again. An account has no counter of its
-own, which strangers could use up for its owner. Whoever holds a session or an invitation is counted by that alone,
+own, which strangers could use up for its owner. Attempts with a session or an invitation are counted by that alone,
 whatever others at the same place do.
 """
 
@@ -17,7 +17,7 @@ from ingate.limits.attempts import Attempts, Terms
 PLACE = Terms(limit=100)
 ACCOUNT = Terms(limit=10)
 GUESSES = Terms(limit=10)
-"""For accounts that do not exist, all together: whoever tries many names guesses them."""
+"""For accounts that do not exist, all together: many of them are a sign of guessing."""
 HOLDER = Terms(limit=10)
 SIGNUPS = Terms(limit=10)
 KNOWN = Terms(limit=1000, window_us=24 * HOUR, longest_us=24 * HOUR)
@@ -97,11 +97,11 @@ class Throttle:
         self._known.failed((f"{account} {place.address}", ""), _now())
 
     def check_holder(self, held: str) -> None:
-        """Raises RateLimited for whoever holds a session or an invitation, by its id, and failed too often with it."""
+        """Raises RateLimited when attempts with a session or an invitation, by its id, failed too often."""
         _refuse(self._holders.wait((held, ""), _now()))
 
     def holder_failed(self, held: str) -> None:
-        """Counts a failure of whoever holds it."""
+        """Counts a failed attempt with it."""
         self._holders.failed((held, ""), _now())
 
     def check_signups(self, place: Place) -> None:

@@ -1,6 +1,6 @@
 """Who may have a password hashed next: one at a time, in an order that a crowd cannot bend.
 
-Networks take turns, and so do the addresses within each, so whoever sends many waits for themselves. People at an
+Networks take turns, and so do the addresses within each, so an address that sends many delays only itself. People at an
 address that is known to be theirs come first; places where something failed lately come last, though not never. What
 waits is bounded for each address and in all; when all places are taken, a network that has few gets one of those of
 the network that has most. A caller who leaves gives up the place at once.

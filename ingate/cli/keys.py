@@ -1,4 +1,4 @@
-"""`ingate keys`: keys, for whoever may read the database; no running gateway is needed."""
+"""`ingate keys`: commands for keys. They work on the database and need no running gateway."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""`ingate logs`: recorded calls, for whoever may read the database; no running gateway is needed."""
+"""`ingate logs`: commands for recorded calls. They work on the database and need no running gateway."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`ingate orgs`: organisations, for whoever may read the database; no running gateway is needed."""
+"""`ingate orgs`: commands for organisations. They work on the database and need no running gateway."""
 
 import asyncio
 

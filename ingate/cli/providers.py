@@ -1,4 +1,4 @@
-"""`ingate providers`: providers, for whoever may read the database; no running gateway is needed."""
+"""`ingate providers`: commands for providers. They work on the database and need no running gateway."""
 
 import asyncio
 import math

@@ -128,13 +128,15 @@ async def provide_keys(core: "Core", settings: Settings) -> None:
     """
     from ingate.errors import BadRequest
     from ingate.keys import fixed
-    from rest_facade.dialects import mounted, ongoingai, ongoingai_keys
+    from rest_facade.dialects import mounted, ongoingai, ongoingai_key_settings
 
     stated = []
     if ongoingai.NAME in mounted.names(settings.dialects):
-        stated = [(org or settings.ongoingai_org, key) for org, key in ongoingai_keys.stated(settings.ongoingai_keys)]
+        stated = [
+            (org or settings.ongoingai_org, key) for org, key in ongoingai_key_settings.stated(settings.ongoingai_keys)
+        ]
         if not settings.ongoingai_auth:
-            stated.append((settings.ongoingai_org, ongoingai_keys.without_key(_open_key(core))))
+            stated.append((settings.ongoingai_org, ongoingai_key_settings.without_key(_open_key(core))))
     if any(not org for org, _ in stated):
         raise BadRequest.field(
             "ongoingai_org",
@@ -159,8 +161,8 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     from rest_facade.dialects.mounted import mounted
     from rest_facade.dialects.ongoingai import Options
     from rest_facade.proxy import proxy_handler
-    from rest_facade.serving import Calls
     from rest_facade.spec.route import OPENAPI
+    from rest_facade.transcoder import Calls
 
     calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
     return Facade(

@@ -1,4 +1,4 @@
-"""`ingate users`: accounts, for whoever may read the database; no running gateway is needed."""
+"""`ingate users`: commands for accounts. They work on the database and need no running gateway."""
 
 import asyncio
 from typing import Any

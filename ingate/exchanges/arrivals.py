@@ -1,7 +1,7 @@
-"""In which order exchanges were stored, which neither their ids nor their times tell: they are late, and out of order.
+"""The order in which exchanges were stored. Ids and times do not give it: exchanges are stored late and out of order.
 
 Each transaction that stores exchanges notes which, as its last statement. Numbers are handed out under a lock that is
-held until the commit, so whoever has read a number has read all before it. Notes are kept for an hour.
+held until the commit, so no number appears after a higher one was read. Notes are kept for an hour.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ingate.exchanges.columns import Row, place_of
 from ingate.exchanges.tables import Arrival
 
 KEPT = clock.HOUR
-"""How long whoever was told something can go on behind it."""
+"""How long a reader can resume at a cursor."""
 _SPARE = 5 * clock.MINUTE
 """Notes are kept for so much longer, since clocks differ."""
 LOCK = 0x1A6A80
@@ -102,7 +102,7 @@ async def since(db: AsyncSession, org_id: str, at: int) -> int | None:
 
 
 async def forget(database: Database) -> None:
-    """Deletes the notes that nobody may ask for any more, but for the last, which says how far numbers have come."""
+    """Deletes notes that are too old to resume at, but for the last, which holds the highest number."""
     async with database.write() as db:
         newest = select(func.max(Arrival.number)).scalar_subquery()
         await db.execute(delete(Arrival).where(Arrival.at < clock.now() - KEPT - _SPARE, Arrival.number < newest))

@@ -1,4 +1,4 @@
-"""What was stored behind a place, from the database: for readers who come back, and for those who fall behind."""
+"""Reads from the database what was stored after a place, for readers that resume and for those that fall behind."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ from ingate.exchanges.tables import Exchange
 AT_ONCE = 200
 """Exchanges and notes that are read at once."""
 _READERS = 2
-"""Who read at the same time: a restart brings all readers back at once."""
+"""Readers that query at the same time: after a restart, all of them come back at once."""
 _HEAD_START = clock.MINUTE
-"""Whoever has missed something goes on with what is kept for so much longer."""
+"""A reader that has missed something resumes so much later than the oldest notes, which are about to be deleted."""
 _ROWS = select(*LISTED).where(Exchange.id.in_(bindparam("ids", expanding=True)))
 _id = attrgetter("id")
 
@@ -39,7 +39,7 @@ class Backlog:
     async def behind(
         self, request: pb.TailExchangesRequest, org_id: str, place: Place, end: int
     ) -> tuple[list[pb.TailExchangesResponse], Place]:
-        """Returns what there is behind a place, up to number `end`: some of it, and how far that goes."""
+        """Returns some of what was stored after a place, up to number `end`, and the place up to which that is."""
         async with self._turns:
             if (resumed := await self.after_gap(place, org_id, end)) is not None:
                 return [gap(place, resumed, org_id)], resumed
@@ -60,7 +60,7 @@ class Backlog:
         return told, place
 
     async def after_gap(self, place: Place, org_id: str, end: int) -> Place | None:
-        """Returns where to go on if what is behind a place is not known any more, else None.
+        """Returns where to resume if the notes after a place are deleted, or numbers have restarted; else None.
 
         `end` is the number up to which readers have been told.
         """

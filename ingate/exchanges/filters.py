@@ -1,4 +1,4 @@
-"""What a request asks of exchanges, once for the database and once for a row in hand. Both find the same."""
+"""The filters of a request, as conditions for the database and as a function of a loaded row. Both find the same."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -13,16 +13,16 @@ from ingate.exchanges.tables import Exchange
 Request = pb.ListExchangesRequest | pb.TailExchangesRequest
 
 EQUAL = ("level", "model", "status_code", "source", "user_id", "session_id", "key_id", "app_id", "team_id", "stream")
-"""Fields that ask for a column of their name to have their value."""
+"""Filters for equality with the column of the same name."""
 Facts = tuple[Any, ...]
-"""What filters ask about of one row."""
+"""The values of one row that filters compare."""
 facts: Callable[[Any], Facts] = attrgetter("provider", "served_by", "created_at", *EQUAL)
 """Returns the facts of a row that has these columns."""
 _FIRST_EQUAL = 3
 
 
 def conditions(request: Request) -> list[ColumnElement[bool]]:
-    """Returns what the database is to ask of rows."""
+    """Returns the filters as conditions of a query."""
     found = [getattr(Exchange, name) == value for name, value in _equal(request)]
     if request.HasField("provider"):
         found.append(or_(Exchange.provider == request.provider, Exchange.served_by == request.provider))
@@ -34,7 +34,7 @@ def conditions(request: Request) -> list[ColumnElement[bool]]:
 
 
 def matcher(request: Request) -> Callable[[Facts], bool]:
-    """Returns the same as a function of the facts of a row."""
+    """Returns the filters as a function of the facts of a row."""
     asked = [(_FIRST_EQUAL + EQUAL.index(name), value) for name, value in _equal(request)]
     provider = request.provider if request.HasField("provider") else None
     since = clock.from_proto(request.since) if request.HasField("since") else None

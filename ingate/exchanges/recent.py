@@ -1,7 +1,7 @@
-"""The last exchanges that an organisation was told, kept once for all its readers. Knows no database.
+"""The newest exchanges of an organisation, kept once for all its readers. Knows no database.
 
-A chain: each entry knows the next, and a reader holds no more than the entry that it read last. Whoever reads slower
-than the chain is shortened finds a broken link, and reads on in the database from the place of that entry.
+They are a linked list, and a reader holds only the entry that it read last. When entries are dropped before a slow
+reader has read them, it finds its entry cut off from the list, and continues in the database from that place.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ ENTRY_BYTES = 1024
 LEAST_BYTES = 64 * 1024
 """What an organisation's chain may take, however many there are."""
 _WOKEN = 32
-"""Readers that are woken in a turn of the loop, each of which writes what it reads: a millisecond or two."""
+"""Readers woken in one iteration of the loop. Each writes what it reads: a millisecond or two for all."""
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One exchange that is told, or the beginning of a chain, which has no `answer`."""
+    """One exchange, or the beginning of a chain, which has no `answer`."""
 
     place: Place
     facts: Facts = ()
@@ -29,14 +29,14 @@ class Entry:
     size: int = 0
     next: "Entry | None" = None
     cut: bool = False
-    """Whether what followed is gone."""
+    """Whether the following entries were dropped."""
 
 
 @dataclass(slots=True, eq=False)
 class Recent:
     """The chain of one organisation: everything that was stored behind `first.place`, up to number `end`.
 
-    Until it is `complete` it has nothing, and nobody may read it.
+    Until it is `complete` it is empty, and readers must wait.
     """
 
     first: Entry = field(default_factory=lambda: Entry(Place(0, "", 0)))
@@ -52,7 +52,7 @@ class Recent:
         self.last = self.first
 
     def begin(self, number: int, now: int) -> None:
-        """Begins behind all that has a number up to this one."""
+        """Begins after the note of this number."""
         self.first = self.last = Entry(Place(number + 1, "", now))
         self.end, self.complete = number, True
 
@@ -69,12 +69,12 @@ class Recent:
             self.first.next, self.first.cut = None, True
             self.ids.discard(oldest.place.id)
             self.size -= oldest.size
-            # Its reader has read it: what it holds is its place alone.
+            # Now it is the beginning of the chain, of which only the place matters.
             self.first = oldest
             oldest.facts, oldest.answer = (), None
 
     async def news(self, seconds: float) -> bool:
-        """Returns whether there is something new within so many seconds."""
+        """Waits for something new, at most so many seconds; returns whether there is."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.add(waiter)
         try:
@@ -87,11 +87,11 @@ class Recent:
         return True
 
     def tell(self) -> None:
-        """Wakes all readers, some in each turn of the loop: to wake hundreds at once would hold up everybody else."""
+        """Wakes all readers, a few in each iteration of the loop: hundreds at once would delay everything else."""
         _wake(list(self.waiting))
 
     def find(self, place: Place) -> Entry | None:
-        """Returns the last entry up to a place, None where the chain begins behind it."""
+        """Returns the last entry up to a place, None where the chain begins after it."""
         if place[:2] < self.first.place[:2]:
             return None
         entry = self.first

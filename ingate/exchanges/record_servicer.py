@@ -15,9 +15,9 @@ from ingate.errors import BadRequest
 from ingate.exchanges import arrivals
 from ingate.exchanges.call_lines import CallLines
 from ingate.exchanges.columns import COLUMNS, Row, value
+from ingate.exchanges.contents import Record, reading
 from ingate.exchanges.counting import counted_once
 from ingate.exchanges.rows import rows
-from ingate.exchanges.said import Record, reading
 from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace
 from ingate.identity.tables import Org

@@ -22,8 +22,8 @@ from ingate.exchanges.columns import (
     PAYLOAD,
     Row,
 )
-from ingate.exchanges.noted import cleaned, objects, of_messages, of_packed
-from ingate.exchanges.said import Noted, Read, Record, is_packed, reading, said
+from ingate.exchanges.contents import Read, Record, Reported, contents_of, is_packed, reading
+from ingate.exchanges.reported import cleaned, objects, of_messages, of_packed
 from ingate.exchanges.tables import MAX_NAME
 from ingate.formats import Pace, at_once
 from ingate.packed import PackedRecord
@@ -54,15 +54,16 @@ def rows(records: Sequence[Record], first: int, read: Sequence[Read] | None = No
 
     The records are all messages, or all packed. `read` is what was taken of their payloads, where they have been read
     before.
-    Text that a column cannot hold is cut or cleaned. What cannot be mended is BadRequest, naming the first such record;
-    so is what fails by a fault of ours, or one record would be sent again for ever, and all others wait behind it.
+    Text that does not fit its column is cut or cleaned. Raises BadRequest naming the first record that cannot be
+    converted, also where the converter itself is at fault: otherwise the gateway would send that record again for ever,
+    and all others would wait behind it.
     """
     if read is None:
         read = at_once(reading(records, Pace()))
     try:
         return _rows(records, read, first)
     except Exception:
-        # Column by column, a fault that is found first need not be of the first record that has one.
+        # Since conversion goes column by column, the first error need not be that of the first faulty record.
         for index, (record, its) in enumerate(zip(records, read, strict=True), first):
             try:
                 _rows([record], [its], index)
@@ -79,7 +80,7 @@ def rows(records: Sequence[Record], first: int, read: Sequence[Read] | None = No
 
 def _rows(records: Sequence[Record], read: Sequence[Read], first: int) -> list[Row]:
     if is_packed(records):
-        its: Sequence[Noted] = records
+        its: Sequence[Reported] = records
         price_providers, columns = of_packed(records)
     else:
         its, price_providers, columns = of_messages(cast("Sequence[ExchangeRecord]", records))
@@ -89,11 +90,11 @@ def _rows(records: Sequence[Record], read: Sequence[Read], first: int) -> list[R
     check("exchange.request_id", columns["id"], ids.is_uuid, "must be a UUID")
     check("exchange.key_id", columns["key_id"], _uuids.__getitem__, "must be a UUID")
     check("exchange.created_at", moments, _MOMENTS.__contains__, "is out of range")
-    told = said(its, read, first=first)
+    contents = contents_of(its, read, first=first)
     for name in FRACTIONS:
         check(f"exchange.{name}", [value or 0.0 for value in columns[name]], isfinite, "must be a finite number")
     columns |= zip(PAYLOAD, zip(*(kept for _, _, kept in read), strict=True), strict=True)
-    named, usages, prompts, completions, metadata, units, problems, usage_sources = zip(*told, strict=True)
+    named, usages, prompts, completions, metadata, units, problems, usage_sources = zip(*contents, strict=True)
     models = list(map(_names.__getitem__, named))
     bills = [
         made if made.cost is None or made.cost <= MAX_PICO else _TOO_DEAR
@@ -131,14 +132,14 @@ def _rows(records: Sequence[Record], read: Sequence[Read], first: int) -> list[R
 
 
 def _among(records: Sequence[Record]) -> str:
-    """Returns the field of a request that has these records."""
+    """Returns the name of the request field that has these records."""
     return "packed" if is_packed(records) else "records"
 
 
 def _check(  # noqa: PLR0917 -- the first two are alike in all calls
     first: int, among: str, name: str, column: Sequence[T], good: Callable[[T], bool], fault: str
 ) -> None:
-    """Raises BadRequest for the first value that no column holds and no default may stand in for."""
+    """Raises BadRequest for the first value that is not `good`."""
     if not all(map(good, column)):
         index = next(index for index, value in enumerate(column, first) if not good(value))
         raise BadRequest.field(f"{among}[{index}].{name}", fault)

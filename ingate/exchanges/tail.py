@@ -1,8 +1,8 @@
-"""Who is told of exchanges as they are stored: each reader at its own pace, all from one reading of the database.
+"""Sends exchanges to readers as they are stored. One query of the database serves all readers, each at its own pace.
 
-What was stored is found by its notes (`ingate.exchanges.arrivals`), whichever process stored it. While somebody reads,
-the notes are followed and what they name is kept for a while (`ingate.exchanges.recent`). A reader that comes back or
-falls behind reads on in the database. While nobody reads, nothing is asked.
+New exchanges are found by their notes (`ingate.exchanges.arrivals`), whichever process stored them. While there are
+readers, the notes are polled and their exchanges kept for a while (`ingate.exchanges.recent`). A reader that resumes or
+falls behind reads from the database (`ingate.exchanges.backlog`). Without readers the database is not queried.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from ingate.exchanges.filters import matcher
 from ingate.exchanges.recent import LEAST_BYTES, Entry, Recent
 
 POLL_SECONDS = 0.4
-"""Between two looks for what other processes have stored."""
+"""Between two polls for what other processes have stored."""
 QUIET_SECONDS = 10.0
-"""Without anything to tell for so long, a reader gets a new cursor."""
+"""A reader that gets no exchange for so long gets a new cursor."""
 FORGET_SECONDS = 300.0
 READERS, READERS_OF_ONE = 2_000, 1_000
-"""Readers of a process at most, and of one organisation there."""
+"""The most readers in a process, and of one organisation in it."""
 KEPT_BYTES = 16 * 1024 * 1024
-"""What is kept for readers, shared by organisations that have some."""
+"""Bytes kept for readers, divided among the organisations that have readers."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,9 +48,9 @@ class Tail:
     async def answers(
         self, request: pb.TailExchangesRequest, org_id: str
     ) -> AsyncGenerator[pb.TailExchangesResponse, None]:
-        """Yields what a reader is told, for ever; first, as soon as the database has been asked, its cursor.
+        """Yields the answers for a reader, without end. The first, sent once the database was read, has only a cursor.
 
-        Raises BadRequest for a cursor that is none, RateLimited where there are too many readers.
+        Raises BadRequest for an invalid cursor, RateLimited where there are too many readers.
         """
         cursor = arrivals.decode(request.cursor, org_id) if request.cursor else None
         with self._reading(org_id) as recent:
@@ -68,7 +68,7 @@ class Tail:
     async def _on(
         self, request: pb.TailExchangesRequest, org_id: str, place: Place, recent: Recent
     ) -> AsyncGenerator[pb.TailExchangesResponse, None]:
-        """Yields what is behind a place, from what is kept or from the database, for ever."""
+        """Yields what was stored after a place, from the chain or the database, without end."""
         matches = matcher(request)
         entry = recent.find(place)
         while True:
@@ -79,7 +79,7 @@ class Tail:
                 entry = recent.find(place)
             elif (following := entry.next) is not None:
                 entry = following
-                # Another process may have told it already.
+                # The reader may have it already, from another process or from the database.
                 if entry.place[:2] > place[:2]:
                     place = entry.place
                     if matches(entry.facts):
@@ -91,9 +91,9 @@ class Tail:
                 yield answer(place, org_id)
 
     async def follow(self, stored: asyncio.Event) -> None:
-        """Tells readers what is stored: at once when `stored` is set, else within `POLL_SECONDS`.
+        """Wakes readers for new exchanges, without end: at once when `stored` is set, else every `POLL_SECONDS`.
 
-        While the database does not answer, they are told nothing, and miss nothing.
+        While the database does not answer, readers get nothing; they miss nothing either.
         """
         self._stored = stored
         while True:
@@ -119,7 +119,7 @@ class Tail:
 
     @contextmanager
     def _reading(self, org_id: str) -> Iterator[Recent]:
-        """Yields what an organisation was told last, which is kept as long as it has readers."""
+        """Counts a reader and yields the chain of its organisation, which is kept as long as it has readers."""
         recent = self._recent.get(org_id)
         of_one = recent.readers if recent is not None else 0
         if of_one >= READERS_OF_ONE or sum(it.readers for it in self._recent.values()) >= READERS:

@@ -17,7 +17,7 @@ class _Said(Protocol):
 
 
 class Message(Struct, gc=False):
-    """A message, whoever says it."""
+    """A message of any role."""
 
     role: str  # required: a large body of empty objects must not become as many structs
     content: Content = Raw()

@@ -1,7 +1,7 @@
 """Work that is done a piece at a time, and what one body may cost. Counts work, not time; knows no event loop.
 
 One unit is what takes about a microsecond: a token, 32 bytes of structure, 1 KiB of a long string. Work is written as a
-generator that yields between pieces: whoever shares a loop lets others run there, whoever does not goes on.
+generator that yields between pieces: on an event loop others run there, elsewhere the work continues.
 """
 
 from collections.abc import Generator

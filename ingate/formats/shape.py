@@ -37,7 +37,7 @@ def crowded(data: Buffer, mark: bytes = b"{", most: int = _MANY) -> bool:
 class Misfits:
     """Whether a bounded number, such as a count of tokens, was stated as what it cannot be, since that was last asked.
 
-    One for the process: whoever reads asks before others have their turn.
+    One for the process: it is asked before other tasks run.
     """
 
     def __init__(self) -> None:

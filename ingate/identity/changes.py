@@ -1,7 +1,7 @@
 """What gateways must forget, told through the database, so that every core and every command tells it.
 
 A change and its announcement commit together. Epochs are handed out under a lock that is held until the commit, so
-whoever has read an epoch has read all before it. A gateway in the same process is told before the caller is answered.
+no epoch appears after a higher one was read. A gateway in the same process is told before the caller is answered.
 """
 
 import asyncio

@@ -66,7 +66,7 @@ async def found(db: AsyncSession, org: Org, user: User, *, slug_field: str = "or
 
 def first_key(db: AsyncSession, org: Org, user: User, name: str = "first key") -> str:
     """Adds a member's key to the transaction, and returns its secret."""
-    secret = ids.new_key()
+    secret = key_formats.new_secret()
     db.add(
         Key(
             id=ids.uuid7(),

@@ -1,4 +1,4 @@
-"""The operator: whoever runs commands on the machine.
+"""The operator: the person who runs commands on the machine.
 
 They act as an organisation's owner, by a short session, and make organisations whatever the setting `signup` says.
 """

@@ -1,6 +1,6 @@
-"""Keys that settings state: made at the start of a gateway, and switched off when they are stated no more.
+"""Keys that settings define: created when a gateway starts, and deactivated when the settings no longer have them.
 
-They are keys as all others, but for being changed in the settings alone.
+They are like all other keys, but can only be changed in the settings.
 """
 
 import os
@@ -20,7 +20,7 @@ from ingate.identity.tables import Key, Org
 from ingate.keys import rows
 
 ACTOR = "settings"
-"""Who has changed such a key, as audit entries say it."""
+"""The actor in audit entries about such keys."""
 _STATED = (
     "name",
     "role",
@@ -35,14 +35,14 @@ _STATED = (
     "unlimited",
     "active",
 )
-"""Columns that follow the settings."""
+"""Columns that are updated from the settings."""
 
 
 async def provide(database: Database, stated: Iterable[tuple[str, CreateKeyRequest]]) -> None:
-    """Makes the fixed keys of all organisations what is stated: slugs of organisations and keys with id and secret.
+    """Creates, updates and deactivates fixed keys, so that they are as stated: slugs of organisations, and their keys.
 
-    What is as it was is not written. Raises NotFound for an organisation that is not there, Conflict for an id or a
-    secret of a key that is not fixed.
+    Organisations without a difference are not written. Raises NotFound for an unknown organisation, and Conflict for an
+    id or a secret that another key has.
     """
     async with database.read() as db:
         wanted = await _by_org(db, stated)
@@ -96,7 +96,7 @@ async def _write(db: AsyncSession, org_id: str, wanted: Mapping[str, Key]) -> No
             row.active = False
             audit.record(db, "key.update", row.id, org_id=org_id, actor_id=ACTOR, name=row.name, changed="active")
         if name not in wanted or "secret_hash" in changes[name]:
-            # Another key may be given the secret that this one had.
+            # Frees the secret, which another key may now have.
             row.secret_hash = os.urandom(32)
     await db.flush()
     for name, new in wanted.items():
@@ -116,7 +116,7 @@ async def _write(db: AsyncSession, org_id: str, wanted: Mapping[str, Key]) -> No
 
 
 async def _refuse_taken(db: AsyncSession, row: Key, own_id: str = "") -> None:
-    """Raises Conflict where another key than the one that a row is for has its id or secret."""
+    """Raises Conflict if another key has the id or secret of a row; `own_id` is the key that the row updates."""
     row.id = own_id or row.id
     try:
         await rows.refuse_external_id(db, row)

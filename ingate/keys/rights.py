@@ -1,4 +1,4 @@
-"""What a key may be given: scopes that its role allows and that whoever gives them holds. Pure."""
+"""Checks which scopes a key may get: those that its role allows and that the caller holds. Pure."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Rows of keys: made from requests and from keys that are rotated, and found again. Knows no rpc context."""
+"""Rows of keys, made from requests and from rotated keys, and their checks. Knows no rpc context."""
 
 from collections.abc import Iterable
 from secrets import token_hex
@@ -21,9 +21,9 @@ _LIMITS = frozenset({"rate_limit_per_minute", "rate_limit_per_hour"})
 
 
 def new_row(request: CreateKeyRequest, org_id: str) -> tuple[Key, str]:
-    """Returns the row of a key as a request describes it, and its secret; who made it and its scopes are not in it.
+    """Returns the row that a request describes, without creator and scopes, and the key's secret.
 
-    Raises BadRequest for what contradicts itself.
+    Raises BadRequest for fields that contradict each other.
     """
     check_limits(request, unlimited=request.unlimited)
     format: int = request.format or KEY_FORMAT_INGATE
@@ -60,7 +60,7 @@ def new_row(request: CreateKeyRequest, org_id: str) -> tuple[Key, str]:
 
 
 def replacement(old: Key, secret: str | None) -> tuple[Key, str]:
-    """Returns a new row in the place of one that is rotated, which gives up its external id, and its secret."""
+    """Returns the row that replaces a rotated key, and its secret. The old row loses its external id to the new one."""
     copied = {column.key: getattr(old, column.key) for column in Key.__table__.columns}
     new = Key(**copied | {"id": ids.uuid7(), "created_at": clock.now(), "last_used_at": None, "revoked_at": None})
     old.external_id = None
@@ -75,19 +75,19 @@ def renew(row: Key, secret: str | None) -> str:
 
 
 def set_secret(row: Key, secret: str) -> None:
-    """Puts into a row what is kept of a secret."""
+    """Stores the hash and the preview of a secret in a row."""
     row.secret_hash, row.preview = ids.secret_hash(secret), key_formats.preview(secret)
 
 
 def stated_secret(secret: str) -> str:
-    """Returns a secret of the creator's choice. Raises BadRequest for one that would be taken for no key."""
-    if secret.startswith((ids.SESSION_PREFIX, ids.INVITATION_PREFIX)):
+    """Returns a secret that a request states. Raises BadRequest for one that looks like another kind of credential."""
+    if secret.startswith(ids.TOKEN_PREFIXES):
         raise BadRequest.field("secret", "must not begin as a session or an invitation does")
     return secret
 
 
 async def refuse_secret(db: AsyncSession, row: Key) -> None:
-    """Raises Conflict where another key has the secret of one that is to be stored."""
+    """Raises Conflict if another key has the secret of a row."""
     taken = select(Key.id).where(Key.secret_hash == row.secret_hash, Key.id != row.id)
     with db.no_autoflush:
         if await db.scalar(taken):
@@ -95,7 +95,7 @@ async def refuse_secret(db: AsyncSession, row: Key) -> None:
 
 
 async def refuse_external_id(db: AsyncSession, row: Key) -> None:
-    """Raises Conflict where another key has the external id of one that is to be stored."""
+    """Raises Conflict if another key has the external id of a row."""
     named = or_(Key.external_id == row.external_id, Key.id == row.external_id)
     mine = (Key.org_id == row.org_id, Key.id != row.id, named)
     if row.external_id and await db.scalar(select(Key.id).where(*mine)):
@@ -103,13 +103,13 @@ async def refuse_external_id(db: AsyncSession, row: Key) -> None:
 
 
 def check_limits(request: CreateKeyRequest | UpdateKeyRequest, *, unlimited: bool) -> None:
-    """Raises BadRequest for a request that states limits of a key that has none."""
+    """Raises BadRequest for a request that states limits of an unlimited key."""
     if unlimited and any(getattr(request, name) for name in _LIMITS):
         raise BadRequest.field("unlimited", "must not be stated beside a limit")
 
 
 def permissions(stated: Iterable[str]) -> list[str]:
-    """Returns permissions as they are kept, each once. Raises BadRequest for one that is too long."""
+    """Returns permissions without duplicates, as stored. Raises BadRequest for one that is too long."""
     kept = list(dict.fromkeys(stated))
     for index, word in enumerate(kept):
         if len(word) > MAX_PERMISSION:
@@ -118,7 +118,7 @@ def permissions(stated: Iterable[str]) -> list[str]:
 
 
 def document(text: bytes) -> str:
-    """Returns a JSON object as it is kept. Raises BadRequest for what is none."""
+    """Returns a JSON object as stored. Raises BadRequest for any other text."""
     if not text:
         return ""
     try:
@@ -130,7 +130,7 @@ def document(text: bytes) -> str:
 
 
 def expiry(request: CreateKeyRequest | UpdateKeyRequest) -> int | None:
-    """Returns the end that a request states, None for none. Raises BadRequest for one that is not in the future."""
+    """Returns the expiry in a request, None for none. Raises BadRequest for one that is not in the future."""
     if not request.HasField("expires_at"):
         return None
     expires_at = clock.from_proto(request.expires_at)

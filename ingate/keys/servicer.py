@@ -113,7 +113,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             old = await _find_to_change(db, mine, request.key_id)
             if old.revoked_at is not None:
                 raise Conflict("the key has been rotated or revoked already")
-            # Whoever rotates a key is shown its new secret.
+            # The caller is shown the new secret.
             mine.check_scopes(scopes.unpack(old.scopes))
             mine.check_end(old.expires_at)
             mine.check_binding(old.app_id, old.team_id, old.workspace)

@@ -53,8 +53,8 @@ class FixedWindows:
         """Gauge: live windows. Not `len`, for an empty limiter must not be false."""
         return len(self._used)
 
-    def take(self, key_id: str, limit: int, now_us: int, cost: int = 1) -> Decision:
-        """Takes `cost` from the window of a key if it fits under `limit`, else takes nothing.
+    def take(self, key_id: str, limit: int, now_us: int) -> Decision:
+        """Takes a request from the window of a key if it fits under `limit`, else takes nothing.
 
         `now_us` is in microseconds since the epoch. A clock that steps back by up to a window stays in the one
         it had reached, so that stepping refills nothing.
@@ -71,9 +71,9 @@ class FixedWindows:
             if len(self._used) >= self._capacity:
                 self._used.popitem(last=False)
                 self.evicted += 1
-        allowed = used + cost <= limit
+        allowed = used < limit
         if allowed:
-            used += cost
+            used += 1
         self._used[key_id] = used
         return Decision(allowed, limit, max(0, limit - used), reset_us, span)
 

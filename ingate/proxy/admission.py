@@ -25,7 +25,7 @@ POLICIES_AT_ONCE = 8
 STRANGE_WAITING = 2000
 """Unknown keys that wait for their turn; more are refused until some had theirs."""
 TURN_SECONDS = 2.0
-"""Until the turn. Who has it is not cut short for having waited: a question that is cut costs a database connection."""
+"""Until the turn. The wait does not shorten what follows: a question that is cut costs a database connection."""
 ANSWER_SECONDS = 5.0
 """From then until the answer."""
 BUSY = "too many keys are being checked at the moment"

@@ -1,6 +1,6 @@
-"""An answer of which nothing is sent yet, its first byte in hand: until here another provider could still answer.
+"""Answers of which nothing was sent yet. Up to the first byte, another provider can still be tried.
 
-What comes after is `ingate.proxy.relay`'s. Knows no caller.
+`ingate.proxy.relay` sends them. Knows no caller.
 """
 
 import time
@@ -14,7 +14,7 @@ from ingate.proxy.ports import BODILESS, BadResponse, Headers, UpstreamResponse
 from ingate.remembered import Remembered
 
 WHOLE_LIMIT = 64 * 1024
-"""Bytes of the longest answer that is waited for: a longer one goes to its caller as fast as that takes it."""
+"""Bytes of the longest answer that is read whole before it is sent; longer ones are relayed piece by piece."""
 STREAM_TYPES = (
     "text/event-stream",
     "application/x-ndjson",
@@ -27,8 +27,8 @@ STREAM_TYPES = (
 class Answer(Struct):
     """A provider's answer, or the gateway's own, with `extra` headers.
 
-    `whole` is the body where all of it is here, and the response is closed. Else `first` is its first piece, and
-    nothing where it has no body.
+    `whole` is the complete body, whose response is closed. Where `whole` is None, `first` is the first piece of the
+    body, empty where there is no body.
     """
 
     response: UpstreamResponse
@@ -41,18 +41,18 @@ class Answerer(Protocol):
     """What may answer in a provider's place."""
 
     def question(self, exchange: OpenExchange) -> Any | None:
-        """Returns what is asked of it, None where an exchange is none of its business. Asked of every exchange."""
+        """Returns the question that an exchange asks, None where it is for providers. Called for every exchange."""
 
     async def answer(self, question: Any, exchange: OpenExchange) -> Answer | None:
-        """Returns the answer, None where a provider is to be asked after all. Raises a DomainError."""
+        """Returns the answer, None where a provider must answer after all. Raises a DomainError."""
 
 
 async def opened(
     exchange: OpenExchange, response: UpstreamResponse, extra: Headers, waiting: Callable[[], None]
 ) -> Answer:
-    """Returns the answer of a response and notes what its head says. Raises UpstreamError.
+    """Returns the answer of a response, and notes its head in the exchange. Raises UpstreamError.
 
-    `waiting` is called before anything is waited for.
+    `waiting` is called before the first wait for the body.
     """
     named = response.named
     exchange.media_type, exchange.stream = _media[named.get(b"content-type", b"")]
@@ -67,7 +67,7 @@ async def opened(
         return Answer(response, extra, body)
     waiting()
     try:
-        # What a header states is no measure: the length is that of the framing.
+        # The length is that of the framing, which a Content-Length header may contradict.
         if response.length is None or response.length > WHOLE_LIMIT or exchange.stream:
             first = await response.read()
             if first:
@@ -87,7 +87,7 @@ def is_bodiless(exchange: OpenExchange, response: UpstreamResponse) -> bool:
 
 
 async def _gathered(exchange: OpenExchange, response: UpstreamResponse) -> bytes:
-    """Returns a whole body that is still to come, keeping for the record what of it does."""
+    """Reads a whole body, and keeps each piece for the record as it comes."""
     pieces = exchange.response_body
     size = 0
     while chunk := await response.read():

@@ -1,4 +1,4 @@
-"""Stages that see the body of an answer go by, beside its way to the caller; they change nothing and delay nothing."""
+"""Stages that see the pieces of an answer's body as they are sent. They change and delay nothing."""
 
 from typing import Protocol
 
@@ -8,37 +8,37 @@ from ingate.net.budget import BodyBudget
 from ingate.proxy.open_exchange import OpenExchange
 
 _UNCOUNTED = 16 * 1024
-"""Bytes of an answer that are kept for the record in any case."""
+"""Bytes of an answer that are kept for the record without being counted."""
 _COUNTED = 64 * 1024
-"""Bytes by which more of it is counted."""
+"""Further bytes are counted in steps of so many."""
 _LOOSE = 256
 
 
 class BodyStage(Protocol):
-    """What sees each piece of a body once, in order."""
+    """Is shown each piece of a body once, in order."""
 
     def takes(self, size: int) -> bool:
-        """Tells whether a piece of that many bytes is work of a moment."""
+        """Tells whether a piece of so many bytes can be taken without a pause."""
 
     def feed(self, piece: bytes) -> Steps[None] | None:
-        """Takes a piece; returns what work it leaves to be done before the next one, in bounded steps."""
+        """Takes a piece; returns the work that must be done before the next piece, in bounded steps, None for none."""
 
     def finish(self) -> None:
-        """There is no more to come, or none that matters. May be called again."""
+        """Ends the body: no piece follows, or none that matters. May be called again."""
 
 
 class Capture:
-    """Keeps the body for the record, `limit` bytes of it at most; what is not kept is read as it goes by.
+    """Keeps at most `limit` bytes of the body for the record. A body that is longer is read as it is sent.
 
-    `answers` counts what is kept.
+    `answers` counts the bytes that are kept.
     """
 
     def __init__(self, exchange: OpenExchange, limit: int, answers: BodyBudget) -> None:
         self._exchange = exchange
         self._answers = answers
-        self._room = min(limit, _UNCOUNTED)  # bytes that are to be kept yet, and that are counted
-        self._beyond = limit - self._room  # bytes that are to be kept yet, and are not counted
-        self._loose = 0  # pieces that were kept since some were last joined
+        self._room = min(limit, _UNCOUNTED)  # bytes that may still be kept, and are counted already
+        self._beyond = limit - self._room  # bytes that may still be kept, and are not counted yet
+        self._loose = 0  # pieces kept since they were last joined
         self._reader: ResponseReader | None = None
 
     def takes(self, size: int) -> bool:
@@ -53,7 +53,7 @@ class Capture:
         return self._reading(piece)
 
     def finish(self) -> None:
-        """Leaves the end of the reading to who records."""
+        """Leaves the reader to the recorder, which finishes it."""
         self._exchange.response_reader = self._reader
 
     def _keep(self, piece: bytes) -> None:
@@ -61,12 +61,12 @@ class Capture:
         kept.append(piece)
         self._room -= len(piece)
         self._loose += 1
-        if self._loose == _LOOSE:  # a body of tiny pieces is not to take many times its size
+        if self._loose == _LOOSE:  # else a body of tiny pieces would take many times its size
             kept[-_LOOSE:] = [b"".join(kept[-_LOOSE:])]
             self._loose = 0
 
     def _count(self, size: int) -> bool:
-        """Makes room for a piece of the body; tells whether there is any. Without, the record has the beginning."""
+        """Makes room for a piece and tells whether there is any. Without room, the record has only the beginning."""
         exchange = self._exchange
         if exchange.settled or self._room + self._beyond <= 0:
             return False

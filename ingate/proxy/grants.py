@@ -1,4 +1,4 @@
-"""What keys may do, as this process knows it: see `Snapshots`."""
+"""The grants of keys: what each may do, cached as `Snapshots` describes."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ REFUSED = "the key is missing, unknown, expired or revoked"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do; what it may reach is its organisation's `Policy`.
+    """The rights of one key. The providers that it may reach are in its organisation's `Policy`.
 
     The limits are requests a minute and an hour, 0 for none.
     """
@@ -40,14 +40,14 @@ class Grants:
         self.aclose = self._snapshots.aclose
 
     def known(self, digest: bytes) -> Grant | None:
-        """Returns the grant of a key, by its hash, when the core need not be asked. Raises Unauthenticated."""
+        """Returns the cached grant of a key, by its hash, None where the core must be asked. Raises Unauthenticated."""
         grant = self._snapshots.known(digest)
         if grant is not None and grant.expires_at is not None and grant.expires_at <= clock.now():
             raise Unauthenticated(REFUSED)
         return grant
 
     async def grant(self, digest: bytes) -> Grant:
-        """Returns the grant of a key, by its hash. Raises Unauthenticated, or Unavailable when the core cannot say."""
+        """Returns the grant of a key, by its hash. Raises Unauthenticated, and Unavailable where the core is silent."""
         grant = await self._snapshots.get(digest)
         if grant is None or (grant.expires_at is not None and grant.expires_at <= clock.now()):
             raise Unauthenticated(REFUSED)
@@ -59,7 +59,7 @@ class Grants:
 
 
 def compile_grant(message: GrantMessage) -> Grant:
-    """Returns the grant that the core has told."""
+    """Returns the grant of a message of the core."""
     return Grant(
         org_id=message.org_id,
         key_id=message.key_id,

@@ -38,7 +38,7 @@ MODELS_PER_LISTING = 10_000
 CONCURRENCY = 16
 """Providers that are asked at a time for one listing."""
 LISTING_TIMEOUT = 20.0
-"""Seconds for all of them; whoever has had no turn by then is left out."""
+"""Seconds for all of them; a provider that was not asked by then is left out."""
 REMEMBERED = 60.0
 REMEMBERED_INCOMPLETE = 10.0
 """Seconds that a listing is remembered, and one that lacks a provider."""

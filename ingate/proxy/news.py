@@ -46,7 +46,7 @@ class News:
         self._policies += () if policies is None else (policies,)
 
     def forget(self, keys: Collection[str] = (), policies: Collection[str] = ()) -> None:
-        """Has forgotten what is known of organisations, so that whoever asks from now on gets what is true now."""
+        """Drops what is cached of organisations; questions from now on are asked anew."""
         if keys:
             for forget in self._keys:
                 forget(keys)

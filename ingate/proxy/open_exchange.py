@@ -1,4 +1,4 @@
-"""One exchange under way: what becomes of it is noted as it happens, for the record that is made of it once.
+"""One exchange under way: its course is noted as it happens, for the record that is made at its end.
 
 Structs rather than dataclasses, because one of each is made for every request and they cost a fifth.
 """
@@ -35,19 +35,19 @@ class Learned(msgspec.Struct, frozen=True):
 
 
 class OpenExchange(msgspec.Struct):
-    """What is known of one exchange so far.
+    """One exchange so far.
 
     `created_at` is in microseconds since the epoch; `started` and `first_byte` are seconds of the monotonic clock.
 
-    `read_on`: its caller has left, and the answer is read to its end all the same.
+    `read_on`: the caller has left, and the answer is read to its end nevertheless.
 
     `source` and `cache` are numbers of the enumerations of that name.
 
-    `kept` counts what is held of a long answer for the record.
+    `kept` counts the bytes of a long answer that are held for the record.
 
-    `response_reader` is there where more came than is kept, and was read as it came. What the bodies say is `learned`
-    here where the record does not hold them whole; of a compressed answer, `unpacked` is the beginning. `mask` finds in
-    the record the credentials that the provider got. `usage_filter` has what of the answer its caller did not get.
+    `response_reader` has read an answer of which not all bytes are kept. `learned` is what the bodies say, where the
+    record does not hold them whole; `unpacked` is the beginning of a compressed answer. `mask` finds the credentials
+    sent to the provider in the record. `usage_filter` has the part of the answer that was hidden from the caller.
     """
 
     request_id: str
@@ -83,13 +83,13 @@ class OpenExchange(msgspec.Struct):
     cache: int = CACHE_BYPASS
 
     def forget_answer(self) -> None:
-        """Drops what is known of an answer that failed before any of it was sent: another provider is tried."""
+        """Clears the fields of an answer that failed before any of it was sent, for the next provider."""
         self.status, self.stream, self.first_byte = 0, False, None
         self.response_headers, self.media_type, self.response_encoding = [], "", ""
         self.response_body, self.usage_filter = [], None
 
     def let_go(self) -> None:
-        """Drops the bodies. It is on record, and may yet wait for a caller who does not read."""
+        """Drops the bodies, once the exchange is recorded: it may still wait for a slow caller."""
         self.request_body = b""
         self.response_body = []
         self.response_reader = self.unpacked = None

@@ -1,4 +1,4 @@
-"""What the keys of an organisation share, as this process knows it: see `Snapshots`."""
+"""The policies of organisations: what all keys of each may reach, cached as `Snapshots` describes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,10 +21,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the keys of an organisation may reach, ready to be called.
+    """The providers that the keys of an organisation may reach, ready to be called.
 
-    `fingerprint` tells organisations, and what they may reach and how, from one another: what is alike in both has the
-    same.
+    Policies have the same `fingerprint` if they are of one organisation and have the same providers.
     """
 
     org_id: str
@@ -33,9 +32,9 @@ class Policy:
 
 
 class Policies:
-    """Policies by organisation, and the targets of providers that stand in settings.
+    """Policies by organisation, and the targets of providers that settings define.
 
-    `addresses` says which addresses may be called, `transports` how: the network at False, the demo model at True.
+    `addresses` says which addresses may be called. `transports` has the network at False, the demo model at True.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class Policies:
         self.aclose = self._snapshots.aclose
 
     async def policy(self, org_id: str) -> Policy:
-        """Returns the policy of an organisation. Raises Unavailable when the core cannot say."""
+        """Returns the policy of an organisation. Raises Unavailable when the core does not answer."""
         found = await self._snapshots.get(org_id)
         return found or Policy(org_id, b"", ())
 
@@ -73,7 +72,7 @@ class Policies:
             return known
         target = self._target(provider, org_id, verbatim=True)
         if len(self._fixed) >= CAPACITY:
-            self._fixed.clear()  # those in use are back at once
+            self._fixed.clear()  # those in use are compiled again at once
         targets = self._fixed[org_id, provider.name] = (target,)
         return targets
 

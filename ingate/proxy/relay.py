@@ -1,6 +1,6 @@
-"""From the provider to the caller: what is committed can no longer fail over to another provider.
+"""Sends an answer to its caller. From here on, no other provider can answer.
 
-Bytes pass as they come, beside the stages that see them go by. Knows no HTTP server.
+Bytes are sent as they come, and body stages see each piece. Knows no HTTP server.
 """
 
 import contextlib
@@ -37,9 +37,9 @@ _log = structlog.get_logger(__name__)
 class Terms:
     """What holds for every answer.
 
-    `settle` records an exchange, and is called before the caller can have all of its answer. `capture` is how many
-    bytes of a stream are kept for the record. `abandoned` says what becomes of an answer whose caller leaves.
-    `answers` counts what is kept of answers under way.
+    `settle` records an exchange, and is called before the caller can have the whole answer. `capture` is the number of
+    bytes of a stream that are kept for the record. `abandoned` is the policy for answers whose caller leaves. `answers`
+    counts the bytes kept of answers under way.
     """
 
     settle: Callable[[OpenExchange], Awaitable[None]]
@@ -49,7 +49,7 @@ class Terms:
 
 
 async def relay(exchange: OpenExchange, answer: Answer, sink: Sink, terms: Terms) -> None:
-    """Hands an answer to its caller. What fails from here on is told within it."""
+    """Sends an answer to its caller. Failures from here on are reported inside the answer."""
     response = answer.response
     headers = inbound(response.headers, response.named) + answer.extra
     if answer.whole is not None:
@@ -62,7 +62,7 @@ async def relay(exchange: OpenExchange, answer: Answer, sink: Sink, terms: Terms
             headers.append((b"content-length", stated))
     stages = (Capture(exchange, terms.capture, terms.answers),)
     try:
-        # A stream goes without: where it breaks, an event more than was announced says so.
+        # A stream has no length: if it breaks off, an error event is added to it.
         await _Pieces(exchange, response, sink, terms, stages).run(
             headers, answer.first, None if exchange.stream else length
         )
@@ -82,7 +82,7 @@ async def _respond(exchange: OpenExchange, sink: Sink, terms: Terms, headers: He
 
 
 class _Pieces:
-    """An answer that is handed on as it comes, past `stages`."""
+    """An answer that is sent piece by piece, and shown to `stages`."""
 
     def __init__(
         self,
@@ -98,10 +98,10 @@ class _Pieces:
         self._terms = terms
         self._stages = stages
         self._tail = b""
-        self._late = b""  # a piece that was handed on, and is more than the stages take in a moment
+        self._late = b""  # a piece that was sent, and is too large for the stages to take at once
 
     async def run(self, headers: Headers, chunk: bytes, left: int | None) -> None:
-        """Relays the head and the body, which begins with `chunk` and has `left` bytes if that is known."""
+        """Sends the head and the body, which begins with `chunk` and has `left` bytes, None where that is unknown."""
         exchange, sink = self._exchange, self._sink
         if left is not None:
             headers = [*headers, (b"content-length", b"%d" % left)]
@@ -125,7 +125,7 @@ class _Pieces:
             except UpstreamError as error:
                 await self._broken(error)
                 return
-            # Out here nothing holds on to the frames in which the caller was found to be gone, and to what they wrote.
+            # Only here, since the except clause would keep the frames that raised, and their buffers, alive.
             if exchange.client_gone:
                 chunk = b""
                 await self._abandoned()
@@ -133,7 +133,7 @@ class _Pieces:
             self._finish()
 
     async def _completing(self) -> None:
-        """Records the exchange: what follows is the last that the caller waits for, and may outlive this process."""
+        """Records the exchange before its last bytes are sent: this process may end right after them."""
         if self._sink.gone:
             raise ClientGone
         self._finish()
@@ -144,23 +144,23 @@ class _Pieces:
             stage.finish()
 
     def accepts(self, size: int) -> bool:
-        """Tells whether the caller takes a piece of a stream now, and the stages do."""
+        """Tells whether the caller and all stages can take a piece of a stream now."""
         if not self._sink.open:
             return False
         return all([stage.takes(size) for stage in self._stages])  # noqa: C419 -- a generator for each piece costs more
 
     def accept(self, piece: bytes) -> None:
-        """Hands a piece of a stream on in the call in which it arrives."""
+        """Sends a piece of a stream in the call in which it arrives."""
         self._sink.push(piece)
         self._note_end(piece)
         for stage in self._stages:
-            if not stage.takes(len(piece)):  # what changes a body may let pass more than came
+            if not stage.takes(len(piece)):  # a stage that changes the body may have made it larger
                 self._late = piece
                 return
         for stage in self._stages:
             try:
                 stage.feed(piece)
-            except Exception as error:  # noqa: BLE001 -- the caller has the piece, and is to have the rest
+            except Exception as error:  # noqa: BLE001 -- the caller has the piece, and must get the rest
                 self._drop(stage, error)
 
     def _note_end(self, chunk: bytes) -> None:
@@ -184,22 +184,22 @@ class _Pieces:
                 self._drop(stage, error)
 
     def _drop(self, stage: BodyStage, error: Exception) -> None:
-        """Goes on without a stage that failed; the record says that it does not hold everything."""
+        """Removes a stage that failed. The record is marked as truncated."""
         self._exchange.truncated = True
         self._stages = tuple(other for other in self._stages if other is not stage)
-        # Without the message, which may quote what was said.
+        # The message is left out: it may quote the body.
         _log.error("body_stage_failed", stage=type(stage).__name__, error=type(error).__name__)
 
     async def _abandoned(self) -> None:
-        """Reads on for the usage at the end, as far as the policy goes; its time is the host's to watch."""
+        """Reads the rest for its usage, up to the bytes of the policy. The host watches the time."""
         left = self._terms.abandoned.bytes
-        # A provider that gives up too leaves what was learned until then.
+        # If the provider fails too, the record has what came until then.
         with contextlib.suppress(UpstreamError):
             while left > 0 and (chunk := await self._next()):
                 left -= len(chunk)
 
     async def _broken(self, error: UpstreamError) -> None:
-        """Tells a caller who has part of the answer that there will be no more."""
+        """Tells a caller who has part of the answer that it breaks off."""
         exchange = self._exchange
         format = exchange.head.format
         failed = failure(error, exchange.target)
@@ -217,7 +217,7 @@ class _Pieces:
 
 
 def failure(error: UpstreamError, target: Target | None) -> DomainError:
-    """Returns the domain error for a call that a transport could not make, or that failed below HTTP."""
+    """Returns the domain error for a request that a transport could not make, or that failed below HTTP."""
     if isinstance(error, ShareUsedUp):
         return RateLimited(str(error), retry_after=1.0)
     if isinstance(error, NoRoom):

@@ -1,11 +1,10 @@
-"""What the core has answered, as this process knows it: a bounded cache that the core's news keeps true.
+"""A bounded cache of answers of the core, which the core's news keep up to date.
 
-An answer is used for `ttl` seconds at most, which use does not extend, and is dropped the moment the core says that its
-organisation changed. While the news stream is down, or silent, an answer is refreshed when it is older than `STALE`
-seconds and the core answers; when the core does not answer, it serves until its `ttl` ends.
+An answer is used for at most `ttl` seconds from the question, and is dropped as soon as the core reports a change of
+its organisation. While the news stream is down or silent, an answer older than `STALE` seconds is fetched again; if the
+core does not answer, the old one is used until its `ttl` ends.
 
-Questions whose answer is that there is nothing are remembered apart, so that they push out no answer, and until the
-next news only.
+Negative answers are cached apart, so that they evict no positive one, and only until the next news.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ STALE = 1.0
 
 
 class Owned(Protocol):
-    """An answer of the core about an organisation."""
+    """An answer of the core that belongs to an organisation."""
 
     @property
     def org_id(self) -> str:
@@ -39,9 +38,10 @@ V = TypeVar("V", bound=Owned)
 
 @dataclass(slots=True)
 class _Entry(Generic[V]):
-    """An answer, None once it is no longer true; when it was asked for, until when it serves, and its last use.
+    """A cached answer, None after it was dropped; when it was fetched, when it expires, and when it was last used.
 
-    `placed` is the use for which it has its place. An entry without an answer tells that the question is no stranger.
+    `placed` is the use that its place in the eviction order reflects. An entry without an answer shows that the key was
+    known before.
     """
 
     value: V | None
@@ -53,17 +53,18 @@ class _Entry(Generic[V]):
 
 @dataclass(slots=True, eq=False)
 class _Fetch(Generic[V]):
-    """A question under way, and the organisations that changed meanwhile: for them the answer may be too old."""
+    """A question under way, and the organisations that changed since: an answer about them may be out of date."""
 
     changed: set[str] = field(default_factory=set)
     task: "asyncio.Task[V | str | None]" = field(init=False)
 
 
 class Snapshots(Generic[K, V]):
-    """Answers by what was asked, fetched on first use, one fetch for concurrent first uses.
+    """Answers by key, fetched on first use, with one fetch for concurrent uses.
 
-    `ask` returns the answer of the core, None where there is none, or why it cannot be had, which is not raised: an
-    exception that many wait for would hold them all. It is told whether the question is a stranger's.
+    `ask` gets a key and whether it was unknown until now. It returns the answer of the core, None where there is none,
+    or a text that says why the core cannot answer. It does not raise: an exception that many await would keep the
+    frames of all of them alive.
     """
 
     def __init__(self, ask: Callable[[K, bool], Awaitable[V | str | None]], news: News, *, ttl: float) -> None:
@@ -73,11 +74,11 @@ class Snapshots(Generic[K, V]):
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._refused: dict[K, float] = {}
         self._fetching: dict[K, _Fetch[V]] = {}
-        """The fetches that whoever asks now may wait for."""
+        """The fetches that a new question may join."""
         self._fetches: set[_Fetch[V]] = set()
 
     def known(self, key: K) -> V | None:
-        """Returns the answer when the core need not be asked."""
+        """Returns a cached answer that may be used without asking the core, else None."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -88,7 +89,7 @@ class Snapshots(Generic[K, V]):
         return entry.value
 
     async def get(self, key: K) -> V | None:
-        """Returns the answer, None where there is none. Raises Unavailable when the core cannot say."""
+        """Returns the answer, None where there is none. Raises Unavailable when the core does not answer."""
         if (known := self.known(key)) is not None:
             return known
         if self._is_refused(key):
@@ -103,7 +104,7 @@ class Snapshots(Generic[K, V]):
         return entry.value
 
     def forget(self, org_ids: Collection[str]) -> None:
-        """Drops what is known of organisations that changed, so that whoever asks from now on gets what is true now."""
+        """Drops the answers of organisations that changed; questions from now on are asked anew."""
         everybody = EVERYBODY in org_ids
         for entry in self._entries.values():
             if entry.value is not None and (everybody or entry.value.org_id in org_ids):
@@ -147,7 +148,7 @@ class Snapshots(Generic[K, V]):
             oldest = next(iter(self._entries))
             found = self._entries[oldest]
             if found.used > found.placed:
-                # Moved now and not with every use, which would cost more than to note it.
+                # Moved only now: to move it at every use would cost more than to note the time.
                 found.placed = found.used
                 self._entries.move_to_end(oldest)
             else:
@@ -162,7 +163,7 @@ class Snapshots(Generic[K, V]):
             del self._refused[next(iter(self._refused))]
 
     async def aclose(self) -> None:
-        """Drops every fetch under way."""
+        """Cancels every fetch under way."""
         for fetch in list(self._fetches):
             fetch.task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,6 +1,6 @@
-"""Stages that the body of an answer passes through on its way to the caller. Knows no stage.
+"""Stages that change the body of an answer on its way to the caller. Knows no particular stage.
 
-An answer without a stage is relayed as it is, and nothing here is asked.
+Nothing here runs for an answer without a stage.
 """
 
 from collections.abc import Generator, Mapping
@@ -14,21 +14,21 @@ from ingate.proxy.ports import BadResponse, Headers, Receiver, UpstreamResponse
 _log = structlog.get_logger(__name__)
 
 AT_ONCE = 4096
-"""Bytes that a stage is fed before others have their turn."""
+"""Bytes that a stage is fed at a time; between them, other tasks run."""
 
 
 class Stage(Protocol):
-    """What changes a body as it comes. It holds back as little as it can."""
+    """Changes a body as it comes. Holds back as little as possible."""
 
     def feed(self, chunk: bytes) -> bytes:
-        """Takes the next bytes of the body and returns what may pass now."""
+        """Takes the next bytes of the body and returns those that can be sent now."""
 
     def finish(self) -> bytes:
         """Returns what is left when the body has ended. May be called again."""
 
 
 class _Wrapper:
-    """An answer that has the head of another."""
+    """A response with the head of another."""
 
     __slots__ = ("_response", "headers", "length", "named", "status")
 
@@ -45,16 +45,16 @@ class _Wrapper:
 
 
 class Staged(_Wrapper):
-    """An answer whose body passes through a stage; implements `UpstreamResponse`.
+    """A response whose body passes through a stage; implements `UpstreamResponse`.
 
-    Where the provider breaks off, what the stage holds back is lost: it is less than anybody could use. A stage that
-    fails breaks the answer off, for it may be there to keep something from the caller.
+    If the provider breaks off, the bytes that the stage holds back are lost: they are an incomplete event. If the stage
+    fails, the answer is broken off, since the stage may be there to hide something from the caller.
     """
 
     __slots__ = ("_failed", "_receiver", "_stage")
 
     def __init__(self, response: UpstreamResponse, stage: Stage) -> None:
-        super().__init__(response, None)  # its length shows when it ends
+        super().__init__(response, None)  # the length is not known before the end
         self._stage = stage
         self._receiver: Receiver | None = None  # of the read that waits
         self._failed: BadResponse | None = None
@@ -88,7 +88,7 @@ class Staged(_Wrapper):
         """Feeds a piece to the stage and hands on what passes."""
         try:
             passed = self._stage.feed(piece)
-        except Exception as error:  # noqa: BLE001 -- the provider's connection is no place for it; the next read raises
+        except Exception as error:  # noqa: BLE001 -- the connection cannot handle it; the next read raises it
             self._fail(error)
             return
         if passed and self._receiver is not None:
@@ -98,7 +98,7 @@ class Staged(_Wrapper):
         """Returns None: the body is to be read."""
 
     def _fail(self, error: Exception) -> BadResponse:
-        # Without the message, which may quote what was said.
+        # The message is left out: it may quote the body.
         _log.error("stage_failed", stage=type(self._stage).__name__, error=type(error).__name__)
         self._failed = BadResponse("its answer could not be processed")
         return self._failed
@@ -114,7 +114,7 @@ def _feeding(stage: Stage, chunk: bytes) -> Generator[None, None, bytes]:
 
 
 class ReadAhead(_Wrapper):
-    """An answer whose beginning has been read; implements `UpstreamResponse`."""
+    """A response whose beginning has been read; implements `UpstreamResponse`."""
 
     __slots__ = ("_first",)
 

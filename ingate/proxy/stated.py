@@ -1,7 +1,7 @@
-"""What records state of a key, a provider and a head: parts of an ExchangeRecord, in wire form.
+"""The parts of an ExchangeRecord, in wire form, that a key, a provider and a request head determine.
 
-They are alike in many records, so each is made once and remembered here. Two occurrences of a submessage are merged by
-whoever reads them: parts are joined as they are.
+Many records have them in common, so each is made once and remembered. They are joined as they are, because a protobuf
+parser merges the occurrences of a submessage.
 """
 
 from typing import Any, cast
@@ -20,14 +20,17 @@ from ingate.remembered import Remembered
 
 
 class HeadStated(Struct, frozen=True):
-    """What a record states of a head, and the document of its headers. Secrets are masked in both."""
+    """The part of a record that a head determines, and its headers as JSON. Secrets are masked in both."""
 
     stated: bytes
     headers: bytes
 
 
 def of_exchange(exchange: OpenExchange, head: HeadStated) -> bytes:
-    """Returns what an exchange's key, provider and head state. Of whose prices apply, the head has the last word."""
+    """Returns the parts that an exchange's key, provider and head determine.
+
+    The head comes last, so that its `price_provider` wins over the provider's.
+    """
     grant, target, attempts = exchange.grant, exchange.target, exchange.attempts
     of_key = _keys[grant.org_id, grant.key_id, grant.app_id, grant.team_id, exchange.source, exchange.cache]
     if target is None:
@@ -37,7 +40,7 @@ def of_exchange(exchange: OpenExchange, head: HeadStated) -> bytes:
 
 
 def of_head(head: RequestHead) -> HeadStated:
-    """Returns what is stated of a head. That of a head which many requests share is remembered with it."""
+    """Returns the part that a head determines. It is remembered for a head that many requests share."""
     if (shared := head.shared) is not None:
         common = of_head(shared)
         attributed = (head.user_id, head.session_id) != (shared.user_id, shared.session_id)

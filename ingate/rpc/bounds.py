@@ -1,4 +1,4 @@
-"""The bounds of a field as its `buf.validate` annotation states them, for whoever shows or foresees them."""
+"""The bounds of a field in its `buf.validate` annotation, for documents and for checks before a call."""
 
 from functools import cache
 from typing import Any

@@ -37,7 +37,7 @@ class _Read:
 class Gate:
     """Lets `most` requests be received at a time; the next wait in order, `waiting` in all and `share` of one owner.
 
-    While somebody waits, receptions that have lasted `patience` seconds are cut: first of the owner who has most,
+    While somebody waits, receptions that have lasted `patience` seconds are cut: first of the owner that has most,
     there the longest. So slow senders cannot keep others out. Belongs to one event loop.
     """
 

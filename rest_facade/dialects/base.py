@@ -1,6 +1,6 @@
-"""What a dialect is: a value that says which paths it claims, which routes it has and how it speaks.
+"""The type of a dialect: a value with the paths that it claims, its routes, and its forms of answers and errors.
 
-Whatever a dialect may vary is here; what is not here, all dialects share. Knows no particular dialect.
+Everything that differs between dialects is here; all else they share. Knows no particular dialect.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from rest_facade.style import SNAKE, Style
 
 
 class NoCredential(Unauthenticated):
-    """A request to an ingress shows no key at all."""
+    """A request to an ingress has no key at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer without what all answers carry."""
+    """An answer, without the headers that all answers have."""
 
     status: int
     body: bytes
@@ -35,11 +35,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is refused. Each False is: ignored.
+    """Which inputs are refused; those that are False are ignored.
 
-    `query`: unknown, repeated and malformed parameters; when ignored, the first value counts and an empty one is
-    none. `fields`: unknown members of JSON bodies, and bodies where none is taken. `media_type`: bodies that do not
-    say they are JSON; when ignored, these are none. `untyped`: bodies are JSON whatever they say.
+    `query`: unknown, repeated and malformed parameters; when ignored, the first value counts, and empty ones do not.
+    `fields`: unknown members of JSON bodies, and bodies of routes that take none. `media_type`: bodies of a type other
+    than JSON; when ignored, such a body counts as empty. `untyped`: bodies are JSON whatever their type.
     """
 
     query: bool = True
@@ -54,12 +54,12 @@ def no_headers(_asked: Asked) -> Pairs:
 
 
 def no_page(_asked: Asked) -> Answer | None:
-    """Shows a stranger nothing but the error."""
+    """Has no page for browsers."""
     return None
 
 
 def nothing_lacks(_headers: Headers) -> str | None:
-    """Misses nothing."""
+    """Requires no header."""
     return None
 
 
@@ -68,14 +68,13 @@ class Ingress:
     """Paths of a dialect that the engine answers.
 
     `key` returns the secret of the gateway's key, given headers by name and the raw query, and raises `NoCredential`
-    where there is none. What it returns is remembered with the head, so it is told nothing of a single request; it may
-    read the headers of `heeded` (lower-case), and those that the engine heeds. `error` puts a failure into words.
-    `drops` are names of headers, lower-case and heeded, that go no further.
-    `page` is what a caller is shown in its place who shows no key, None for the error. `claims` is None for all paths
-    that no dialect claims.
+    where there is none. Since its result is remembered with the head, it may read only the headers in `heeded`
+    (lower-case) and those that the engine heeds. `error` makes the answer for a failure. `drops` are names of headers,
+    lower-case and heeded, that are not forwarded. `page` returns a page for a caller without a key, None for the error.
+    `claims` is None for all paths that no dialect claims.
 
-    `provider` is the one that answers, None where the request chooses among those of its organisation; it gets requests
-    as they are, without `prefix` at the beginning of their paths. `lacks` says what is missing for it in the headers.
+    `provider` is the only one that answers, None where requests go to those of their organisation; it gets requests
+    unchanged, but for `prefix` at the beginning of their paths. `lacks` returns which header for it is missing.
     """
 
     name: str
@@ -94,12 +93,12 @@ class Ingress:
 class Dialect:
     """One way of speaking HTTP.
 
-    `claims` are the paths of its own, with a route or without, `ingresses` others that the engine answers, and
-    `unclaimed` has the paths that no dialect claims, if the dialect is the first; without one, they are answered as its
-    own. `credentials` turns headers and query into call metadata, and raises a DomainError for what contradicts itself.
-    `error` puts a failure into words; the route is None where none was found. `envelope` wraps the JSON of a success.
-    `head`: routes that take GET take HEAD, too.
-    `headers` are what every answer of the dialect adds. `rate_headers` reads trailing metadata.
+    `claims` are its own paths, with or without a route. `ingresses` are further paths, which the engine answers. If the
+    dialect is the first, `unclaimed` answers the paths that no dialect claims; where that is None, they are its own.
+    `credentials` turns headers and query into call metadata, and raises a DomainError for contradictions. `error` makes
+    the answer for a failure; the route is None where none was found. `envelope` wraps the JSON of a success. `head`:
+    routes that take GET take HEAD, too. `headers` returns the headers that every answer of the dialect adds.
+    `rate_headers` makes headers of trailing metadata.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the facade receives it: heads, bodies and connections, read by one reader whoever answers them."""
+"""HTTP/1.1 as the facade receives it: heads, bodies and connections, read in one way for all owners of paths."""
 
 from rest_facade.http1.body import Body
 from rest_facade.http1.connection import Connection

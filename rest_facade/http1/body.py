@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 class Body(Lease):
-    """One body. `complete` when all of it has come; whoever reads it gets it whole, once.
+    """One body. `complete` when all of it has come; its reader gets it whole, once.
 
     It is the lease of its own bytes, which count until `discard`. `asked` tells that somebody waits for it.
     """
@@ -110,7 +110,7 @@ class Body(Lease):
         return True
 
     def fail(self, failure: Callable[[], Exception]) -> None:
-        """Ends the body where it is: whoever reads it gets the failure, and what came is dropped."""
+        """Ends the body where it is: its reader gets the failure, and what came is dropped."""
         if not self.complete and self._failure is None:
             self._failure = failure
             self.discard()

@@ -1,6 +1,6 @@
 """Request heads: read strictly, and remembered, for clients send the same head over and over, but for a line or two.
 
-What is refused here would otherwise be read one way by this gateway and another way by whoever stands before it. Knows
+What is refused here would otherwise be read one way by this gateway and another way by a proxy in front of it. Knows
 no connection and no routes.
 """
 

@@ -20,7 +20,7 @@ from ingate.rpc.services import services
 from ingate.vault import MASTER_KEY_FILE
 from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
-from rest_facade.serving import Calls
+from rest_facade.transcoder import Calls
 from tests.support.embedded import make_embedded
 from tests.support.installation import migrated
 from tests.support.passwords import hash_cheaply

@@ -11,7 +11,7 @@ from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
 from rest_facade.endpoints import resource
 from rest_facade.routes import Parameter, segments
-from rest_facade.serving import Calls
+from rest_facade.transcoder import Calls
 from tests.support import tenancy
 from tests.support.possessions import fill
 from tests.support.probes import as_http, probes

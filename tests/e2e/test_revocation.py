@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from ingate import ids
+from ingate import key_formats
 from tests.support.gateway import checked, demo_gateway, gateway
 from tests.support.load import Load, percentile
 from tests.support.process import Child, ingate_argv
@@ -83,19 +83,18 @@ async def test_a_key_revoked_by_another_process_is_dead_in_under_a_second(runnin
     assert late < BOUND
 
 
-async def test_a_key_that_was_refused_before_it_existed_works_in_under_a_second(monkeypatch):
+async def test_a_key_that_was_refused_before_it_existed_works_in_under_a_second():
     """That a gateway remembers an unknown key for seconds does not keep it from working once it is made."""
-    secret = ids.new_key()
+    secret = key_formats.new_secret()
     async with gateway(demo=True, grpc=False) as gw:
         org = await gw.signup()
-        monkeypatch.setattr(ids, "new_key", lambda: secret)
         async with gw.client(headers={"x-ingate-key": secret}) as client:
 
             async def served():
                 return (await client.post("/v1/chat/completions", content=CHAT)).status_code == 200
 
             assert [await served(), await served()] == [False, False]
-            assert await org.make_key() == secret
+            assert await org.make_key(secret=secret) == secret
             await eventually(served, BOUND)
 
 

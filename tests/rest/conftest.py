@@ -7,7 +7,7 @@ import pytest
 from rest_facade.app import Facade
 from rest_facade.dialects.ingate import INGATE
 from rest_facade.http1 import Limits
-from rest_facade.serving import Calls
+from rest_facade.transcoder import Calls
 from tests.rest.raw import KEY
 from tests.rest.stand_in import StandIn
 

@@ -9,7 +9,7 @@ import pytest
 from ingate.errors import Unauthenticated
 from ingate.net.budget import BodyBudget
 from rest_facade.http1 import Body, Connection
-from rest_facade.serving import Calls
+from rest_facade.transcoder import Calls
 from tests.rest.laws import check
 from tests.rest.raw import one_answer, parse
 from tests.support.waiting import eventually

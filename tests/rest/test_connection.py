@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from rest_facade.http1 import Limits
-from rest_facade.serving import Calls
+from rest_facade.transcoder import Calls
 from tests.rest.laws import check, lawful
 from tests.rest.raw import KEY, exchange, one_answer, parse
 from tests.support.waiting import PATIENCE

@@ -160,7 +160,7 @@ async def test_a_slow_core_is_503(serve, core):
     """A call that takes longer than its deadline is answered in time."""
     import httpx
 
-    from rest_facade.serving import Calls
+    from rest_facade.transcoder import Calls
 
     async def hang(_request, _context):
         await asyncio.sleep(60)

@@ -41,7 +41,7 @@ TOY_ROUTE = Route(
     "/toy/stream",
     TAIL,
     renames={"from": "cursor"},
-    events=Events(lambda said: Event({"at": said["cursor"]}, "tick"), resume="from", heartbeat=0.1),
+    events=Events(lambda said: Event({"at": said["cursor"]}, "tick"), resume="from"),
 )
 TOY = Dialect(
     name="toy",

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rest_facade.serving import Calls
+from rest_facade.transcoder import Calls
 from tests.rest.raw import exchange, one_answer, parse
 from tests.support.waiting import PATIENCE
 

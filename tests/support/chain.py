@@ -111,7 +111,6 @@ async def serving(
     callers: Callers | None = None,
     windows: FixedWindows | None = None,
     address: str = "127.0.0.1:0",
-    uncounted: frozenset[str] = frozenset(),
     table: Mapping[str, Rpc] | None = None,
     door: Door | None = None,
 ) -> AsyncIterator[tuple[Any, Any]]:
@@ -125,7 +124,6 @@ async def serving(
             gateway_token=GATEWAY_TOKEN,
             windows=FixedWindows() if windows is None else windows,
             now=lambda: NOW,
-            uncounted=uncounted,
             door=door,
         ),
         rpcs() if table is None else table,

@@ -63,9 +63,9 @@ def test_a_uuid_is_told_from_other_text(text, verdict):
     assert ids.is_uuid(text) is verdict
 
 
-def test_secrets_are_long_and_fresh():
-    """256 bits behind a prefix that tells what it is."""
-    for make, prefix in ((ids.new_key, "sk-ingate-"), (ids.new_session_token, "ses-ingate-")):
+def test_tokens_are_long_and_fresh():
+    """256 bits after a prefix that names the kind of the token."""
+    for make, prefix in ((ids.new_session_token, "ses-ingate-"), (ids.new_invitation_token, "inv-ingate-")):
         secrets = {make() for _ in range(100)}
         assert len(secrets) == 100
         assert all(secret.startswith(prefix) and len(secret) == len(prefix) + 43 for secret in secrets)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingate import ids
+from ingate import ids, key_formats
 from ingate.vendor_keys import advice
 
 SECRET = "CanaryCanaryCanary0123456789"
@@ -36,7 +36,7 @@ def test_a_vendors_key_is_told(beginning, vendor, scheme):
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "x", "Bearer", ids.new_key(), "ing_" + SECRET, ids.new_session_token(), "eyJhbGciOi.J9.x", SECRET],
+    ["", "x", "Bearer", key_formats.new_secret(), "ing_" + SECRET, ids.new_session_token(), "eyJhbGciOi.J9.x", SECRET],
     ids=["none", "short", "scheme", "key", "old key", "session", "token", "text"],
 )
 def test_anything_else_is_not(secret):

@@ -211,7 +211,7 @@ class Journal:
             self._call()
 
     def _call(self) -> None:
-        """Wakes whoever asked for it."""
+        """Makes the armed call, once."""
         wake = self._wake
         self.disarm()
         wake()

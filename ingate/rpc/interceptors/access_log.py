@@ -17,7 +17,7 @@ from ingate.rpc.status import code_of
 
 _log = structlog.get_logger(__name__)
 _QUIET = frozenset({"GetHealth"})
-"""What is asked every few seconds by whoever watches over the process."""
+"""Rpcs that monitoring calls every few seconds."""
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 

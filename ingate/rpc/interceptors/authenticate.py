@@ -57,7 +57,7 @@ def credential(metadata: dict[str, str]) -> str | None:
 
 
 def called_from(call: Call, proxies: TrustedProxies | None) -> str:
-    """Returns the address of whoever is on the other side of the connection, or behind a trusted proxy there."""
+    """Returns the address of the peer, or of the caller behind it where the peer is a trusted proxy."""
     peer = peer_address(call.context.peer())
     if proxies is None:
         return peer

@@ -29,16 +29,10 @@ def standing(decision: Decision) -> tuple[tuple[str, str], ...]:
     )
 
 
-def quota(windows: FixedWindows, clock: Callable[[], int], *, uncounted: frozenset[str] = frozenset()) -> Stage:
-    """Returns the stage.
-
-    `clock` gives microseconds since the epoch. `uncounted` are paths of rpcs that take from the window themselves.
-    """
+def quota(windows: FixedWindows, clock: Callable[[], int]) -> Stage:
+    """Returns the stage. `clock` gives microseconds since the epoch."""
 
     def wrap(rpc: Rpc, step: Step) -> Step:
-        if rpc.path in uncounted:
-            return step
-
         async def counted(request: Incoming, call: Call) -> Any:
             caller = principal()
             if caller.kind != "key" or says(call.metadata, COUNTED):

@@ -27,7 +27,6 @@ def stages(
     gateway_token: str,
     windows: FixedWindows,
     now: Callable[[], int] = clock.now,
-    uncounted: frozenset[str] = frozenset(),
     door: Door | None = None,
     refused: Stage | None = None,
     standing: Standing | None = None,
@@ -35,8 +34,7 @@ def stages(
 ) -> tuple[Stage, ...]:
     """Returns the stages, outermost first, with a door those that receive.
 
-    `uncounted`: see `quota`. `refused`: see `refusals`. `standing`: the streams that are judged
-    again. `proxies`: see `authenticate`.
+    `refused`: see `refusals`. `standing`: the streams that are judged again. `proxies`: see `authenticate`.
     """
     who, where = authenticate(authenticator, gateway_token, proxies), tenancy(memberships)
     return (
@@ -54,7 +52,7 @@ def stages(
         who,
         # As soon as a key is known: every answer to it carries the counters, and calls that are forbidden or
         # malformed use up the minute too.
-        quota(windows, now, uncounted=uncounted),
+        quota(windows, now),
         # When it is known who calls, and before anybody looks at the request.
         *((receive(door),) if door else ()),
         # A role is a role in an organisation, so which one comes before what it allows.

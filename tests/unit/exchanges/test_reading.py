@@ -5,8 +5,8 @@ import json
 import pytest
 
 from gen.ingate.exchanges.v1 import exchange_pb2 as pb
+from ingate.exchanges.contents import reading
 from ingate.exchanges.rows import rows
-from ingate.exchanges.said import reading
 from ingate.formats import Pace
 from tests.support.records import record
 

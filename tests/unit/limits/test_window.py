@@ -33,18 +33,11 @@ def test_the_minute_turns_for_everyone():
     assert windows.size == 1
 
 
-def test_a_cost_that_does_not_fit_takes_nothing():
-    """What is refused leaves room for what still fits."""
-    windows = FixedWindows()
-    assert windows.take("k", 10, START, cost=8).allowed
-    assert not windows.take("k", 10, START, cost=3).allowed
-    assert windows.take("k", 10, START, cost=2) == Decision(True, 10, 0, START + MINUTE)
-
-
 def test_a_lowered_limit_holds_at_once():
     """A limit that falls below what was used refuses, and never shows a negative rest."""
     windows = FixedWindows()
-    windows.take("k", 10, START, cost=8)
+    for _ in range(8):
+        windows.take("k", 10, START)
     assert windows.take("k", 5, START) == Decision(False, 5, 0, START + MINUTE)
 
 
@@ -89,7 +82,6 @@ takes = st.lists(
     st.tuples(
         st.sampled_from("abc"),
         st.integers(min_value=0, max_value=5),
-        st.integers(min_value=1, max_value=4),
         st.integers(min_value=0, max_value=MINUTE),
     ),
     max_size=60,
@@ -102,14 +94,14 @@ def test_no_window_ever_exceeds_its_limit(sequence):
     windows = FixedWindows()
     now = START
     used: dict[tuple[str, int], int] = {}
-    for key, limit, cost, step in sequence:
+    for key, limit, step in sequence:
         now += step
         window = (key, now // MINUTE)
-        decision = windows.take(key, limit, now, cost)
-        fits = used.get(window, 0) + cost <= limit
+        decision = windows.take(key, limit, now)
+        fits = used.get(window, 0) < limit
         assert decision.allowed == fits
         if fits:
-            used[window] = used.get(window, 0) + cost
+            used[window] = used.get(window, 0) + 1
         assert decision.remaining == max(0, limit - used.get(window, 0))
         assert now < decision.reset_us <= now + MINUTE
         assert decision.reset_us % MINUTE == 0
@@ -120,9 +112,9 @@ def test_the_map_is_bounded_for_every_sequence(sequence, capacity):
     """No sequence of keys makes it grow beyond its capacity."""
     windows = FixedWindows(capacity=capacity)
     now = START
-    for key, limit, cost, step in sequence:
+    for key, limit, step in sequence:
         now += step
-        windows.take(key, limit, now, cost)
+        windows.take(key, limit, now)
         assert windows.size <= capacity
 
 

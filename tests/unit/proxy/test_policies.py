@@ -99,18 +99,6 @@ async def test_what_the_core_tells_is_forgotten(core):
     await asyncio.wait([watching])
 
 
-async def test_a_policy_from_before_a_change_is_used_once(core):
-    """Whoever asks after the change asks anew, and the old answer does not come back."""
-    core.held = asyncio.Event()
-    before = asyncio.create_task(core.policies.policy("a"))
-    await eventually(lambda: core.policies_asked)
-    core.routes["a"] = [OPENAI]
-    core.told.forget(policies=("a",))
-    core.held.set()
-    assert (await before).targets == ()
-    assert [target.name for target in (await core.policies.policy("a")).targets] == ["openai"]
-
-
 async def test_without_the_core_a_policy_cannot_be_told(core, monkeypatch):
     """A request that needs one is refused; one that is known serves."""
     known = await core.policies.policy("a")

@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from ingate import ids
+from ingate import key_formats
 from ingate.proxy.refusals import LINES, Refusals, shown
 
 
@@ -32,7 +32,7 @@ def test_of_anything_else_nothing_is(secret):
 )
 def test_a_request_shows_the_key_that_it_carries(headers):
     """In whichever header it is; nothing of it but the beginning is in the line."""
-    key = ids.new_key()
+    key = key_formats.new_secret()
     filled = [(name, value.replace(b"%b", key.encode())) for name, value in headers]
     with structlog.testing.capture_logs() as lines:
         Refusals().note_request("RATE_LIMITED", filled, "10.0.0.9", "too many")

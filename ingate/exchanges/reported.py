@@ -1,4 +1,4 @@
-"""What gateways note of exchanges, as columns hold it: of messages, and of packed records. Pure.
+"""Columns of exchanges as gateways report them, in messages or in packed records. Pure.
 
 Text that a column cannot hold is cut or cleaned; nothing else is checked.
 """
@@ -53,12 +53,12 @@ class _Tried(Struct, omit_defaults=True, gc=False):
 
 
 def of_messages(records: Sequence[ExchangeRecord]) -> tuple[Sequence[Exchange], Sequence[str], Columns]:
-    """Returns what messages note: the exchanges, whose prices apply, and columns."""
+    """Returns the exchanges of messages, the providers whose prices apply, and columns."""
     org_ids, its, price_providers = zip(*map(_head, records), strict=True)
     request_ids, key_ids, stamps, attempts, tags = zip(*map(_noted, its), strict=True)
     columns: Columns = dict(zip(NUMBERS, zip(*map(_numbers, its), strict=True), strict=True))
     for name in OPTIONAL:
-        # Only what is zero may be absent.
+        # Presence need only be asked for where the value is zero.
         columns[name] = [
             value if value or it.HasField(name) else None for value, it in zip(columns[name], its, strict=True)
         ]
@@ -75,7 +75,7 @@ def of_messages(records: Sequence[ExchangeRecord]) -> tuple[Sequence[Exchange], 
 
 
 def of_packed(records: Sequence[PackedRecord]) -> tuple[Sequence[str], Columns]:
-    """Returns what packed records note: whose prices apply, and columns."""
+    """Returns the providers whose prices apply to packed records, and columns."""
     price_providers, *stated = zip(*[_stated[record.stated] for record in records], strict=True)
     columns: Columns = dict(zip(_STATED, stated, strict=True))
     columns |= zip(_OWN, zip(*map(_own, records), strict=True), strict=True)

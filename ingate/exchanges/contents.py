@@ -1,4 +1,4 @@
-"""What the bodies of recorded exchanges say: as the record states it or, where it leaves that, as they say themselves.
+"""What the bodies of exchanges say: as their record states it or, where it states nothing, as read from the bodies.
 
 Pure. Knows no table but the names of its columns.
 """
@@ -41,15 +41,15 @@ MAX_COUNT = 2**60
 MAX_UNIT = 300
 """Characters of the name of a unit: a model and a unit of it."""
 
-Said = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None, int]
-"""Model, tokens, prompt, completion, metadata, other units, what failed, who counted. An empty model was not named."""
+Contents = tuple[str, Usage, str | None, str | None, Pairs, Units, str | None, int]
+"""Model, tokens, prompt, completion, metadata, other units, error, and source of the usage. The model may be empty."""
 Record = ExchangeRecord | PackedRecord
-Noted = Exchange | PackedRecord
-"""What a gateway noted of an exchange."""
+Reported = Exchange | PackedRecord
+"""An exchange as a gateway reports it."""
 Kept = tuple[Any, ...]
 """The values of the columns PAYLOAD."""
 Read = tuple[ResponseFacts | None, str | None, Kept]
-"""What the bodies of an exchange say, and its prompt, nothing where they were not read; and what was kept of them."""
+"""The facts of a response and the prompt, both None where the bodies were not read, and the payload."""
 
 _COUNTED, _UNCOUNTED = pb.USAGE_SOURCE_PROVIDER, pb.USAGE_SOURCE_UNSPECIFIED
 _ESTIMATE = pb.USAGE_SOURCE_ESTIMATE
@@ -111,7 +111,7 @@ def reading(records: Sequence[Record], pace: Pace) -> Steps[list[Read]]:
     return read
 
 
-def _completed(format: Format, facts: ResponseFacts, it: Noted, prompt: str | None, headers: bytes) -> ResponseFacts:
+def _completed(format: Format, facts: ResponseFacts, it: Reported, prompt: str | None, headers: bytes) -> ResponseFacts:
     return completed(
         format,
         facts,
@@ -130,10 +130,10 @@ def _headers(stated: bytes) -> dict[str, str]:
         return {}
 
 
-def said(its: Sequence[Noted], read: Sequence[Read], *, first: int) -> list[Said]:
-    """Returns what each exchange says: its bodies, as far as they were read, or it itself.
+def contents_of(its: Sequence[Reported], read: Sequence[Read], *, first: int) -> list[Contents]:
+    """Returns the contents of each exchange: of its bodies where they were read, else as it states them.
 
-    The first is number `first` of its batch. Raises BadRequest for a count that no column holds.
+    The first is number `first` of its batch. Raises BadRequest for a count that is too large for its column.
     """
     return [
         _stated(it, index) if facts is None else _learned(it, facts, prompt)
@@ -142,11 +142,11 @@ def said(its: Sequence[Noted], read: Sequence[Read], *, first: int) -> list[Said
 
 
 def is_packed(records: Sequence[Record]) -> TypeGuard[Sequence[PackedRecord]]:
-    """Tells of what kind all of these records are."""
+    """Tells whether these records are packed. They are all of one kind."""
     return bool(records) and isinstance(records[0], PackedRecord)
 
 
-def _stated(it: Any, index: int) -> Said:
+def _stated(it: Any, index: int) -> Contents:
     counts = _counts(it)
     if min(counts) < 0 or max(counts) > MAX_COUNT:
         name = next(name for name, count in zip(_COUNTS, counts, strict=True) if not 0 <= count <= MAX_COUNT)
@@ -174,8 +174,8 @@ def _counted(units: Mapping[str, int], index: int) -> Units:
     return tuple(units.items())
 
 
-def _learned(it: Noted, facts: ResponseFacts, prompt: str | None) -> Said:
-    """Takes the model that was asked for where the answer names none."""
+def _learned(it: Reported, facts: ResponseFacts, prompt: str | None) -> Contents:
+    """Returns contents of bodies that were read. The model is the requested one where the answer names none."""
     model, stated, problem, stream = _beside(it)
     usage, units, metadata = facts.usage, facts.units, facts.metadata
     if stated:
