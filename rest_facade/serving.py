@@ -288,15 +288,12 @@ class Serving:
 
     def _json(self, request: Request, route: Route, body: bytes) -> bytes:
         """Returns the body if it says it is JSON, nothing if it does not and the dialect does not mind."""
+        if self.dialect.inputs.untyped:
+            return body
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(failures.unsupported_media_type("compressed bodies are not accepted here"))
         stated = request.headers.get("Content-Type")
-        if (
-            stated is None
-            or self.dialect.inputs.untyped
-            or not route.body
-            or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip())
-        ):
+        if stated is None or not route.body or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip()):
             return body
         if self.dialect.inputs.media_type:
             raise Refused(failures.unsupported_media_type("the body must be sent as application/json"))
