@@ -41,8 +41,8 @@ _STATED = (
 async def provide(database: Database, stated: Iterable[tuple[str, CreateKeyRequest]]) -> None:
     """Makes the fixed keys of all organisations what is stated: slugs of organisations and keys with id and secret.
 
-    What is as it was is not written. Raises NotFound for an organisation that is not there, Conflict for an id or a
-    secret of a key that is not fixed.
+    What is as it was is not written. Raises NotFound for an organisation that is not there, Conflict for an id that
+    is stated twice, and for an id or a secret of a key that is not fixed.
     """
     async with database.read() as db:
         wanted = await _by_org(db, stated)
@@ -67,6 +67,8 @@ async def _by_org(db: AsyncSession, stated: Iterable[tuple[str, CreateKeyRequest
                 f"settings state the key {request.external_id} of the organisation {slug}, and there is none: make it"
                 f" with `ingate orgs create {slug} EMAIL`"
             )
+        if request.external_id in found[org_id]:
+            raise Conflict(f"settings state two keys {request.external_id} of the organisation {slug}")
         row, _ = rows.new_row(request, org_id)
         row.scopes, row.fixed, row.made_by = pack(request.scopes), True, ACTOR
         found[org_id][request.external_id] = row

