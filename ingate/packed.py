@@ -60,4 +60,6 @@ class PackedRecord(Struct, array_like=True, gc=False):
 pack = msgspec.msgpack.Encoder().encode
 """Returns a record as bytes. Raises UnicodeEncodeError for what is no text."""
 unpack = msgspec.msgpack.Decoder(PackedRecord).decode
-"""Returns the record of some bytes. Raises msgspec.MsgspecError."""
+"""Returns the record of some bytes. Raises one of UNREADABLE for others."""
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What bytes are told that are no packed record: their form, a text that is none, an item of many levels."""

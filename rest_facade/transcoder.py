@@ -187,15 +187,12 @@ class Transcoder:
 
         Raises Refused where the dialect refuses them, and for compressed bodies.
         """
+        if self._dialect.inputs.untyped:
+            return body
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refused(failures.unsupported_media_type("compressed bodies are not accepted here"))
         stated = request.headers.get("Content-Type")
-        if (
-            stated is None
-            or self._dialect.inputs.untyped
-            or not route.body
-            or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip())
-        ):
+        if stated is None or not route.body or _JSON_TYPE.fullmatch(stated.partition(";")[0].strip()):
             return body
         if self._dialect.inputs.media_type:
             raise Refused(failures.unsupported_media_type("the body must be sent as application/json"))

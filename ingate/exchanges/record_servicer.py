@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import msgspec
 from sqlalchemy import bindparam, select
 
 from gen.ingate.exchanges.v1 import record_service_pb2 as pb
@@ -22,7 +21,7 @@ from ingate.exchanges.tables import Exchange
 from ingate.formats import Pace
 from ingate.identity.tables import Org
 from ingate.pacing import paced
-from ingate.packed import PackedRecord, unpack
+from ingate.packed import UNREADABLE, PackedRecord, unpack
 from ingate.pricing import price_list
 
 MOST = 10_000
@@ -100,7 +99,7 @@ def _unpacked(packed: Iterable[bytes]) -> list[PackedRecord]:
     for record in packed:
         try:
             records.append(unpack(record))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadRequest.field(f"packed[{len(records)}]", f"is no packed record: {error}") from None
     return records
 

@@ -42,7 +42,7 @@ async def provide(database: Database, stated: Iterable[tuple[str, CreateKeyReque
     """Creates, updates and deactivates fixed keys, so that they are as stated: slugs of organisations, and their keys.
 
     Organisations without a difference are not written. Raises NotFound for an unknown organisation, and Conflict for an
-    id or a secret that another key has.
+    id that is stated twice, and for an id or a secret that another key has.
     """
     async with database.read() as db:
         wanted = await _by_org(db, stated)
@@ -50,6 +50,7 @@ async def provide(database: Database, stated: Iterable[tuple[str, CreateKeyReque
         for row in await db.scalars(select(Key).where(Key.fixed)):
             there[row.org_id][row.external_id or ""] = row
     changes = Changes(database)
+    await _release(changes, wanted, there)
     for org_id in sorted(wanted.keys() | there.keys()):
         if _differ(wanted[org_id], there[org_id]):
             async with changes.write(org_id, Subject.KEYS) as db:
@@ -66,10 +67,25 @@ async def _by_org(db: AsyncSession, stated: Iterable[tuple[str, CreateKeyRequest
                 f"settings state the key {request.external_id} of the organisation {slug}, and there is none: make it"
                 f" with `ingate orgs create {slug} EMAIL`"
             )
+        if request.external_id in found[org_id]:
+            raise Conflict(f"settings state two keys {request.external_id} of the organisation {slug}")
         row, _ = rows.new_row(request, org_id)
         row.scopes, row.fixed, row.made_by = pack(request.scopes), True, ACTOR
         found[org_id][request.external_id] = row
     return found
+
+
+async def _release(
+    changes: Changes, wanted: Mapping[str, Mapping[str, Key]], there: Mapping[str, Mapping[str, Key]]
+) -> None:
+    """Takes their secrets from keys of one organisation that another one's are to have, so that they can move."""
+    owners = {row.secret_hash: org_id for org_id, keys in wanted.items() for row in keys.values()}
+    for org_id, keys in there.items():
+        moved = [row.id for row in keys.values() if owners.get(row.secret_hash, org_id) != org_id]
+        if moved:
+            async with changes.write(org_id, Subject.KEYS) as db:
+                for row in await db.scalars(select(Key).where(Key.id.in_(moved)).with_for_update()):
+                    row.secret_hash = os.urandom(32)
 
 
 def _differ(wanted: Mapping[str, Key], there: Mapping[str, Key]) -> bool:

@@ -159,11 +159,16 @@ class RequestHead(Struct, eq=False, weakref=True):
         target = chosen.target
         asks = f"{chosen.path}?{self.query}" if self.query else chosen.path
         served_by = [(b"x-ingate-served-by", target.name.encode())]
-        mask = target.mask
+        mask, headers = target.mask, self.headers
         if target.passthrough:
-            mask = joined((mask, mask_of(shown_by(self.headers, CREDENTIALS))))
-        headers, ends_here = outbound(self.headers, target), named_by_connection(self.headers)
+            mask = joined((mask, mask_of(shown_by(headers, CREDENTIALS))))
+            headers = [header for header in headers if not self._shows_key(header)]
+        headers, ends_here = outbound(headers, target), named_by_connection(headers)
         return Candidate(chosen, _account(target, headers), asks, headers, served_by, mask, ends_here)
+
+    def _shows_key(self, header: tuple[bytes, bytes]) -> bool:
+        """Tells whether a header shows a provider the key of the gateway, which need not look like one."""
+        return any(ids.secret_hash(shown) == self.digest for shown in shown_by([header], CREDENTIALS))
 
 
 def read_head(method: str, path: str, query: str, headers: Headers, secret: str) -> RequestHead:

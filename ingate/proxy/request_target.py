@@ -55,7 +55,7 @@ def _check_path(path: str) -> None:
     if "\0" in plain:
         raise BadRequest("the path is not percent-encoded UTF-8")
     if _SECRET.search(plain):
-        raise BadRequest("keys are not accepted in the path: send yours in the header X-Ingate-Key")
+        raise BadRequest("keys are not accepted in the path: send yours in a header")
 
 
 def _check_query(query: str) -> None:
@@ -66,4 +66,4 @@ def _check_query(query: str) -> None:
     if _SECRET.search(unquote(query)) or any(
         name.endswith("key") and value.startswith(ids.KEY_PREFIXES) for name, value in parse_qsl(query)
     ):
-        raise BadRequest("keys are not accepted in the query: send yours in the header X-Ingate-Key")
+        raise BadRequest("keys are not accepted in the query: send yours in a header")

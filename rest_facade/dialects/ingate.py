@@ -1,6 +1,7 @@
 """The Ingate dialect: the routes that the protos state, bare JSON, flat errors. Knows words and statuses, no rpc."""
 
 import math
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -138,8 +139,6 @@ def key(headers: Headers, query: str) -> str:
     if len(keys) > 1:
         raise BadRequest("the request carries keys that contradict each other")
     [one] = keys
-    if not is_key(one) and (advice := vendor_keys.advice((one,))):
-        raise Unauthenticated(advice)
     return one
 
 
@@ -157,7 +156,13 @@ def error(failure: Failure, _route: Route | None, asked: Asked) -> Answer:
 
 
 def proxy_error(failure: Failure, asked: Asked) -> Answer:
-    """Returns the same with the members by which the clients of the API that a path belongs to know an error."""
+    """Returns the same with the members by which the clients of the API that a path belongs to know an error.
+
+    Who shows a vendor's key as the gateway's is told so once it is not known: a key of the gateway may begin alike.
+    """
+    if failure.reason == "UNAUTHENTICATED":
+        advice = vendor_keys.advice(shown(asked.headers, KEY_HEADER).stated)
+        failure = replace(failure, message=advice or failure.message)
     status, body = _error(failure, asked.request_id)
     vendor = _vendor(asked.path, asked.headers)
     if vendor is not None:

@@ -17,7 +17,7 @@ from gen.ingate.providers.v1.provider_pb2 import (
 from gen.ingate.providers.v1.route_pb2 import Route as Provider
 from ingate.errors import BadRequest, Unauthenticated
 from ingate.ids import TOKEN_PREFIXES
-from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP
+from ingate.proxy.headers import CREDENTIALS, HOP_BY_HOP, INBOUND_REFUSED, OUTBOUND
 from ingate.rpc.status import Failure
 from rest_facade import welcome
 from rest_facade.answer_headers import Pairs
@@ -44,8 +44,15 @@ _SENT_HEADERS = f"Content-Type, Authorization, X-API-Key, {KEY_HEADER}"
 _UNMAPPED = "request is not authorized by gateway policy"
 _NO_PROVIDER_KEY = "missing provider API key — pass your provider key via Authorization or X-API-Key header"
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_TAKEN_HEADERS = (HOP_BY_HOP | CREDENTIALS) | {name.lower().encode() for name in _CORRELATIONS}
-_TAKEN_BEGINNINGS = (b"accept", b"content-", b"expect", b"host", b"origin", b"x-forwarded-")
+_TAKEN_HEADERS = (HOP_BY_HOP | CREDENTIALS | OUTBOUND | INBOUND_REFUSED) | {
+    *(name.lower().encode() for name in _CORRELATIONS),
+    *(b"date", b"forwarded", b"last-event-id", b"via", b"x-real-ip"),
+    *(b"x-ingate-provider", b"x-ingate-request-id", b"x-ingate-session-id", b"x-ingate-user-id"),
+}
+_TAKEN_BEGINNINGS = (
+    *(b"accept", b"access-control-", b"anthropic-", b"content-", b"expect", b"host", b"if-", b"openai-", b"origin"),
+    *(b"sec-", b"x-forwarded-", b"x-goog-"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def _stated(number: int, entry: Mapping[str, Any]) -> tuple[str, CreateKeyReques
             f"key {number} must have texts, and a list of texts as permissions, named {', '.join(sorted(_STATED))}"
         ) from None
     id, token = found.get("id", ""), found.get("token", "")
-    if not _ID.fullmatch(id) or id == OPEN_ID:
+    if not _ID.fullmatch(id):
         raise BadRequest(f"key {number} must have an id of letters, digits and . _ : @ + ~ -, at most 128")
     if not _TOKEN.fullmatch(token) or token.startswith(TOKEN_PREFIXES):
         raise BadRequest(f"key {number} must have a token of 8 to 512 printable characters without spaces")

@@ -18,8 +18,8 @@ from ingate.errors import BadRequest, NotFound
 INVALID_BODY = "invalid json body"
 DEFAULT_ROLE = "developer"
 DEFAULT_WORKSPACE = "default"
-OPEN_ID = "ongoingai-without-key"
-"""The external id of the key under which calls without a key are recorded."""
+OPEN_ID = "~ongoingai-without-key"
+"""The external id of the key under which calls without a key are recorded. Nobody can give another key such an id."""
 
 UNNAMED = "unnamed"
 """The name of a key that was created without one. It is not shown."""

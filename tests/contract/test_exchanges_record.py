@@ -197,7 +197,13 @@ async def test_a_journal_of_an_earlier_version_is_recorded(grpc_channel, grpc_st
     assert got.payload == message(new).payload
 
 
-@pytest.mark.parametrize("broken", [b"", b"\xdc", b"\xdc\x00\x01\xa1x", b"\xc1" * 20, pack([1] * 30)])
+_NO_TEXT = pack(packed(ids.uuid7(), model="model")).replace(b"model", b"mod\xffl")
+_DEEP = b"\xdc\x00\x14" + pack(packed(ids.uuid7()))[3:] + b"\x91" * 100_000
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"\xdc", b"\xdc\x00\x01\xa1x", b"\xc1" * 20, pack([1] * 30), _NO_TEXT, _DEEP], ids=range(7)
+)
 async def test_what_is_no_packed_record_is_named(recording, bystander, gateway, broken):
     """Its batch is refused for good, and nothing of it is stored."""
     request = RecordRequest(packed=[pack(packed(bystander.org_id)), broken])

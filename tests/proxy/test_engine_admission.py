@@ -189,6 +189,19 @@ async def test_a_vendors_key_in_place_of_ours(gw, up, headers, query, vendor):
         assert "canary" not in managed.text
 
 
+@pytest.mark.parametrize("secret", ["sk-proj-of-a-proxy-before", "AIza-of-a-proxy-before"])
+async def test_a_key_of_ours_may_look_like_a_vendors(gw, org, secret):
+    """Its secret was in use elsewhere: it works, and once it does not, the caller is told what it looks like."""
+    key = await org.make_key(secret=secret, external_id=secret)
+    async with gw.client(headers={"X-Ingate-Key": key}) as client:
+        assert (await client.post(CHAT, json=ASK)).status_code == 200
+        await org.admin.delete(f"/api/v1/keys/{secret}")
+        async with asyncio.timeout(PATIENCE):
+            while (refused := await client.post(CHAT, json=ASK)).status_code == 200:
+                pass
+    assert refused.json()["message"].startswith("this is a key of ")
+
+
 async def test_a_key_stops_the_moment_it_is_revoked(gw, org):
     """What the gateway knows of a key does not outlive it."""
     key = await org.make_key()

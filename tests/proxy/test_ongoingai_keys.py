@@ -1,5 +1,6 @@
 """OngoingAI's gateway keys: its routes, who may use them, keys that settings state, and calls that need no key."""
 
+import gzip
 import json
 import re
 
@@ -9,6 +10,7 @@ import pytest_asyncio
 from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
 from ingate.errors import BadRequest, Conflict, NotFound
 from ingate.keys.rows import new_row
+from rest_facade.dialects.ongoingai_keys import OPEN_ID, stated
 from tests.support.gateway import gateway
 from tests.support.upstream import status
 
@@ -207,6 +209,11 @@ async def test_bad_bodies_are_refused_and_change_nothing(manager):
         large = await call(http, root, "POST", path, content=b'{"name":"' + b"x" * 65536 + b'"}')
         assert said(large) == (413, "request body too large")
     assert said(await call(http, root, "POST", content=b"{")) == (400, "invalid json body")
+    for path in (KEYS, f"{KEYS}/root/rotate"):
+        packed = await call(
+            http, root, "POST", path, content=gzip.compress(b"{}"), headers={"content-encoding": "gzip"}
+        )
+        assert said(packed) == (400, "invalid json body")
     for path in ("a%2Fb", "a%00b", "%ff", "%2e%2e", "x" * 5000, "' OR 1=1 --", "\N{ROBOT FACE}"):
         answer = await call(http, root, "DELETE", f"{KEYS}/{path}")
         assert answer.status_code in {400, 403, 404, 414}, path
@@ -231,6 +238,16 @@ async def test_a_list_has_every_key(manager):
     assert answer.headers["x-ratelimit-remaining"] == "49"
 
 
+async def test_nobody_takes_the_id_of_calls_without_a_key(manager):
+    """It would be shown to nobody, and end the start of a gateway that takes such calls."""
+    _, _, http, root = manager
+    assert said(await call(http, root, "POST", json={"id": OPEN_ID}))[0] == 400
+    answer = await http.post("/api/v1/keys", json={"name": "k", "external_id": OPEN_ID}, headers={"X-Ingate-Key": root})
+    assert answer.json()["details"][0]["field"] == "external_id"
+    with pytest.raises(BadRequest, match="key 1 must have an id"):
+        stated(json.dumps([{"id": OPEN_ID, "token": "token-of-nobody"}]))
+
+
 async def test_a_header_of_choice(up):
     """It holds the key in the place of the usual one, is named to browsers, and reaches no provider."""
     settings = {"dialects": "ingate,ongoingai", "ongoingai_openai_upstream": up.url}
@@ -248,6 +265,23 @@ async def test_a_header_of_choice(up):
         assert made not in str(sent.headers)
         assert not {b"x-team-pass", KEY.lower().encode()} & {name.lower() for name, _ in sent.headers}
         assert made not in json.dumps(await org.last())
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-API-Key", "Cookie"])
+async def test_a_key_of_any_form_reaches_no_provider(up, header):
+    """A caller who shows it where the provider's belongs has none to show there."""
+    async with gateway(grpc=False, dialects="ingate,ongoingai", ongoingai_openai_upstream=up.url) as gw:
+        org = await gw.signup()
+        secret = await org.make_key(secret=f"a-secret-that-is-like-none-{header}")
+        shown = {"Authorization": f"Bearer {secret}", "X-API-Key": secret, "Cookie": f"a=b; key={secret}"}[header]
+        up.enqueue(status(200, [("content-type", "application/json")], b"{}"))
+        async with gw.client() as http:
+            own = {} if header == "X-API-Key" else {"X-API-Key": "sk-callers-own"}
+            answer = await http.get("/openai/v1/models", headers={KEY: secret, **own, header: shown})
+        assert answer.status_code == 200
+        [sent] = up.requests
+        assert secret not in str(sent.headers)
+        assert dict(sent.headers).get(b"x-api-key") == (own["X-API-Key"].encode() if own else None)
 
 
 async def test_without_a_key(up, tmp_path):
@@ -284,7 +318,7 @@ async def test_without_a_key(up, tmp_path):
             # The native API asks for keys as ever.
             assert (await http.get("/api/v1/keys")).status_code == 401
             kept = (await http.get("/api/v1/keys", headers={"X-Ingate-Key": native})).json()["items"]
-            [without] = [key for key in kept if key["external_id"] == "ongoingai-without-key"]
+            [without] = [key for key in kept if key["external_id"] == OPEN_ID]
             assert (without["scopes"], without["fixed"]) == (["proxy", "read"], True)
             entries = (await http.get("/api/v1/logs", headers={"X-Ingate-Key": native})).json()["items"]
             assert [(entry["key_id"], entry["provider"]) for entry in entries] == [(without["id"], "openai")]
@@ -297,7 +331,7 @@ async def test_without_a_key(up, tmp_path):
             [key] = [
                 key
                 for key in (await http.get("/api/v1/keys", headers={"X-Ingate-Key": native})).json()["items"]
-                if key["external_id"] == "ongoingai-without-key"
+                if key["external_id"] == OPEN_ID
             ]
             assert key["active"] is False
 
@@ -344,6 +378,26 @@ async def test_keys_that_settings_state(tmp_path):
     with pytest.raises(Conflict, match="the key other that settings state cannot be made"):
         async with stating({"id": "other", "token": made["token"]}):
             pass
+    # Once by its organisation, once by that of all.
+    with pytest.raises(Conflict, match=f"settings state two keys reader of the organisation {org.slug}"):
+        async with stating(reader, {"id": "reader", "token": "another-token"}):
+            pass
+
+
+async def test_keys_that_settings_state_move_between_organisations(tmp_path):
+    """Two change places, whichever organisation is the older one."""
+    settings = {"dialects": "ingate,ongoingai", "data_dir": tmp_path, "grpc": False}
+    async with gateway(**settings) as gw:
+        orgs = [await gw.signup(), await gw.signup()]
+    for first, second in (orgs, orgs[::-1]):
+        keys = [
+            {"id": f"key-{number}", "token": f"token-number-{number}", "role": "admin", "org_id": org.slug}
+            for number, org in enumerate((first, second))
+        ]
+        async with gateway(**settings, ongoingai_keys=json.dumps(keys)) as gw, gw.client() as http:
+            for key, org in zip(keys, (first, second), strict=True):
+                [item] = (await call(http, key["token"], "GET")).json()["items"]
+                assert (item["id"], item["org_id"]) == (key["id"], org.id)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A packed record becomes the row that the message becomes which says the same."""
 
 import json
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from ingate import ids
 from ingate.errors import BadRequest
 from ingate.exchanges.rows import COLUMNS, rows
-from ingate.packed import MARK, PackedAttempt, pack, unpack
+from ingate.packed import MARK, UNREADABLE, PackedAttempt, pack, unpack
 from tests.support.records import message, packed, record
 
 ORG = "0198c0de-0000-7000-8000-00000000000a"
@@ -108,6 +109,21 @@ def test_what_no_column_holds_is_no_packed_record(field, value):
     one = packed(ORG, **{field: value})
     with pytest.raises(msgspec.ValidationError):
         unpack(pack(one))
+
+
+@given(st.data())
+def test_damage_is_told_as_such(data):
+    """Whatever bytes of a record are others, it is a record that can be stored, or refused for good."""
+    damaged = bytearray(
+        pack(packed(ORG, asked=ASKED, answered=ANSWERED, attempts=[PackedAttempt("p", 1.0, 200, None)]))
+    )
+    places = st.integers(1, len(damaged) - 1)
+    for place, byte in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=3)):
+        damaged[place] = byte
+    with suppress(BadRequest, *UNREADABLE), capture_logs():
+        for value in rows([unpack(bytes(damaged))], 0)[0]:
+            assert not isinstance(value, int) or -(2**63) <= value < 2**63
+            assert not isinstance(value, str) or "\0" not in value
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gen.buf.validate import validate_pb2
 from gen.ingate.options.v1 import options_pb2
+from ingate.rpc.excess import cut
 from ingate.rpc.plain import MAX_PROBLEMS
 from ingate.rpc.rules import problems
 
@@ -173,6 +174,27 @@ def test_all_problems_are_told_up_to_a_bound():
     assert set(problems(M(slug="A"))) == {"name", "count", "tags", "slug"}
     wrong = valid(children=[M() for _ in range(10_000)], labels={"a": "\0"})
     assert MAX_PROBLEMS <= len(problems(wrong)) <= MAX_PROBLEMS + 4
+
+
+def test_of_what_is_too_long_the_beginning_is_judged():
+    """A list of thousands of items that are all wrong costs no more than one that is too long by one."""
+    many = {"colors": [7] * 8000, "tags": ["B"] * 4000, "labels": {str(number): "x" for number in range(4000)}}
+    message = valid(name="x" * 1_000_000, data=b"x" * 1_000_000, **many)
+    sent = message.SerializeToString(deterministic=True)
+    assert set(problems(message)) == {
+        *("name", "data", "colors", "tags", "labels"),
+        *(f"{name}[{place}]" for name in ("colors", "tags") for place in range(4)),
+    }
+    short = cut(message)
+    lengths = {name: len(getattr(short, name)) for name in ("name", "data", "colors", "tags", "labels")}
+    assert lengths == {"name": 6, "data": 5, "colors": 4, "tags": 4, "labels": 3}
+    assert message.SerializeToString(deterministic=True) == sent
+
+
+def test_what_is_not_too_long_is_judged_as_it_is():
+    """Without a copy, which every request would pay for."""
+    message = valid(name="12345", colors=[1, 1, 1])
+    assert cut(message) is message
 
 
 def test_without_depth_what_is_inside_may_hold_anything():
