@@ -65,6 +65,8 @@ TABLE = {
     "auth.v1.AuthService/Me": (CREDENTIAL, "own"),
     "auth.v1.AuthService/RevokeSession": (ANY_PERSON, "hidden"),
     "auth.v1.AuthService/Signup": (ANYONE, "own"),
+    "chat.v1.ChatService/Complete": (frozenset({"key:proxy"}), "own"),
+    "chat.v1.ChatService/StreamComplete": (frozenset({"key:proxy"}), "own"),
     "exchanges.v1.ExchangeService/GetExchange": (READERS, "hidden"),
     "exchanges.v1.ExchangeService/ListExchanges": (READERS, "own"),
     "exchanges.v1.ExchangeService/TailExchanges": (READERS, "own"),
