@@ -174,9 +174,15 @@ class ProviderAnswered(ProviderFailed):
     """The provider answered with an error, of which `status` is the HTTP status."""
 
     def __init__(
-        self, message: str, status: int, *, metadata: Mapping[str, str] | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 500,
+        fields: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, metadata=metadata, retry_after=retry_after)
+        super().__init__(message, fields=fields, metadata=metadata, retry_after=retry_after)
         self.status = status
 
 

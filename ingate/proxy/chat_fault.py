@@ -43,7 +43,7 @@ class FaultReader:
         }
         raise ProviderAnswered(
             f"the provider {self._provider} answered with status {self._status}",
-            self._status,
+            status=self._status,
             metadata={name: words for name, words in said.items() if words},
             retry_after=_seconds(self._headers.get("retry-after", "")),
         )

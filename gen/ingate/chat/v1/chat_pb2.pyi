@@ -201,7 +201,7 @@ class Tool(_message.Message):
     description: _builtins.str
     """What it does and when to call it, for the model to read."""
     parameters: _builtins.bytes
-    """The JSON Schema of its arguments: a JSON object of at most 64 levels. A tool without one takes no arguments."""
+    """The JSON Schema of its arguments: a JSON object of at most 60 levels. A tool without one takes no arguments."""
     strict: _builtins.bool
     """Whether the provider holds the arguments to the schema exactly, where it can."""
     def __init__(
@@ -265,7 +265,7 @@ class OutputSchema(_message.Message):
     description: _builtins.str
     """What it is for, for the model to read."""
     schema: _builtins.bytes
-    """The JSON Schema: a JSON object of at most 64 levels."""
+    """The JSON Schema: a JSON object of at most 60 levels."""
     strict: _builtins.bool
     """Whether the provider holds the answer to the schema exactly, where it can."""
     def __init__(

@@ -30,7 +30,7 @@ from gen.ingate.chat.v1 import message_pb2 as ingate_dot_chat_dot_v1_dot_message
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/chat/v1/chat_service.proto\x12\x0eingate.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bingate/chat/v1/answer.proto\x1a\x19ingate/chat/v1/chat.proto\x1a\x1cingate/chat/v1/message.proto\x1a\x1fingate/options/v1/options.proto\"\xcb\x01\n\x0f\x43ompleteRequest\x12.\n\x04\x63hat\x18\x01 \x01(\x0b\x32\x14.ingate.chat.v1.ChatB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12V\n\x08provider\x18\x02 \x01(\tBD\xbaH,r*\x18?2&^(?:[a-z0-9]([a-z0-9._-]*[a-z0-9])?)?$\x92\xbc\x18\x11\x61 provider\'s name\x12\x30\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1b.ingate.chat.v1.Attribution\"\xec\x01\n\x10\x43ompleteResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.ingate.chat.v1.Message\x12\x33\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x1c.ingate.chat.v1.FinishReason\x12\x1e\n\x16provider_finish_reason\x18\x03 \x01(\t\x12$\n\x05usage\x18\x04 \x01(\x0b\x32\x15.ingate.chat.v1.Usage\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08provider\x18\x07 \x01(\t\"\xe5\x01\n\x15StreamCompleteRequest\x12.\n\x04\x63hat\x18\x01 \x01(\x0b\x32\x14.ingate.chat.v1.ChatB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12V\n\x08provider\x18\x02 \x01(\tBD\xbaH,r*\x18?2&^(?:[a-z0-9]([a-z0-9._-]*[a-z0-9])?)?$\x92\xbc\x18\x11\x61 provider\'s name\x12\x30\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1b.ingate.chat.v1.Attribution\x12\x12\n\nomit_usage\x18\x04 \x01(\x08\"\xe4\x01\n\x16StreamCompleteResponse\x12*\n\x07started\x18\x01 \x01(\x0b\x32\x17.ingate.chat.v1.StartedH\x00\x12\x14\n\ntext_delta\x18\x02 \x01(\tH\x00\x12\x17\n\rrefusal_delta\x18\x03 \x01(\tH\x00\x12\x38\n\x0ftool_call_delta\x18\x04 \x01(\x0b\x32\x1d.ingate.chat.v1.ToolCallDeltaH\x00\x12,\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x18.ingate.chat.v1.FinishedH\x00\x42\x07\n\x05\x65vent2\xe5\x01\n\x0b\x43hatService\x12`\n\x08\x43omplete\x12\x1f.ingate.chat.v1.CompleteRequest\x1a .ingate.chat.v1.CompleteResponse\"\x11\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\xba\xbb\x18\x02\x08\x01\x12t\n\x0eStreamComplete\x12%.ingate.chat.v1.StreamCompleteRequest\x1a&.ingate.chat.v1.StreamCompleteResponse\"\x11\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\xba\xbb\x18\x02\x08\x01\x30\x01\x42M\n\x12\x63om.ingate.chat.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/chat/v1;chatv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ingate/chat/v1/chat_service.proto\x12\x0eingate.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bingate/chat/v1/answer.proto\x1a\x19ingate/chat/v1/chat.proto\x1a\x1cingate/chat/v1/message.proto\x1a\x1fingate/options/v1/options.proto\"\xcd\x01\n\x0f\x43ompleteRequest\x12.\n\x04\x63hat\x18\x01 \x01(\x0b\x32\x14.ingate.chat.v1.ChatB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12X\n\x08provider\x18\x02 \x01(\tBF\xbaH.r,\x18?2(^(?:([a-z0-9]([a-z0-9._-]*[a-z0-9])?)?)$\x92\xbc\x18\x11\x61 provider\'s name\x12\x30\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1b.ingate.chat.v1.Attribution\"\xec\x01\n\x10\x43ompleteResponse\x12(\n\x07message\x18\x01 \x01(\x0b\x32\x17.ingate.chat.v1.Message\x12\x33\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x1c.ingate.chat.v1.FinishReason\x12\x1e\n\x16provider_finish_reason\x18\x03 \x01(\t\x12$\n\x05usage\x18\x04 \x01(\x0b\x32\x15.ingate.chat.v1.Usage\x12\r\n\x05model\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08provider\x18\x07 \x01(\t\"\xe7\x01\n\x15StreamCompleteRequest\x12.\n\x04\x63hat\x18\x01 \x01(\x0b\x32\x14.ingate.chat.v1.ChatB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12X\n\x08provider\x18\x02 \x01(\tBF\xbaH.r,\x18?2(^(?:([a-z0-9]([a-z0-9._-]*[a-z0-9])?)?)$\x92\xbc\x18\x11\x61 provider\'s name\x12\x30\n\x0b\x61ttribution\x18\x03 \x01(\x0b\x32\x1b.ingate.chat.v1.Attribution\x12\x12\n\nomit_usage\x18\x04 \x01(\x08\"\xe4\x01\n\x16StreamCompleteResponse\x12*\n\x07started\x18\x01 \x01(\x0b\x32\x17.ingate.chat.v1.StartedH\x00\x12\x14\n\ntext_delta\x18\x02 \x01(\tH\x00\x12\x17\n\rrefusal_delta\x18\x03 \x01(\tH\x00\x12\x38\n\x0ftool_call_delta\x18\x04 \x01(\x0b\x32\x1d.ingate.chat.v1.ToolCallDeltaH\x00\x12,\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x18.ingate.chat.v1.FinishedH\x00\x42\x07\n\x05\x65vent2\xe5\x01\n\x0b\x43hatService\x12`\n\x08\x43omplete\x12\x1f.ingate.chat.v1.CompleteRequest\x1a .ingate.chat.v1.CompleteResponse\"\x11\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\xba\xbb\x18\x02\x08\x01\x12t\n\x0eStreamComplete\x12%.ingate.chat.v1.StreamCompleteRequest\x1a&.ingate.chat.v1.StreamCompleteResponse\"\x11\x90\x02\x00\xaa\xbb\x18\x04\x18\x02 \x01\xba\xbb\x18\x02\x08\x01\x30\x01\x42M\n\x12\x63om.ingate.chat.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/chat/v1;chatv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,23 +41,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLETEREQUEST'].fields_by_name['chat']._loaded_options = None
   _globals['_COMPLETEREQUEST'].fields_by_name['chat']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_COMPLETEREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_COMPLETEREQUEST'].fields_by_name['provider']._serialized_options = b'\272H,r*\030?2&^(?:[a-z0-9]([a-z0-9._-]*[a-z0-9])?)?$\222\274\030\021a provider\'s name'
+  _globals['_COMPLETEREQUEST'].fields_by_name['provider']._serialized_options = b'\272H.r,\030?2(^(?:([a-z0-9]([a-z0-9._-]*[a-z0-9])?)?)$\222\274\030\021a provider\'s name'
   _globals['_STREAMCOMPLETEREQUEST'].fields_by_name['chat']._loaded_options = None
   _globals['_STREAMCOMPLETEREQUEST'].fields_by_name['chat']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_STREAMCOMPLETEREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_STREAMCOMPLETEREQUEST'].fields_by_name['provider']._serialized_options = b'\272H,r*\030?2&^(?:[a-z0-9]([a-z0-9._-]*[a-z0-9])?)?$\222\274\030\021a provider\'s name'
+  _globals['_STREAMCOMPLETEREQUEST'].fields_by_name['provider']._serialized_options = b'\272H.r,\030?2(^(?:([a-z0-9]([a-z0-9._-]*[a-z0-9])?)?)$\222\274\030\021a provider\'s name'
   _globals['_CHATSERVICE'].methods_by_name['Complete']._loaded_options = None
   _globals['_CHATSERVICE'].methods_by_name['Complete']._serialized_options = b'\220\002\000\252\273\030\004\030\002 \001\272\273\030\002\010\001'
   _globals['_CHATSERVICE'].methods_by_name['StreamComplete']._loaded_options = None
   _globals['_CHATSERVICE'].methods_by_name['StreamComplete']._serialized_options = b'\220\002\000\252\273\030\004\030\002 \001\272\273\030\002\010\001'
   _globals['_COMPLETEREQUEST']._serialized_start=235
-  _globals['_COMPLETEREQUEST']._serialized_end=438
-  _globals['_COMPLETERESPONSE']._serialized_start=441
-  _globals['_COMPLETERESPONSE']._serialized_end=677
-  _globals['_STREAMCOMPLETEREQUEST']._serialized_start=680
-  _globals['_STREAMCOMPLETEREQUEST']._serialized_end=909
-  _globals['_STREAMCOMPLETERESPONSE']._serialized_start=912
-  _globals['_STREAMCOMPLETERESPONSE']._serialized_end=1140
-  _globals['_CHATSERVICE']._serialized_start=1143
-  _globals['_CHATSERVICE']._serialized_end=1372
+  _globals['_COMPLETEREQUEST']._serialized_end=440
+  _globals['_COMPLETERESPONSE']._serialized_start=443
+  _globals['_COMPLETERESPONSE']._serialized_end=679
+  _globals['_STREAMCOMPLETEREQUEST']._serialized_start=682
+  _globals['_STREAMCOMPLETEREQUEST']._serialized_end=913
+  _globals['_STREAMCOMPLETERESPONSE']._serialized_start=916
+  _globals['_STREAMCOMPLETERESPONSE']._serialized_end=1144
+  _globals['_CHATSERVICE']._serialized_start=1147
+  _globals['_CHATSERVICE']._serialized_end=1376
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from gen.ingate.options.v1 import options_pb2 as ingate_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cingate/chat/v1/message.proto\x12\x0eingate.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\"\x85\x01\n\x07Message\x12\x33\n\x04role\x18\x01 \x01(\x0e\x32\x14.ingate.chat.v1.RoleB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12.\n\x05parts\x18\x02 \x03(\x0b\x32\x14.ingate.chat.v1.PartB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12\x15\n\x04name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x9b\x02\n\x04Part\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x15.ingate.chat.v1.ImageH\x00\x12&\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x15.ingate.chat.v1.AudioH\x00\x12,\n\x08\x64ocument\x18\x04 \x01(\x0b\x32\x18.ingate.chat.v1.DocumentH\x00\x12-\n\ttool_call\x18\x05 \x01(\x0b\x32\x18.ingate.chat.v1.ToolCallH\x00\x12\x31\n\x0btool_result\x18\x06 \x01(\x0b\x32\x1a.ingate.chat.v1.ToolResultH\x00\x12\x11\n\x07refusal\x18\x07 \x01(\tH\x00\x42\x10\n\x07\x63ontent\x12\x05\xbaH\x02\x08\x01\"\xa6\x02\n\x05Image\x12Q\n\x03url\x18\x01 \x01(\tBB\xbaH\'r%\x18\x80@2 ^(?:https?://[^\\x00-\\x20\\x7f]+)$\x92\xbc\x18\x14\x61n http or https URLH\x00\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01H\x00\x12i\n\nmedia_type\x18\x03 \x01(\tBU\xbaH r\x1e\x18\x7f\x32\x1a^(?:[a-z]+/[a-z0-9.+-]+)?$\x92\xbc\x18.a media type in lower case, without parameters\x12\x35\n\x06\x64\x65tail\x18\x04 \x01(\x0e\x32\x1b.ingate.chat.v1.ImageDetailB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"_\n\x05\x41udio\x12\x18\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12<\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1b.ingate.chat.v1.AudioFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\"\xb1\x01\n\x08\x44ocument\x12\x18\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12o\n\nmedia_type\x18\x02 \x01(\tB[\xe2\x41\x01\x02\xbaH\"r\x1d\x18\x7f\x32\x19^(?:[a-z]+/[a-z0-9.+-]+)$\xc8\x01\x01\x92\xbc\x18.a media type in lower case, without parameters\x12\x1a\n\x08\x66ilename\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"R\n\x08ToolCall\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x02\xc8\x01\x01\x12\x11\n\targuments\x18\x03 \x01(\t\"=\n\nToolResult\x12\x1e\n\x0ctool_call_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*X\n\x0bImageDetail\x12\x1c\n\x18IMAGE_DETAIL_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_DETAIL_LOW\x10\x01\x12\x15\n\x11IMAGE_DETAIL_HIGH\x10\x02*W\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x02\x42M\n\x12\x63om.ingate.chat.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/chat/v1;chatv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cingate/chat/v1/message.proto\x12\x0eingate.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fingate/options/v1/options.proto\"\x85\x01\n\x07Message\x12\x33\n\x04role\x18\x01 \x01(\x0e\x32\x14.ingate.chat.v1.RoleB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12.\n\x05parts\x18\x02 \x03(\x0b\x32\x14.ingate.chat.v1.PartB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12\x15\n\x04name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x9b\x02\n\x04Part\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x15.ingate.chat.v1.ImageH\x00\x12&\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x15.ingate.chat.v1.AudioH\x00\x12,\n\x08\x64ocument\x18\x04 \x01(\x0b\x32\x18.ingate.chat.v1.DocumentH\x00\x12-\n\ttool_call\x18\x05 \x01(\x0b\x32\x18.ingate.chat.v1.ToolCallH\x00\x12\x31\n\x0btool_result\x18\x06 \x01(\x0b\x32\x1a.ingate.chat.v1.ToolResultH\x00\x12\x11\n\x07refusal\x18\x07 \x01(\tH\x00\x42\x10\n\x07\x63ontent\x12\x05\xbaH\x02\x08\x01\"\xa8\x02\n\x05Image\x12Q\n\x03url\x18\x01 \x01(\tBB\xbaH\'r%\x18\x80@2 ^(?:https?://[^\\x00-\\x20\\x7f]+)$\x92\xbc\x18\x14\x61n http or https URLH\x00\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x10\x01H\x00\x12k\n\nmedia_type\x18\x03 \x01(\tBW\xbaH\"r \x18\x7f\x32\x1c^(?:([a-z]+/[a-z0-9.+-]+)?)$\x92\xbc\x18.a media type in lower case, without parameters\x12\x35\n\x06\x64\x65tail\x18\x04 \x01(\x0e\x32\x1b.ingate.chat.v1.ImageDetailB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"_\n\x05\x41udio\x12\x18\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12<\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1b.ingate.chat.v1.AudioFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\"\xb1\x01\n\x08\x44ocument\x12\x18\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12o\n\nmedia_type\x18\x02 \x01(\tB[\xe2\x41\x01\x02\xbaH\"r\x1d\x18\x7f\x32\x19^(?:[a-z]+/[a-z0-9.+-]+)$\xc8\x01\x01\x92\xbc\x18.a media type in lower case, without parameters\x12\x1a\n\x08\x66ilename\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"R\n\x08ToolCall\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1d\n\x04name\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x02\xc8\x01\x01\x12\x11\n\targuments\x18\x03 \x01(\t\"=\n\nToolResult\x12\x1e\n\x0ctool_call_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*X\n\x0bImageDetail\x12\x1c\n\x18IMAGE_DETAIL_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_DETAIL_LOW\x10\x01\x12\x15\n\x11IMAGE_DETAIL_HIGH\x10\x02*W\n\x0b\x41udioFormat\x12\x1c\n\x18\x41UDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41UDIO_FORMAT_WAV\x10\x01\x12\x14\n\x10\x41UDIO_FORMAT_MP3\x10\x02\x42M\n\x12\x63om.ingate.chat.v1P\x01Z5github.com/ingate/ingate/gen/go/ingate/chat/v1;chatv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,7 +50,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMAGE'].fields_by_name['data']._loaded_options = None
   _globals['_IMAGE'].fields_by_name['data']._serialized_options = b'\272H\004z\002\020\001'
   _globals['_IMAGE'].fields_by_name['media_type']._loaded_options = None
-  _globals['_IMAGE'].fields_by_name['media_type']._serialized_options = b'\272H r\036\030\1772\032^(?:[a-z]+/[a-z0-9.+-]+)?$\222\274\030.a media type in lower case, without parameters'
+  _globals['_IMAGE'].fields_by_name['media_type']._serialized_options = b'\272H\"r \030\1772\034^(?:([a-z]+/[a-z0-9.+-]+)?)$\222\274\030.a media type in lower case, without parameters'
   _globals['_IMAGE'].fields_by_name['detail']._loaded_options = None
   _globals['_IMAGE'].fields_by_name['detail']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_AUDIO'].fields_by_name['data']._loaded_options = None
@@ -69,24 +69,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLCALL'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\010r\003\030\200\002\310\001\001'
   _globals['_TOOLRESULT'].fields_by_name['tool_call_id']._loaded_options = None
   _globals['_TOOLRESULT'].fields_by_name['tool_call_id']._serialized_options = b'\272H\005r\003\030\200 '
-  _globals['_ROLE']._serialized_start=1286
-  _globals['_ROLE']._serialized_end=1381
-  _globals['_IMAGEDETAIL']._serialized_start=1383
-  _globals['_IMAGEDETAIL']._serialized_end=1471
-  _globals['_AUDIOFORMAT']._serialized_start=1473
-  _globals['_AUDIOFORMAT']._serialized_end=1560
+  _globals['_ROLE']._serialized_start=1288
+  _globals['_ROLE']._serialized_end=1383
+  _globals['_IMAGEDETAIL']._serialized_start=1385
+  _globals['_IMAGEDETAIL']._serialized_end=1473
+  _globals['_AUDIOFORMAT']._serialized_start=1475
+  _globals['_AUDIOFORMAT']._serialized_end=1562
   _globals['_MESSAGE']._serialized_start=144
   _globals['_MESSAGE']._serialized_end=277
   _globals['_PART']._serialized_start=280
   _globals['_PART']._serialized_end=563
   _globals['_IMAGE']._serialized_start=566
-  _globals['_IMAGE']._serialized_end=860
-  _globals['_AUDIO']._serialized_start=862
-  _globals['_AUDIO']._serialized_end=957
-  _globals['_DOCUMENT']._serialized_start=960
-  _globals['_DOCUMENT']._serialized_end=1137
-  _globals['_TOOLCALL']._serialized_start=1139
-  _globals['_TOOLCALL']._serialized_end=1221
-  _globals['_TOOLRESULT']._serialized_start=1223
-  _globals['_TOOLRESULT']._serialized_end=1284
+  _globals['_IMAGE']._serialized_end=862
+  _globals['_AUDIO']._serialized_start=864
+  _globals['_AUDIO']._serialized_end=959
+  _globals['_DOCUMENT']._serialized_start=962
+  _globals['_DOCUMENT']._serialized_end=1139
+  _globals['_TOOLCALL']._serialized_start=1141
+  _globals['_TOOLCALL']._serialized_end=1223
+  _globals['_TOOLRESULT']._serialized_start=1225
+  _globals['_TOOLRESULT']._serialized_end=1286
 # @@protoc_insertion_point(module_scope)
