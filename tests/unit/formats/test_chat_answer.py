@@ -2,7 +2,7 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen.ingate.chat.v1 import answer_pb2 as answers
@@ -99,6 +99,7 @@ def test_a_cut_at_every_byte_yields_the_same_events(recording):
         assert (events, str(error)) == (whole, str(failure))
 
 
+@settings(max_examples=40)
 @given(recording=st.sampled_from(CHATS), packed=st.booleans(), data=st.data())
 def test_any_division_yields_the_same_events(recording, packed, data):
     """Into any number of pieces, and compressed although nobody asked for that."""
