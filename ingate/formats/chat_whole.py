@@ -7,6 +7,9 @@ from gen.ingate.chat.v1.message_pb2 import ROLE_ASSISTANT, Message, Part, ToolCa
 from ingate.errors import TooLarge
 from ingate.formats.chat_answer import LONGEST
 
+_BESIDE = 4096
+"""Bytes that are left for what stands beside the message: clients take 4 MiB and no more."""
+
 
 class WholeAnswer:
     """Gathers the events of an answer, of `LONGEST` bytes at most."""
@@ -16,12 +19,12 @@ class WholeAnswer:
         self._refusal: list[str] = []
         self._calls: list[answers.ToolCallDelta] = []  # the first piece of each
         self._arguments: list[list[str]] = []
-        self._room = LONGEST
+        self._room = LONGEST - _BESIDE
         self._started = answers.Started()
         self._finished = answers.Finished()
 
     def add(self, event: Event) -> None:
-        """Takes the next event. Raises TooLarge when there is more than `LONGEST` of them."""
+        """Takes the next event. Raises TooLarge."""
         self._room -= event.ByteSize()
         if self._room < 0:
             raise TooLarge(f"the answer has more than {LONGEST} bytes: StreamComplete takes one of any length")

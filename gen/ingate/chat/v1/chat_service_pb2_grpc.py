@@ -30,7 +30,7 @@ class ChatServiceStub(object):
 
     A call is an OpenAI chat completion (`POST /v1/chat/completions`) that the gateway writes and whose answer it reads. All
     that holds for one over HTTP holds for it: the key's grant and its rate limit, the choice of the provider, the budget of
-    bodies, the record. There is one log entry for each call, with the body as the provider got it. Callers over REST use
+    bodies, the record. There is one log entry for each call, with the body that the gateway wrote. Callers over REST use
     `/v1/chat/completions` itself; there are no routes for these rpcs.
 
     The provider must speak OpenAI chat: `openai`, `azure_openai`, `openai_compatible`, `ollama` and `demo` do. A call that
@@ -72,7 +72,7 @@ class ChatServiceServicer(object):
 
     A call is an OpenAI chat completion (`POST /v1/chat/completions`) that the gateway writes and whose answer it reads. All
     that holds for one over HTTP holds for it: the key's grant and its rate limit, the choice of the provider, the budget of
-    bodies, the record. There is one log entry for each call, with the body as the provider got it. Callers over REST use
+    bodies, the record. There is one log entry for each call, with the body that the gateway wrote. Callers over REST use
     `/v1/chat/completions` itself; there are no routes for these rpcs.
 
     The provider must speak OpenAI chat: `openai`, `azure_openai`, `openai_compatible`, `ollama` and `demo` do. A call that
@@ -138,7 +138,7 @@ class ChatService(object):
 
     A call is an OpenAI chat completion (`POST /v1/chat/completions`) that the gateway writes and whose answer it reads. All
     that holds for one over HTTP holds for it: the key's grant and its rate limit, the choice of the provider, the budget of
-    bodies, the record. There is one log entry for each call, with the body as the provider got it. Callers over REST use
+    bodies, the record. There is one log entry for each call, with the body that the gateway wrote. Callers over REST use
     `/v1/chat/completions` itself; there are no routes for these rpcs.
 
     The provider must speak OpenAI chat: `openai`, `azure_openai`, `openai_compatible`, `ollama` and `demo` do. A call that

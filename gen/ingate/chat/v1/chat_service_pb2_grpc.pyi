@@ -31,7 +31,7 @@ class ChatServiceStub:
 
     A call is an OpenAI chat completion (`POST /v1/chat/completions`) that the gateway writes and whose answer it reads. All
     that holds for one over HTTP holds for it: the key's grant and its rate limit, the choice of the provider, the budget of
-    bodies, the record. There is one log entry for each call, with the body as the provider got it. Callers over REST use
+    bodies, the record. There is one log entry for each call, with the body that the gateway wrote. Callers over REST use
     `/v1/chat/completions` itself; there are no routes for these rpcs.
 
     The provider must speak OpenAI chat: `openai`, `azure_openai`, `openai_compatible`, `ollama` and `demo` do. A call that
@@ -74,7 +74,7 @@ class ChatServiceAsyncStub(ChatServiceStub):
 
     A call is an OpenAI chat completion (`POST /v1/chat/completions`) that the gateway writes and whose answer it reads. All
     that holds for one over HTTP holds for it: the key's grant and its rate limit, the choice of the provider, the budget of
-    bodies, the record. There is one log entry for each call, with the body as the provider got it. Callers over REST use
+    bodies, the record. There is one log entry for each call, with the body that the gateway wrote. Callers over REST use
     `/v1/chat/completions` itself; there are no routes for these rpcs.
 
     The provider must speak OpenAI chat: `openai`, `azure_openai`, `openai_compatible`, `ollama` and `demo` do. A call that
@@ -113,7 +113,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A call is an OpenAI chat completion (`POST /v1/chat/completions`) that the gateway writes and whose answer it reads. All
     that holds for one over HTTP holds for it: the key's grant and its rate limit, the choice of the provider, the budget of
-    bodies, the record. There is one log entry for each call, with the body as the provider got it. Callers over REST use
+    bodies, the record. There is one log entry for each call, with the body that the gateway wrote. Callers over REST use
     `/v1/chat/completions` itself; there are no routes for these rpcs.
 
     The provider must speak OpenAI chat: `openai`, `azure_openai`, `openai_compatible`, `ollama` and `demo` do. A call that
