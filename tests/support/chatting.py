@@ -1,12 +1,19 @@
 """Calls of ChatService, and reading what comes back."""
 
+import grpc
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from gen.ingate.chat.v1 import chat_service_pb2 as pb
 from gen.ingate.chat.v1.chat_pb2 import Chat
 from gen.ingate.chat.v1.message_pb2 import ROLE_USER, Message, Part
+from tests.support.upstream import SSE, chunk, event, head, send
 
 MODEL = "gpt-4o-mini"
+BEGUN = (head(200, SSE), send(chunk(event({"choices": [{"delta": {"content": "begun"}}]}))))
+"""A provider's stream that has begun."""
+BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["complete", "stream"])
+"""Has a test call both rpcs."""
 
 
 def chat(*messages, model=MODEL, **fields):
@@ -43,3 +50,10 @@ def refusal(error):
         detail.Unpack(retry)
     seconds = retry.retry_delay.ToMicroseconds() / 1e6 if retry.HasField("retry_delay") else None
     return info, [violation.field for violation in fields.field_violations], seconds
+
+
+async def failure(awaitable):
+    """Returns the error with which a call ends."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await awaitable
+    return caught.value
