@@ -96,7 +96,7 @@ async def test_the_end_is_told_before_the_provider_closes(stub, org, up):
     """What comes behind the marker is waited for by the record alone."""
     go = asyncio.Event()
     last = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-    up.enqueue(*BEGUN, send(chunk(event(last), event("[DONE]"))), pause(go), end())
+    up.enqueue(*BEGUN, send(chunk(event(last)), chunk(event("[DONE]"))), pause(go), end())
     call = stream(stub, org)
     assert [(await call.read()).WhichOneof("event") for _ in range(3)] == ["started", "text_delta", "finished"]
     go.set()

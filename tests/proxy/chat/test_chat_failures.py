@@ -28,75 +28,65 @@ from tests.support.upstream import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+STATUSES = {
+    302: "UNKNOWN",
+    400: "INVALID_ARGUMENT",
+    401: "FAILED_PRECONDITION",
+    402: "FAILED_PRECONDITION",
+    403: "FAILED_PRECONDITION",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    422: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "UNKNOWN",
+    502: "UNKNOWN",
+    503: "UNKNOWN",
+    504: "DEADLINE_EXCEEDED",
+    529: "UNKNOWN",
+}
+HTML, ODD = [("content-type", "text/html")], ("content-encoding", "bogus")
+FAILURES = {
+    "reset": (reset(), "UNKNOWN", "PROVIDER_ERROR"),
+    "stall": (stall(), "DEADLINE_EXCEEDED", "PROVIDER_TIMEOUT"),
+    "html": (respond(200, HTML, b"<html>"), "UNKNOWN", "PROVIDER_ERROR"),
+    "no choice": (respond(200, JSON, b'{"choices": []}'), "UNKNOWN", "PROVIDER_ERROR"),
+    "no body": (respond(204, framing="none"), "UNKNOWN", "PROVIDER_ERROR"),
+    "error event": (sse([{"error": {"message": "m"}}]), "UNKNOWN", "PROVIDER_ERROR"),
+    "odd coding of an error": (respond(500, [ODD], b"x"), "UNKNOWN", "PROVIDER_ERROR"),
+    "odd coding": (respond(200, [*JSON, ODD], b"x"), "UNKNOWN", "PROVIDER_ERROR"),
+}
+
+
 @BOTH
-@pytest.mark.parametrize(
-    "answered_with",
-    [
-        (400, "INVALID_ARGUMENT"),
-        (401, "FAILED_PRECONDITION"),
-        (402, "FAILED_PRECONDITION"),
-        (403, "FAILED_PRECONDITION"),
-        (404, "NOT_FOUND"),
-        (408, "DEADLINE_EXCEEDED"),
-        (409, "ABORTED"),
-        (413, "INVALID_ARGUMENT"),
-        (422, "INVALID_ARGUMENT"),
-        (429, "RESOURCE_EXHAUSTED"),
-        (500, "UNKNOWN"),
-        (502, "UNKNOWN"),
-        (503, "UNKNOWN"),
-        (504, "DEADLINE_EXCEEDED"),
-        (529, "UNKNOWN"),
-        (302, "UNKNOWN"),
-    ],
-)
-async def test_a_providers_error(stub, org, up, streamed, answered_with):
+async def test_a_providers_error(stub, org, up, streamed):
     """Has the code of its status, and its words in the metadata, without the key that it quotes."""
-    code, told = answered_with
-    body = {"error": {"message": "no sk-upstream-secret", "type": "t", "code": "c"}}
-    headers = [("content-type", "application/json"), ("retry-after", "7")]
-    up.enqueue(respond(code, headers, json.dumps(body).encode()))
-    error = await failure(answered(stub, org, streamed=streamed))
-    info, _, seconds = refusal(error)
-    assert error.code().name == told
-    assert (info.reason, seconds) == ("PROVIDER_ERROR", 7)
-    assert dict(info.metadata) == {
-        "provider": "openai",
-        "provider_status": str(code),
-        "provider_code": "c",
-        "provider_message": "no ***",
-    }
-    assert error.details() == f"the provider openai answered with status {code}"
-    assert (await org.last())["status_code"] == code
+    body = json.dumps({"error": {"message": "no sk-upstream-secret", "type": "t", "code": "c"}}).encode()
+    for code, told in STATUSES.items():
+        up.enqueue(respond(code, [*JSON, ("retry-after", "7")], body))
+        error = await failure(answered(stub, org, streamed=streamed))
+        info, _, seconds = refusal(error)
+        assert (error.code().name, info.reason, seconds) == (told, "PROVIDER_ERROR", 7)
+        assert error.details() == f"the provider openai answered with status {code}"
+        assert dict(info.metadata) == {
+            "provider": "openai",
+            "provider_status": str(code),
+            "provider_code": "c",
+            "provider_message": "no ***",
+        }
+    assert {entry["status_code"] for entry in await org.logs()} == STATUSES.keys()
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "case",
-    [
-        (reset(), grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR"),
-        (stall(), grpc.StatusCode.DEADLINE_EXCEEDED, "PROVIDER_TIMEOUT"),
-        (respond(200, [("content-type", "text/html")], b"<html>"), grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR"),
-        (respond(200, JSON, b'{"choices": []}'), grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR"),
-        (respond(204, framing="none"), grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR"),
-        (sse([{"error": {"message": "m"}}]), grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR"),
-        (respond(500, [("content-encoding", "bogus")], b"x"), grpc.StatusCode.UNKNOWN, "PROVIDER_ERROR"),
-        (
-            respond(200, [("content-type", "application/json"), ("content-encoding", "bogus")], b"x"),
-            grpc.StatusCode.UNKNOWN,
-            "PROVIDER_ERROR",
-        ),
-    ],
-    ids=["reset", "stall", "html", "no choice", "no body", "error event", "odd error", "odd coding"],
-)
-async def test_a_provider_that_fails(stub, org, up, streamed, case):
+async def test_a_provider_that_fails(stub, org, up, streamed):
     """Is never told as what clients repeat by themselves, is on record, and is no refusal of the gateway's."""
-    step, code, reason = case
     before = dict(org.gateway.core.refusals.counts)
-    up.enqueue(step)
-    error = await failure(answered(stub, org, streamed=streamed))
-    assert (error.code(), refusal(error)[0].reason) == (code, reason)
-    assert len(await org.logs()) == 1
+    for name, (step, code, reason) in FAILURES.items():
+        up.enqueue(step)
+        error = await failure(answered(stub, org, streamed=streamed))
+        assert (name, error.code().name, refusal(error)[0].reason) == (name, code, reason)
+    assert len(await org.logs()) == len(FAILURES)
     assert org.gateway.core.refusals.counts == before
 
 
