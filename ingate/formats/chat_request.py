@@ -33,10 +33,9 @@ def writing_body(chat: pb.Chat, *, stream: bool, usage: bool, limit: str) -> Ste
 
     `usage` asks for the usage of a stream. `limit` is how the provider names the most tokens of an answer.
     """
-    messages: list[Raw] = []
+    messages: list[dict[str, Any]] = []
     for index, message in enumerate(chat.messages):
-        written = yield from writing_message(message, f"chat.messages[{index}]")
-        messages += [Raw(msgspec.json.encode(one)) for one in written]
+        messages += yield from writing_message(message, f"chat.messages[{index}]")
         yield
     body: dict[str, Any] = {"model": chat.model, "messages": messages}
     body.update(_tools(chat))
