@@ -31,9 +31,11 @@ from ingate.identity.operator import owner_session
 from ingate.limits.window import FixedWindows
 from ingate.net import addresses, forwarded
 from ingate.net.budget import BodyBudget
+from ingate.proxy.chat_servicer import COMPLETE, STREAM_COMPLETE, ChatServicer
 from ingate.proxy.engine import Engine
 from ingate.proxy.journal import Shipper
 from ingate.proxy.refusals import Refusals
+from ingate.proxy.rpc_host import RpcHost
 from ingate.proxy.servicer import FORWARD, HEAD_BYTES, ProxyServicer
 from ingate.rpc.connect import MAX_MESSAGE_BYTES
 from ingate.rpc.door import Door
@@ -53,6 +55,9 @@ LEAST_MESSAGE_BYTES = 16 * 1024 * 1024
 CUT_SECONDS = 1.0
 LAST_WORDS_SECONDS = 2.0
 PROXY = "ingate.proxy.v1.ProxyService"
+CHAT = "ingate.chat.v1.ChatService"
+PROXIED = frozenset({FORWARD, COMPLETE, STREAM_COMPLETE})
+"""Rpcs that the engine answers, whose requests are as large as over HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,11 @@ async def compose(settings: Settings, features: Sequence[Feature]) -> AsyncItera
 
 
 def _check(features: Iterable[Feature]) -> None:
-    names = [PROXY, *(name for feature in features for name in (*feature.servicers, *(it.name for it in feature.jobs)))]
+    names = [
+        PROXY,
+        CHAT,
+        *(name for feature in features for name in (*feature.servicers, *(it.name for it in feature.jobs))),
+    ]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"more than one feature has {', '.join(sorted(twice))}")
 
@@ -133,14 +142,15 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
             gateway_token=token,
             windows=windows,
             door=door,
-            refused=refusals(FORWARD, refused.note),
+            refused=refusals(PROXIED, refused.note),
             standing=standing,
             proxies=proxies,
         )
         return (chain(judged, rpcs(), gateway_token=token, limits=limits, door=door),)
 
-    limits = {FORWARD: settings.max_body_bytes + HEAD_BYTES}
-    door = Door(max(limits[FORWARD], LEAST_MESSAGE_BYTES))
+    largest = settings.max_body_bytes + HEAD_BYTES
+    limits = dict.fromkeys(PROXIED, largest)
+    door = Door(max(largest, LEAST_MESSAGE_BYTES))
     closing = await stack.enter_async_context(AsyncExitStack())
     server = InProcessServer(interceptors=interceptors(None), max_message_bytes=MAX_MESSAGE_BYTES)
     channel = server.channel()
@@ -168,7 +178,11 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
         purges=tuple(partial(feature.purge, database) for feature in features if feature.purge is not None),
         closing=closing,
     )
-    servicers: dict[str, Any] = {PROXY: ProxyServicer(engine, bodies, max_body=settings.max_body_bytes)}
+    host, max_body = RpcHost(engine), settings.max_body_bytes
+    servicers: dict[str, Any] = {
+        PROXY: ProxyServicer(host, bodies, max_body=max_body),
+        CHAT: ChatServicer(host, forwarding.policies, bodies, max_body=max_body),
+    }
     for feature in features:
         own = parts.of(feature)
         servicers |= {name: build(own) for name, build in feature.servicers.items()}

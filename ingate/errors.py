@@ -17,8 +17,9 @@ DomainError
  ├── RateLimited            RATE_LIMITED        too many requests, for now
  ├── Unavailable            UNAVAILABLE         a part is down or not ready, for now
  ├── StorageFull            STORAGE_FULL        the disk of the database is full
- ├── ProviderFailed         PROVIDER_ERROR      the provider failed below HTTP
- │    └── ProviderUnreached                     and has certainly read nothing of the request
+ ├── ProviderFailed         PROVIDER_ERROR      the provider failed below HTTP, or answered what nobody can read
+ │    ├── ProviderUnreached                     and has certainly read nothing of the request
+ │    └── ProviderAnswered                      or answered with an error, and its status says what it is
  └── ProviderTimedOut       PROVIDER_TIMEOUT    the provider did not answer in time
 """
 
@@ -167,6 +168,22 @@ class ProviderFailed(DomainError):
 
 class ProviderUnreached(ProviderFailed):
     """The provider could not be reached: it has read nothing of the request, which may be made again."""
+
+
+class ProviderAnswered(ProviderFailed):
+    """The provider answered with an error, of which `status` is the HTTP status."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 500,
+        fields: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, fields=fields, metadata=metadata, retry_after=retry_after)
+        self.status = status
 
 
 class ProviderTimedOut(DomainError):

@@ -45,6 +45,7 @@ class Forwarding:
     """The gateway half of a process: what forwards requests, and reaches the core by a channel alone."""
 
     engine: Engine
+    policies: Policies
     transports: dict[bool, Transport]
     pool: UpstreamPool
     news: News
@@ -111,7 +112,7 @@ def open_forwarding(
     )
     attempts = Attempts(StreamUsage(ask=settings.stream_usage == "ask"))
     engine = Engine(grants, policies, meter, recorder, attempts=attempts, abandoned=abandoned)
-    return Forwarding(engine, transports, pool, news, journal, recorder, shipper)
+    return Forwarding(engine, policies, transports, pool, news, journal, recorder, shipper)
 
 
 async def _tend(journal: Journal) -> None:

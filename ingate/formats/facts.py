@@ -14,7 +14,7 @@ MAX_TEXT = 64 * 1024
 UNREADABLE = "unreadable: "
 BROKEN = "broken: "
 """What begins an error that is ours: the answer may have been good, and could not be read."""
-_FAILED_REASONS = frozenset(
+FAILED_REASONS = frozenset(
     {
         "error",
         "failed",
@@ -60,7 +60,7 @@ class ResponseFacts(Struct, frozen=True, gc=False):
         """Returns what failed in an answer whose status says that all is well, None where it says so too."""
         if self.error is not None:
             return None if self.error.startswith(UNREADABLE) else self.error
-        if self.finish_reason in _FAILED_REASONS:
+        if self.finish_reason in FAILED_REASONS:
             return f"the answer ended with {self.finish_reason}"
         return "the stream ended without its last event" if stream and not self.complete else None
 

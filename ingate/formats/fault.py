@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Raw, Struct
 
+from ingate.formats.scan import items
 from ingate.formats.shape import BROKEN, Buffer, Shape
 
 _MAX = 500
@@ -42,6 +43,22 @@ def describe_body(data: Buffer) -> str | None:
     if envelope is None:
         return None
     return describe(envelope.error) or _line(data)
+
+
+def stated(data: Buffer) -> tuple[str, str]:
+    """Returns code and message of an error, or of the object or array that holds one; empty where it states none."""
+    first = next(items(bytes(data)), None)  # Google's compatible API puts it into an array
+    whole = data if first is None else first
+    envelope = _ENVELOPE.read(whole)
+    error = whole if envelope is None or not envelope.error or is_null(envelope.error) else envelope.error
+    try:
+        return "", _TEXT.decode(error)[:_MAX]
+    except BROKEN:
+        fault = _FAULT.read(error)
+    if fault is None:
+        return "", ""
+    code = next((str(name) for name in (fault.code, fault.type, fault.status) if name), "")
+    return code[:_MAX], (fault.message or fault.detail or "")[:_MAX]
 
 
 def is_null(raw: Raw) -> bool:

@@ -11,7 +11,9 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 
 MAX_FIELDS = 4096
-"""Fields of one message, those of messages inside it included: several times what the rules of any rpc allow."""
+"""Fields of one message, those of messages inside it included: several times what the rules of most rpcs allow."""
+LARGE_FIELDS = 16_384
+"""Fields of a message that may be larger than most: a conversation has five or so for each of its messages."""
 
 _FEWEST_BYTES = 2
 _DEEPEST = 100

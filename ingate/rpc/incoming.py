@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError, Message
 from ingate.errors import BadRequest, DomainError, TooLarge
 from ingate.rpc.connect import MAX_MESSAGE_BYTES
 from ingate.rpc.door import MESSAGE_BYTES
-from ingate.rpc.fields import crowded
+from ingate.rpc.fields import LARGE_FIELDS, MAX_FIELDS, crowded
 from ingate.rpc.places import Place
 from ingate.rpc.services import Rpc
 
@@ -23,15 +23,19 @@ class Undecodable:
 
 
 class Decoder:
-    """Makes messages of bytes, for one rpc: `limit` bytes at most, or those that such an rpc takes without one."""
+    """Makes messages of bytes, for one rpc: `limit` bytes at most, or those that such an rpc takes without one.
 
-    __slots__ = ("_descriptor", "_parse", "_trusted", "limit")
+    A message that may be larger than most may have more fields as well.
+    """
+
+    __slots__ = ("_descriptor", "_most", "_parse", "_trusted", "limit")
 
     def __init__(self, rpc: Rpc, limit: int | None) -> None:
         # Gateways send batches of what they have seen, which have bounds of their own.
         self._trusted = rpc.access.gateway
         self._descriptor: Any = rpc.request.DESCRIPTOR
         self._parse = rpc.request.FromString
+        self._most = LARGE_FIELDS if limit else MAX_FIELDS
         self.limit = limit or (MAX_MESSAGE_BYTES if self._trusted else MESSAGE_BYTES)
 
     def __call__(self, raw: bytes) -> Message | Undecodable:
@@ -39,7 +43,7 @@ class Decoder:
         if len(raw) > self.limit:
             return Undecodable(TooLarge(f"the request must have at most {self.limit} bytes"))
         try:
-            if not self._trusted and (name := crowded(self._descriptor, raw)) is not None:
+            if not self._trusted and (name := crowded(self._descriptor, raw, self._most)) is not None:
                 return Undecodable(BadRequest.field(name, "has too many items"))
             return self._parse(raw)
         except DecodeError:

@@ -96,7 +96,7 @@ def _told(descriptor: Descriptor, violation: Any) -> tuple[str, Problem]:
     path, field = "", None
     within: Descriptor | None = descriptor
     for element in stated.field.elements:
-        field = None if within is None else within.fields_by_name[element.field_name]
+        field = None if within is None else within.fields_by_name.get(element.field_name)  # None of a oneof
         path += ("." if path else "") + element.field_name
         if element.subscript is not None:
             path += place(element.subscript.value)

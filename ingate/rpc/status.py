@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from ingate.errors import INVALID, DomainError, Problem, ProviderUnreached, reason_of
+from ingate.errors import INVALID, DomainError, Problem, ProviderAnswered, ProviderUnreached, reason_of
 
 DOMAIN = "ingate"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -45,6 +45,20 @@ CODES: Mapping[str, grpc.StatusCode] = MappingProxyType(
 )
 """The gRPC code of each reason. Several reasons share a code, so readers go by the reason."""
 
+_ANSWERED: Mapping[int, grpc.StatusCode] = MappingProxyType(
+    {
+        400: grpc.StatusCode.INVALID_ARGUMENT,
+        404: grpc.StatusCode.NOT_FOUND,
+        408: grpc.StatusCode.DEADLINE_EXCEEDED,
+        409: grpc.StatusCode.ABORTED,
+        413: grpc.StatusCode.INVALID_ARGUMENT,
+        422: grpc.StatusCode.INVALID_ARGUMENT,
+        429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        504: grpc.StatusCode.DEADLINE_EXCEEDED,
+    }
+)
+"""The gRPC code of a provider's status. Never UNAVAILABLE, and nothing that speaks of the caller's own credential."""
+
 # What gRPC itself says, without an ErrorInfo. Its own texts name addresses and libraries, so ours stand in for them.
 _TRANSPORT: Mapping[grpc.StatusCode, tuple[str, str]] = MappingProxyType(
     {
@@ -63,6 +77,7 @@ _NAME_BYTES = 100
 _VALUE_BYTES = 200
 _FIELDS_BYTES = 1600
 _METADATA_BYTES = 800
+_WORD_BYTES = 500
 _LONGEST_RETRY = 365 * 24 * 3600.0
 
 
@@ -71,9 +86,9 @@ def _clip(text: str, limit: int) -> str:
     return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
-def _within(pairs: Mapping[str, str], budget: int) -> Iterator[tuple[str, str]]:
+def _within(pairs: Mapping[str, str], budget: int, longest: int = _VALUE_BYTES) -> Iterator[tuple[str, str]]:
     for name, value in pairs.items():
-        pair = _clip(str(name), _NAME_BYTES), _clip(str(value), _VALUE_BYTES)
+        pair = _clip(str(name), _NAME_BYTES), _clip(str(value), longest)
         budget -= len(pair[0].encode()) + len(pair[1].encode()) + 8
         if budget < 0:
             return
@@ -84,6 +99,9 @@ def code_of(error: DomainError) -> grpc.StatusCode:
     """Returns the gRPC code of an error: that of its reason, or of the nearest base whose reason has one."""
     if isinstance(error, ProviderUnreached):
         return grpc.StatusCode.UNAVAILABLE
+    if isinstance(error, ProviderAnswered):
+        refused = 400 <= error.status < 500
+        return _ANSWERED.get(error.status, grpc.StatusCode.FAILED_PRECONDITION if refused else grpc.StatusCode.UNKNOWN)
     reasons = (error.reason, *(getattr(cls, "reason", "") for cls in type(error).__mro__))
     return next((CODES[reason] for reason in reasons if reason in CODES), grpc.StatusCode.INTERNAL)
 
@@ -92,7 +110,7 @@ def to_status(error: DomainError) -> status_pb2.Status:
     """Returns the status of an error, each kind of detail at most once, bounded so that it fits in trailers."""
     message = _clip(error.message, _MESSAGE_BYTES)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
-    info.metadata.update(_within(error.metadata, _METADATA_BYTES))
+    info.metadata.update(_within(error.metadata, _METADATA_BYTES, _WORD_BYTES))
     details: list[Message] = [info]
     if error.fields:
         violations = [

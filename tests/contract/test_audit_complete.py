@@ -25,6 +25,8 @@ UNRECORDED = {
     "auth.v1.AuthService/Logout": "ends a session of the person's own",
     "auth.v1.AuthService/RevokeSession": "ends a session of the person's own",
     "auth.v1.AuthService/ChangePassword": "an account is a person's, who may be in many organisations or in none",
+    "chat.v1.ChatService/Complete": "stores nothing; the exchange is recorded",
+    "chat.v1.ChatService/StreamComplete": "stores nothing; the exchange is recorded",
     "exchanges.v1.RecordService/Record": "what it stores is a record itself",
     "orgs.v1.OrgService/DeleteOrg": "the entries of an organisation end with it",
     "providers.v1.ProviderService/TestProvider": "stores nothing",
@@ -100,6 +102,8 @@ async def test_what_leaves_no_entry_writes_no_more_than_is_listed(site):
     assert other.token != third.token
     # What gateways report and what providers answer is stored by `Record` alone.
     assert set(watching.written) == set(UNRECORDED) - {
+        "chat.v1.ChatService/Complete",
+        "chat.v1.ChatService/StreamComplete",
         "exchanges.v1.RecordService/Record",
         "proxy.v1.ProxyService/Forward",
     }

@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 import gen.ingate
 from gen.ingate.orgs.v1.org_service_pb2 import DeleteOrgRequest
-from ingate.compose import PROXY, compose
+from ingate.compose import CHAT, PROXY, compose
 from ingate.config import Settings
 from ingate.core import FEATURES, open_core
 from ingate.db import Base
@@ -122,9 +122,10 @@ async def test_a_feature_is_added_by_one_line(generated, tmp_path):
     [
         Feature(servicers={next(iter(FEATURES[1].servicers)): lambda parts: None}),
         Feature(servicers={PROXY: lambda parts: None}),
+        Feature(servicers={CHAT: lambda parts: None}),
         Feature(jobs=(Job("last_used.run", lambda parts, servicers: None),)),
     ],
-    ids=["service", "proxy", "job"],
+    ids=["service", "proxy", "chat", "job"],
 )
 async def test_two_features_of_one_name_are_refused(tmp_path, second):
     """Nothing is opened then."""

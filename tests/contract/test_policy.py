@@ -16,6 +16,8 @@ from gen.ingate.access.v1.access_pb2 import (
     SCOPE_READ,
     SCOPE_WRITE,
 )
+from gen.ingate.chat.v1.chat_pb2 import Chat
+from gen.ingate.chat.v1.message_pb2 import ROLE_USER, Message, Part
 from gen.ingate.providers.v1.provider_pb2 import PROVIDER_TYPE_DEMO
 from ingate.rpc.services import rpcs
 from tests.support import tenancy
@@ -65,6 +67,8 @@ TABLE = {
     "auth.v1.AuthService/Me": (CREDENTIAL, "own"),
     "auth.v1.AuthService/RevokeSession": (ANY_PERSON, "hidden"),
     "auth.v1.AuthService/Signup": (ANYONE, "own"),
+    "chat.v1.ChatService/Complete": (frozenset({"key:proxy"}), "own"),
+    "chat.v1.ChatService/StreamComplete": (frozenset({"key:proxy"}), "own"),
     "exchanges.v1.ExchangeService/GetExchange": (READERS, "hidden"),
     "exchanges.v1.ExchangeService/ListExchanges": (READERS, "own"),
     "exchanges.v1.ExchangeService/TailExchanges": (READERS, "own"),
@@ -112,6 +116,7 @@ TABLE = {
 LAST = ("orgs.v1.OrgService/DeleteOrg", "auth.v1.AuthService/Logout")
 DENIED = {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
 SECRETS = {"Login", "AcceptInvitation"}
+CHAT = Chat(model="demo", messages=[Message(role=ROLE_USER, parts=[Part(text="hi")])])
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
@@ -145,7 +150,9 @@ def filled(site, rpc, names):
         values["name"] = names.get("name", fresh)
     request = rpc.request()
     for field in rpc.request.DESCRIPTOR.fields:
-        if field.name in values:
+        if field.message_type is Chat.DESCRIPTOR:
+            getattr(request, field.name).CopyFrom(CHAT)
+        elif field.name in values:
             setattr(request, field.name, values[field.name])
         elif field.name.endswith("_id") and not field.has_presence:
             setattr(request, field.name, names.get(field.name, UNKNOWN))

@@ -46,14 +46,34 @@ def check(gateway):
     return ran
 
 
-def test_python(check, tmp_path):
-    """In an environment that has no package named ingate."""
-    python, client = BUF.with_name("python"), tmp_path / "client"
-    client.mkdir()
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """The interpreter of an environment that has no package named ingate, and what is generated for it."""
+    python, client = BUF.with_name("python"), tmp_path_factory.mktemp("client")
     out = [f"-I{ROOT / 'proto'}", f"-I{ROOT / 'third_party'}", f"--python_out={client}", f"--grpc_python_out={client}"]
     run([python, "-m", "grpc_tools.protoc", *out, *(ROOT / "proto").rglob("*.proto")])
+    return python, client
+
+
+def test_python(check, generated, tmp_path):
+    """As the page says."""
+    python, client = generated
     (tmp_path / "ask.py").write_text(sample("ask.py"))
     check([python, tmp_path / "ask.py"], PYTHONPATH=client)
+
+
+def test_typed_chats(gateway, generated, tmp_path):
+    """An answer, and one more in the same conversation as a stream."""
+    python, client = generated
+    (tmp_path / "chat.py").write_text(sample("chat.py"))
+    places = {"INGATE_GRPC": gateway.grpc, "INGATE_KEY": gateway.key, "PYTHONPATH": client}
+    seen = run(["env", *(f"{name}={value}" for name, value in places.items()), python, tmp_path / "chat.py"])
+    first, *said, last = seen.splitlines()
+    provider, request_id, reason = first.split()
+    assert (provider, reason) == ("demo", "FINISH_REASON_STOP")
+    assert uuid.UUID(request_id)
+    assert len(said) >= 2
+    assert int(last.removeprefix("used ")) > 0
 
 
 def test_typescript(check, tmp_path):

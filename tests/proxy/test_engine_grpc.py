@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gen.ingate.proxy.v1.proxy_service_pb2_grpc import ProxyServiceStub
 from ingate.errors import RateLimited
-from ingate.proxy.servicer import QUEUED_EVENTS
+from ingate.proxy.rpc_host import QUEUED_EVENTS
 from tests.support.forwarding import ASK, CHAT, collected, forward, refused
 from tests.support.gateway import gateway
 from tests.support.ports import free_port

@@ -1,6 +1,6 @@
-"""Tells of calls of one rpc that are refused, wherever in the chain or behind it. Knows no reason."""
+"""Tells of calls of some rpcs that are refused, wherever in the chain or behind it. Knows no reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from ingate.errors import DomainError, Unauthenticated
@@ -14,11 +14,11 @@ Note = Callable[[str, str, str, str], None]
 """Takes a reason, the caller's secret and address, and what the caller is told."""
 
 
-def refusals(path: str, note: Note) -> Stage:
-    """Returns the stage: `note` hears of each DomainError of the rpc at `path` that is not on record."""
+def refusals(paths: Container[str], note: Note) -> Stage:
+    """Returns the stage: `note` hears of each DomainError of the rpcs at `paths` that is not on record."""
 
     def wrap(rpc: Rpc, step: Step) -> Step:
-        if rpc.path != path:
+        if rpc.path not in paths:
             return step
 
         async def noted(request: Any, call: Call) -> Any:

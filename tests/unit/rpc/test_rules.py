@@ -234,3 +234,18 @@ def test_any_message_is_judged_without_failing(message):
     """No content raises, and what was judged faultless has no NUL anywhere."""
     if not problems(message):
         assert b"\0" not in "".join((message.name, message.slug, *message.tags, *message.labels)).encode()
+
+
+def describe_either(_file, m):
+    m.oneof_decl.add(name="either").options.Extensions[validate_pb2.oneof].required = True
+    for name in ("left", "right"):
+        m.field.add(name=name, number=len(m.field) + 1, type=F.TYPE_STRING, label=F.LABEL_OPTIONAL, oneof_index=0)
+    field(m, "more", F.TYPE_MESSAGE, many=True, type_name=".tests.rules.either.M")
+
+
+def test_one_of_several_fields_is_required():
+    """The path is that of the choice, wherever it is."""
+    either = build("either", describe_either)
+    assert problems(either(left="")) == {}
+    assert problems(either(more=[either(right="x")])) == {"either": "is required"}
+    assert problems(either(left="x", more=[either()])) == {"more[0].either": "is required"}

@@ -41,6 +41,26 @@ def test_what_may_have_been_paid_for_is_not_told_as_retryable():
     assert status.code_of(errors.ProviderUnreached("x")) is grpc.StatusCode.UNAVAILABLE
 
 
+def test_a_providers_status_is_never_told_as_retryable_or_as_the_callers_own_fault():
+    """Whatever a provider answers with, it may have been paid for, and the caller's credential was good."""
+    told = {status.code_of(errors.ProviderAnswered("x", status=answered)) for answered in range(100, 600)}
+    assert told.isdisjoint(
+        {
+            grpc.StatusCode.OK,
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.UNAUTHENTICATED,
+            grpc.StatusCode.PERMISSION_DENIED,
+            grpc.StatusCode.INTERNAL,
+        }
+    )
+
+
+def test_a_providers_words_have_room():
+    """More than other metadata, and no more than fits into trailers."""
+    error = errors.ProviderAnswered("x", metadata={"provider_message": "ü" * 1000})
+    assert status.from_rpc_error(received(error)).metadata == {"provider_message": "ü" * 250}
+
+
 def test_an_error_of_another_package_has_the_code_of_its_base():
     """A reason that is not in the table inherits."""
 
