@@ -200,7 +200,8 @@ class Serving:
         credentials = dialect.credentials(asked)
         # Before anything is read: who may not call neither fills the memory nor learns what a request looks like.
         if not credentials and not endpoint.rpc.public:
-            raise Unauthenticated(vendor_keys.advice(vendor_keys.shown(request.headers)) or "a credential is required")
+            needed = "a session is required" if endpoint.rpc.person else "a credential is required"
+            raise Unauthenticated(vendor_keys.advice(vendor_keys.shown(request.headers)) or needed)
         metadata = [
             *credentials,
             *self._token,
