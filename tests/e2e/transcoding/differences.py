@@ -8,8 +8,8 @@ from typing import NamedTuple
 FORMS = {
     "success_status": "Envoy's success is always 200; ours is the one that the rpc states: 201 for what was made",
     "no_content": "Envoy writes an empty message as `{}`; where there is nothing to tell, ours is 204 without a body",
-    "response_body": "Envoy starts with no `response_body` but HttpBody's, so its descriptors have none: a resource that"
-    " ours answers bare comes inside its member",
+    "response_body": "Envoy starts with no `response_body` but HttpBody's, so its descriptors have none: a resource"
+    " that ours answers bare comes inside its member",
     "inline": "The option FORM_INLINE, which Envoy does not know: members that ours has beside the others are nested",
     "merged": "The option FORM_MERGED, which Envoy does not know: a map of its own where ours adds to another one",
     "document": "The option FORM_DOCUMENT, which Envoy does not know: base64 of the JSON that ours writes as it is",
@@ -45,14 +45,16 @@ REFUSALS = {
     "media_type": Refusal(415, PASSES, "Browsers send forms and text across origins unasked, JSON they do not"),
     "unasked_body": Refusal(400, PASSES, "A body where none belongs would be ignored: ours says so"),
     "parameter_without_value": Refusal(400, PASSES, "Envoy drops a parameter that has no `=`; ours reads it"),
-    "parameter_of_the_path": Refusal(400, PASSES, "Envoy lets a parameter overrule the path, past whoever guards paths"),
-    "parameter_not_utf8": Refusal(400, PASSES, "Envoy writes bytes into text; ours says what is wrong, and the core too"),
-    "path_not_utf8": Refusal(400, PASSES, "Envoy writes bytes into text; ours says what is wrong, and the core too"),
+    "parameter_of_the_path": Refusal(
+        400, PASSES, "Envoy lets a parameter overrule the path; ours knows no such parameter"
+    ),
+    "parameter_not_utf8": Refusal(400, PASSES, "Envoy writes the bytes into text, which the core cannot read"),
+    "path_not_utf8": Refusal(400, PASSES, "Envoy writes the bytes into text, which the core cannot read"),
     "nul_in_path": Refusal(400, PASSES, "No path of ours has control characters; the core refuses what it is given"),
     "slash_at_the_end": Refusal(404, PASSES, "Envoy takes `/keys/` for `/keys`; a path of ours is one path"),
     "other_verb": Refusal(405, 404, "Envoy knows no path without its verb; ours tells which verbs there are, in Allow"),
     "malformed_by_nobody": Refusal(401, 400, "Ours asks who calls before it looks at a request; Envoy parses first"),
     "malformed_by_a_viewer": Refusal(403, 400, "Ours asks who calls before it looks at a request; Envoy parses first"),
-    "malformed_for_anothers": Refusal(404, 400, "Ours tells nothing about what is not the caller's; Envoy parses first"),
+    "malformed_for_anothers": Refusal(404, 400, "Ours says nothing of what is not the caller's; Envoy parses first"),
 }
 """By the names of `faults.py`."""

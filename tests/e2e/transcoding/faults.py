@@ -103,11 +103,10 @@ def _member_twice(route, ask, _own):
 
 
 def _nothing_stated(route, ask, _own):
-    fields = RPCS[route.rpc].request.DESCRIPTOR.fields
-    stated = [it for it in fields if it.name not in ask.path and it.GetOptions().Extensions[validate_pb2.field].required]
-    inside = {part.name for part in segments(route.template) if isinstance(part, Parameter)}
-    needed = {it.name for it in stated} - inside or any(it.name == "update_mask" for it in fields)
-    return ask.changed(body=b"{}") if route.body and needed else None
+    fields = RPCS[route.rpc].request.DESCRIPTOR.fields_by_name
+    required = {name for name, it in fields.items() if it.GetOptions().Extensions[validate_pb2.field].required}
+    required -= {part.name for part in segments(route.template) if isinstance(part, Parameter)}
+    return ask.changed(body=b"{}") if route.body and (required or "update_mask" in fields) else None
 
 
 def _twice_named(route, ask, _own):

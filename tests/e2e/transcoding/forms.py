@@ -67,29 +67,25 @@ class Forms:
         return self._single(field, value)
 
     def _single(self, field, value):
-        form = field.GetOptions().Extensions[options_pb2.form]
         if field.message_type is not None:
-            if field.message_type.full_name != _TIMESTAMP:
-                return self.message(field.message_type, value)
-            if _SHORT_FRACTION.search(value):
-                self.saw("fraction")
-            return _SHORT_FRACTION.sub(r".\g<1>000Z", value)
+            timed = field.message_type.full_name == _TIMESTAMP
+            return self._time(value) if timed else self.message(field.message_type, value)
         if field.enum_type is not None:
             self.saw("enum_word")
             return _word(field.enum_type, value)
         if field.type in _LONG:
             self.saw("integer")
             return int(value)
-        if form == options_pb2.FORM_DECIMAL:
-            self.saw("decimal")
-            return parsed(value)
-        if form == options_pb2.FORM_DOCUMENT:
-            self.saw("document")
-            return parsed(base64.b64decode(value)) if value else None
-        if form == options_pb2.FORM_BODY:
-            self.saw("body")
-            return _body(base64.b64decode(value))
-        return value
+        name, read = _READ.get(field.GetOptions().Extensions[options_pb2.form], ("", None))
+        if read is None:
+            return value
+        self.saw(name)
+        return read(value)
+
+    def _time(self, value):
+        if _SHORT_FRACTION.search(value):
+            self.saw("fraction")
+        return _SHORT_FRACTION.sub(r".\g<1>000Z", value)
 
     def request(self, descriptor, said):
         """Returns the members, of a body or a query, by which Envoy hears what ours say."""
@@ -124,14 +120,27 @@ def _word(enum, name):
     return word.lower().replace("_", "-") if enum.name == "ProviderType" else word.lower()
 
 
-def _body(body):
+def _document(value):
+    return parsed(base64.b64decode(value)) if value else None
+
+
+def _body(value):
+    body = base64.b64decode(value)
     if not body:
         return None
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(body).decode()}
+        return {"base64": value}
     try:
         return parsed(text)
     except ValueError:
         return text
+
+
+_READ = {
+    options_pb2.FORM_DECIMAL: ("decimal", parsed),
+    options_pb2.FORM_DOCUMENT: ("document", _document),
+    options_pb2.FORM_BODY: ("body", _body),
+}
+"""The difference that a form makes, and how Envoy's value becomes ours."""

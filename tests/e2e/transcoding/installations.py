@@ -96,7 +96,7 @@ def _exchange(org_id):
         ttft_ms=3.25,
         input_tokens=2**53 + 1,
         output_tokens=0,
-        prompt="é\u2028\"",
+        prompt='é\u2028"',
         completion="<b>\n",
         metadata={"a": "b"},
         tags={"c": ""},

