@@ -60,9 +60,9 @@ def said_to(own, number):
     """Returns the members of queries and bodies by the names of rpcs; none takes away what a later one needs."""
     page = [{}, {"limit": 1, "offset": 1}, {"limit": 200, "offset": 0}]
     span = {"since": "2026-01-01T00:00:00Z", "until": "2096-01-01T02:30:00.123456+02:00"}
-    provider = {"type": "azure-openai", "base_url": "https://example.com/v1", "auth_mode": "api_key", "api_key": "sk-x"}
-    provider |= {"auth_header": "x-key", "auth_format": "{api_key}", "is_default": False, "enabled": False}
-    provider |= {"timeout_ms": 1000, "models": ["a", 'é"\\\n'], "headers": {"x-a": "b", "x-c": ""}}
+    provider = {"type": "azure-openai", "base_url": "http://127.0.0.1:9/v1", "auth_mode": "api_key", "api_key": "sk-x"}
+    provider |= {"auth_header": "x-key", "auth_format": "Token {key}", "is_default": False, "enabled": False}
+    provider |= {"timeout_ms": 1000, "models": ["a", 'é"\\'], "headers": {"x-a": "b", "x-c": "d"}}
     entries = {
         "action": "key.create",
         "resource_type": "key",
@@ -108,7 +108,7 @@ def said_to(own, number):
                 "name": f"new {number}",
                 "app_id": own["app_id"],
                 "team_id": own["team_id"],
-                "role": "viewer",
+                "role": "member",
                 "scopes": ["read", "proxy"],
                 "rate_limit_per_minute": 7,
                 "expires_at": "2096-01-01T00:00:00.5Z",

@@ -42,6 +42,7 @@ REFUSALS = {
     "member_twice": Refusal(400, PASSES, "Parsers differ in which of the two they take: ours takes neither"),
     "integer_as_text": Refusal(400, PASSES, "Proto JSON takes numbers as strings; ours are numbers"),
     "integer_with_fraction": Refusal(400, PASSES, "Proto JSON takes 5.0 as 5; ours is strict"),
+    "text_for_truth": Refusal(400, PASSES, "Envoy takes `yes` and its like for true; ours takes true and false"),
     "media_type": Refusal(415, PASSES, "Browsers send forms and text across origins unasked, JSON they do not"),
     "unasked_body": Refusal(400, PASSES, "A body where none belongs would be ignored: ours says so"),
     "parameter_without_value": Refusal(400, PASSES, "Envoy drops a parameter that has no `=`; ours reads it"),

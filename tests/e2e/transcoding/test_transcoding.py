@@ -68,40 +68,37 @@ def masked(value, since, made):
     return _TIME.sub(lambda it: "time" if datetime.fromisoformat(it[0]).timestamp() * 1e6 >= since else it[0], value)
 
 
+async def difference(at, route, ask, forms):
+    """Returns what the answers to a well-formed request differ in, None where they are the same."""
+    ours, theirs = await send(at.ours, ask), await send(at.theirs, translated(route, ask, forms))
+    if (ours.status_code, theirs.status_code) != (route.success, 200):
+        return ours.status_code, ours.text, theirs.status_code, theirs.text
+    if route.success == 204:
+        forms.saw("no_content")
+        return (ours.text, theirs.text) if (ours.text, theirs.text) != ("", "{}") else None
+    if route.success != 200:
+        forms.saw("success_status")
+    told = forms.message(services.method(route.rpc).output_type, parsed(theirs.content))
+    if route.response_body:
+        forms.saw("response_body")
+        [told] = told.values()
+    made = route.verb != "GET"
+    same, own = (masked(it, at.since, made) for it in (told, parsed(ours.content)))
+    return (own, same) if own != same else None
+
+
 async def test_answers_are_the_same(furnished, tmp_path):
     """To well-formed requests for every unary route; each listed difference of form is met."""
     directory, own = furnished
-    forms = Forms()
+    forms, wrong = Forms(), []
     async with doors(directory, tmp_path, SERVICES) as at:
         for number, route in enumerate(ordered(own)):
-            method = services.method(route.rpc)
             for ask in asks(route, own, number):
-                ours = await send(at.ours, ask)
-                assert ours.status_code == route.success, (ask, ours.text)
-                theirs = await send(at.theirs, translated(route, ask, forms))
-                assert theirs.status_code == 200, (ask, theirs.text)
-                if route.success == 204:
-                    forms.saw("no_content")
-                    assert (ours.content, theirs.json()) == (b"", {}), ask
-                    continue
-                if route.success != 200:
-                    forms.saw("success_status")
-                same = forms.message(method.output_type, parsed(theirs.content))
-                if route.response_body:
-                    forms.saw("response_body")
-                    [same] = same.values()
-                made = route.verb != "GET"
-                assert masked(same, at.since, made) == masked(parsed(ours.content), at.since, made), ask
+                differs = await difference(at, route, ask, forms)
+                if differs is not None:
+                    wrong.append((ask.verb, ask.target, ask.body, differs))
+    assert not wrong, "\n".join(map(str, wrong))
     assert forms.seen == set(FORMS)
-
-
-def refused(response):
-    """Returns the message and the fields of a refusal that the core spoke, through either door."""
-    said = response.json()
-    named = {it["field"]: it["message"] for it in said["details"] if "field" in it} if "details" in said else {}
-    for detail in said.get("details", ()):
-        named |= {it["field"]: it["description"] for it in detail.get("field_violations", ())}
-    return said["message"], named
 
 
 def translated(route, ask, forms):
