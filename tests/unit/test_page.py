@@ -34,13 +34,14 @@ def _request(**fields):
     return ListTeamsRequest(org_id="o", **fields)
 
 
-async def _ask(db, order, **fields):
+async def _ask(db, order, **asked):
     """Returns the answer to a list request, and the ids on its page."""
-    found = await order.page(db, select(Item.id, Item.size), _request(**fields), "owner")
-    answer = SimpleNamespace(next_cursor=None, **found.answer(_message(row) for row in found.rows))
+    found = await order.page(db, select(Item.id, Item.size), _request(**asked), "owner")
+    fields = {"next_cursor": None} | found.answer(_message(row) for row in found.rows)
+    answer = SimpleNamespace(**fields)
     held = sum(item.ByteSize() for item in answer.items)
     assert held <= BOUND or len(answer.items) == 1
-    assert answer.limit == len(answer.items) or (answer.limit == fields["limit"] and len(answer.items) < answer.limit)
+    assert answer.limit == len(answer.items) or (answer.limit == asked["limit"] and len(answer.items) < answer.limit)
     return answer, [item.request_headers.decode() for item in answer.items]
 
 
