@@ -60,7 +60,7 @@ serve: setup ## Run the gateway with the built-in demo model.
 
 .PHONY: test
 test: ## Install what the tests need and run them all.
-	@$(MAKE) --no-print-directory --jobs=3 $(VENV)/.dev $(RECIPES)/common/.installed $(RECIPES)/llama-index/.installed
+	@$(MAKE) --no-print-directory --jobs=3 $(VENV)/.bench $(RECIPES)/common/.installed $(RECIPES)/llama-index/.installed
 	@set -e; for part in $(SUITES); do \
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 

@@ -18,13 +18,14 @@ Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | str
 """What places consist of: numbers that a database can compare with, and text."""
 
 _DIGEST_BYTES = 9
-_PLACE_IN_LIST = ("limit", "offset", "cursor", "count")
+_PLACE_IN_LIST = ("limit", "offset", "cursor", "count", "view")
+"""What changes neither which items a list has nor their order."""
 _encode = msgspec.json.encode
 _decoder = msgspec.json.Decoder(tuple[Value, ...])
 
 
 def list_fingerprint(request: Any, owner: str) -> bytes:
-    """Returns what identifies a list: the request without its place and size, and the id of its owner."""
+    """Returns what identifies a list: the request without its place, size and view, and the id of its owner."""
     rest = type(request)()
     rest.CopyFrom(request)
     for name in _PLACE_IN_LIST:

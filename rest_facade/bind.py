@@ -190,7 +190,7 @@ def _map(name: str, fill: Write | None, value: Value, most: int) -> Write:
             at = f"{path}.{key[:SHOWN]}"
             try:
                 if "\x00" in key:
-                    raise BadRequest.field(path, "must not contain NUL characters", "BAD_FORMAT")
+                    raise BadRequest.field(path, "must not contain NUL", "BAD_FORMAT")
                 if fill is None:
                     target[key] = value(bytes(raw), at)
                 else:

@@ -18,13 +18,17 @@ Stream: TypeAlias = "grpc.aio.UnaryStreamCall[Any, bytes]"
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One rpc on one channel: makes its request messages and calls it. `public`: it needs no credential."""
+    """One rpc on one channel: makes its request messages and calls it.
+
+    `public`: it needs no credential. `person`: it needs a session.
+    """
 
     name: str
     new_request: Callable[[], Any]
     request_type: Descriptor
     response_type: Descriptor
     public: bool
+    person: bool
     parse: Callable[[bytes], Any]
     call: Callable[[Any, Metadata], Awaitable[tuple[Any, Metadata]]]
     """Request and metadata → response and trailing metadata; of an rpc that streams, the first response and initial
@@ -45,8 +49,9 @@ def resolve(channel: grpc.aio.Channel, full_name: str, timeout: float) -> Rpc:
     response_class = message_factory.GetMessageClass(method.output_type)
     service, _, name = full_name.rpartition(".")
     path = f"/{service}/{name}"
-    public = bool(method.GetOptions().Extensions[options_pb2.access].public)
-    described = (full_name, request_class, method.input_type, method.output_type, public, response_class.FromString)
+    access = method.GetOptions().Extensions[options_pb2.access]
+    types = request_class, method.input_type, method.output_type
+    described = (full_name, *types, access.public, access.person, response_class.FromString)
     if method.server_streaming:
         streaming: Any = channel.unary_stream(path, request_serializer=request_class.SerializeToString)
 

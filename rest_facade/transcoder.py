@@ -96,7 +96,8 @@ class Transcoder:
         credentials = dialect.credentials(asked)
         # Before the body is read: a stranger must neither fill the memory nor learn which requests are valid.
         if not credentials and not endpoint.rpc.public:
-            raise Unauthenticated(vendor_keys.advice(vendor_keys.shown(request.headers)) or "a credential is required")
+            needed = "a session is required" if endpoint.rpc.person else "a credential is required"
+            raise Unauthenticated(vendor_keys.advice(vendor_keys.shown(request.headers)) or needed)
         metadata = [
             *credentials,
             *self._token,

@@ -99,7 +99,7 @@ def _string(value: Any, path: str) -> str:
         raise BadRequest.field(path, "must be a string", "WRONG_TYPE")
     if "\x00" in value:
         # Databases cannot hold it, and nothing readable contains it.
-        raise BadRequest.field(path, "must not contain NUL characters", "BAD_FORMAT")
+        raise BadRequest.field(path, "must not contain NUL", "BAD_FORMAT")
     return value
 
 

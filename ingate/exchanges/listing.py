@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func
+from sqlalchemy import ColumnElement, case, func, literal
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from ingate.exchanges.columns import BODIES
 from ingate.exchanges.messages import LISTED_CHARACTERS, LISTED_TEXTS
 from ingate.exchanges.tables import Exchange
 
-LISTED_DOCUMENTS = {"attempts": "[]", "meta": "{}", "tags": "{}"}
+LISTED_DOCUMENTS = {"attempts": "[]", "meta": "{}", "tags": "{}", "units": "{}"}
 """What a list shows of these where they are longer than the next number of characters."""
 LISTED_DOCUMENT = 16 * 1024
+NOT_IN_BASIC = LISTED_DOCUMENTS | {"prompt": None, "completion": None}
+"""What the basic view shows of these."""
 
 
 def _listed(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
@@ -23,4 +25,13 @@ def _listed(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
     return column
 
 
-LISTED = [_listed(column) for column in Exchange.__table__.columns if column.name not in BODIES]
+def _basic(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
+    """Returns a column as the basic view shows it; what it leaves out is not read."""
+    if column.name in NOT_IN_BASIC:
+        return literal(NOT_IN_BASIC[column.name], column.type).label(column.name)
+    return _listed(column)
+
+
+_COLUMNS = [column for column in Exchange.__table__.columns if column.name not in BODIES]
+LISTED = [_listed(column) for column in _COLUMNS]
+BASIC = [_basic(column) for column in _COLUMNS]

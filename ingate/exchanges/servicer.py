@@ -13,7 +13,7 @@ from ingate.db import Database
 from ingate.errors import NotFound
 from ingate.exchanges.columns import BODIES
 from ingate.exchanges.filters import conditions
-from ingate.exchanges.listing import LISTED
+from ingate.exchanges.listing import BASIC, LISTED
 from ingate.exchanges.messages import listed, message, payload
 from ingate.exchanges.tables import Exchange
 from ingate.exchanges.tail import Tail
@@ -33,7 +33,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     async def ListExchanges(self, request: pb.ListExchangesRequest, context: Any) -> pb.ListExchangesResponse:
         """Returns a page, newest first; the cursor is the place after which the next one begins."""
-        query = select(*LISTED).where(Exchange.org_id == principal().org_id, *conditions(request))
+        columns = BASIC if request.view == pb.EXCHANGE_VIEW_BASIC else LISTED
+        query = select(*columns).where(Exchange.org_id == principal().org_id, *conditions(request))
         async with self._database.read() as db:
             found = await NEWEST.page(db, query, request, principal().org_id, count=request.count)
         return pb.ListExchangesResponse(**found.answer(map(listed, found.rows)))

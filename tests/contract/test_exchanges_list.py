@@ -4,12 +4,15 @@ import random
 import pytest
 import pytest_asyncio
 from grpc import StatusCode
+from sqlalchemy import select
 
 from gen.ingate.exchanges.v1 import exchange_pb2
 from gen.ingate.exchanges.v1 import exchange_service_pb2 as pb
 from gen.ingate.exchanges.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 from gen.ingate.exchanges.v1.record_service_pb2 import RecordRequest
 from ingate import clock, ids
+from ingate.exchanges.listing import BASIC, NOT_IN_BASIC
+from ingate.exchanges.tables import Exchange
 from tests.support.records import MOMENT, record
 from tests.support.tenants import refusal
 
@@ -153,12 +156,58 @@ async def test_a_count_is_of_all_that_match(grpc_stub, bystander, stored):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"limit": 0}, {"limit": 201}, {"model": "x" * 257}, {"user_id": "\0"}, {"level": 99}, {"cursor": "A" * 2049}],
+    [
+        {"limit": 0},
+        {"limit": 201},
+        {"model": "x" * 257},
+        {"user_id": "\0"},
+        {"level": 99},
+        {"view": 9},
+        {"cursor": "A" * 2049},
+    ],
 )
 async def test_a_list_that_makes_no_sense_is_refused(grpc_stub, bystander, fields):
     """The refusal names the field."""
     failure = await refusal(listed(grpc_stub, bystander, **fields))
     assert (failure.code, list(failure.fields)) == (StatusCode.INVALID_ARGUMENT, list(fields))
+
+
+async def test_the_basic_view_leaves_out_what_is_long(grpc_stub, recording, tenant, gateway):
+    """It tells all else as the full one does, which is what lists tell where none is stated."""
+    stored = record(
+        tenant.org_id,
+        prompt="p",
+        completion="c",
+        attempts=[exchange_pb2.Attempt(provider="p")],
+        metadata={"a": "b"},
+        tags={"c": "d"},
+        units={"web_searches": 1},
+        user_id="ann",
+        error_message="no",
+        input_tokens=0,
+    )
+    await recording.Record(RecordRequest(records=[stored]), metadata=gateway)
+    views = {}, {"view": pb.EXCHANGE_VIEW_FULL}, {"view": pb.EXCHANGE_VIEW_BASIC}
+    plain, full, basic = [(await listed(grpc_stub, tenant, **view)).items[0] for view in views]
+    assert plain == full
+    for name in ("prompt", "completion", "attempts", "metadata", "tags", "units"):
+        assert getattr(full, name), name
+        full.ClearField(name)
+    assert basic == full
+
+
+def test_the_basic_view_reads_no_long_columns():
+    """The database does not even look at them."""
+    sql = str(select(*BASIC))
+    assert Exchange.model.key in sql
+    assert not [name for name in NOT_IN_BASIC if f"{Exchange.__tablename__}.{name}" in sql]
+
+
+async def test_a_page_may_have_another_view_than_the_one_before(grpc_stub, bystander, stored):
+    """The view changes no place in the list."""
+    first = await listed(grpc_stub, bystander, limit=7, view=pb.EXCHANGE_VIEW_BASIC)
+    second = await listed(grpc_stub, bystander, limit=200, cursor=first.next_cursor)
+    assert ids_of(first) + ids_of(second) == expected(stored)
 
 
 async def test_organisations_do_not_see_one_another(grpc_stub, bystander, tenant, stored):

@@ -216,20 +216,26 @@ async def test_exchanges_with_long_texts(core, grpc_channel, tenant):
 
 
 async def test_exchanges_with_long_documents(core, grpc_channel, tenant):
-    """Attempts, metadata and tags that are longer than a list shows are for the entry alone."""
+    """Attempts, metadata, tags and units that are longer than a list shows are for the entry alone."""
+    units = {"u" * 16_378: 1}, {"u" * 16_377: 1}
     long, short = json.dumps({"a": "x" * 16_376}), json.dumps({"a": "x" * 16_375})
     tries = json.dumps([{"provider": "p", "latency_ms": 1.0, "error": "e" * 16_384}])
     await fill(core, exchange_tables.Exchange, [
-        entry(tenant.org_id, 0, meta=long, tags=long, attempts=tries),
-        entry(tenant.org_id, 1, meta=short, tags=short, attempts=json.dumps([{"provider": "p", "latency_ms": 1.0}])),
+        entry(tenant.org_id, 0, meta=long, tags=long, attempts=tries, units=json.dumps(units[0])),
+        entry(
+            tenant.org_id, 1, meta=short, tags=short, attempts=json.dumps([{"provider": "p", "latency_ms": 1.0}]),
+            units=json.dumps(units[1]),
+        ),
     ])  # fmt: skip
     stub = ExchangeServiceStub(grpc_channel)
     [shown, left], _ = await walk(stub, tenant)
-    assert (dict(left.metadata), dict(left.tags), list(left.attempts)) == ({}, {}, [])
+    assert (dict(left.metadata), dict(left.tags), dict(left.units), list(left.attempts)) == ({}, {}, {}, [])
     assert (dict(shown.metadata), dict(shown.tags), len(shown.attempts)) == (*[json.loads(short)] * 2, 1)
+    assert dict(shown.units) == units[1]
     request = exchanges.GetExchangeRequest(request_id=left.request_id)
     whole = (await stub.GetExchange(request, metadata=tenant.owner)).exchange
     assert (dict(whole.metadata), dict(whole.tags), len(whole.attempts)) == (*[json.loads(long)] * 2, 1)
+    assert dict(whole.units) == units[0]
 
 
 async def test_exchanges_that_do_not_fit_on_a_page(core, grpc_channel, tenant):

@@ -44,7 +44,7 @@ LIST = exchange_service_pb2.ListExchangesRequest
         ({"nme": "x"}, "nme", "is not a known field"),
         ({"name": 5}, "name", "must be a string"),
         ({"name": ["x"]}, "name", "must be a string"),
-        ({"name": "a\x00b"}, "name", "must not contain NUL characters"),
+        ({"name": "a\x00b"}, "name", "must not contain NUL"),
         ({"scopes": ["read", "x"]}, "scopes[1]", "must be one of proxy, ingest, read, write, admin, keys"),
         ({"scopes": [None]}, "scopes[0]", "must be one of proxy, ingest, read, write, admin, keys"),
         ({"scopes": "read"}, "scopes", "must be a list"),

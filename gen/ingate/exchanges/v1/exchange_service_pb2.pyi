@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from gen.ingate.exchanges.v1 import exchange_pb2 as _exchange_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ExchangeView:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExchangeViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExchangeView.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXCHANGE_VIEW_UNSPECIFIED: _ExchangeView.ValueType  # 0
+    """Not stated: as for full."""
+    EXCHANGE_VIEW_BASIC: _ExchangeView.ValueType  # 1
+    """Without `prompt`, `completion`, `attempts`, `metadata`, `tags` and `units`, which are as if there were none. Whatever was
+    asked, an exchange then takes a few hundred bytes.
+    """
+    EXCHANGE_VIEW_FULL: _ExchangeView.ValueType  # 2
+    """All that lists tell."""
+
+class ExchangeView(_ExchangeView, metaclass=_ExchangeViewEnumTypeWrapper):
+    """How much a list tells of each exchange."""
+
+EXCHANGE_VIEW_UNSPECIFIED: ExchangeView.ValueType  # 0
+"""Not stated: as for full."""
+EXCHANGE_VIEW_BASIC: ExchangeView.ValueType  # 1
+"""Without `prompt`, `completion`, `attempts`, `metadata`, `tags` and `units`, which are as if there were none. Whatever was
+asked, an exchange then takes a few hundred bytes.
+"""
+EXCHANGE_VIEW_FULL: ExchangeView.ValueType  # 2
+"""All that lists tell."""
+Global___ExchangeView: _TypeAlias = ExchangeView  # noqa: Y015
 
 @_typing.final
 class ListExchangesRequest(_message.Message):
@@ -42,6 +71,7 @@ class ListExchangesRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     level: _exchange_pb2.Level.ValueType
     """How they ended."""
     provider: _builtins.str
@@ -70,6 +100,8 @@ class ListExchangesRequest(_message.Message):
     """The `next_cursor` of the page before, everything else being as it was; the first page where empty."""
     count: _builtins.bool
     """Whether to count all that match, which takes time on a large store."""
+    view: Global___ExchangeView.ValueType
+    """How much to tell of each; all where unset. It may change from page to page."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """The earliest arrival, inclusive; not after `until`."""
@@ -97,10 +129,11 @@ class ListExchangesRequest(_message.Message):
         limit: _builtins.int | None = ...,
         cursor: _builtins.str | None = ...,
         count: _builtins.bool | None = ...,
+        view: Global___ExchangeView.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_count", b"_count", "_cursor", b"_cursor", "_key_id", b"_key_id", "_level", b"_level", "_limit", b"_limit", "_model", b"_model", "_provider", b"_provider", "_session_id", b"_session_id", "_source", b"_source", "_status_code", b"_status_code", "_stream", b"_stream", "_team_id", b"_team_id", "_user_id", b"_user_id", "app_id", b"app_id", "count", b"count", "cursor", b"cursor", "key_id", b"key_id", "level", b"level", "limit", b"limit", "model", b"model", "provider", b"provider", "session_id", b"session_id", "since", b"since", "source", b"source", "status_code", b"status_code", "stream", b"stream", "team_id", b"team_id", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_count", b"_count", "_cursor", b"_cursor", "_key_id", b"_key_id", "_level", b"_level", "_limit", b"_limit", "_model", b"_model", "_provider", b"_provider", "_session_id", b"_session_id", "_source", b"_source", "_status_code", b"_status_code", "_stream", b"_stream", "_team_id", b"_team_id", "_user_id", b"_user_id", "_view", b"_view", "app_id", b"app_id", "count", b"count", "cursor", b"cursor", "key_id", b"key_id", "level", b"level", "limit", b"limit", "model", b"model", "provider", b"provider", "session_id", b"session_id", "since", b"since", "source", b"source", "status_code", b"status_code", "stream", b"stream", "team_id", b"team_id", "until", b"until", "user_id", b"user_id", "view", b"view"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_count", b"_count", "_cursor", b"_cursor", "_key_id", b"_key_id", "_level", b"_level", "_limit", b"_limit", "_model", b"_model", "_provider", b"_provider", "_session_id", b"_session_id", "_source", b"_source", "_status_code", b"_status_code", "_stream", b"_stream", "_team_id", b"_team_id", "_user_id", b"_user_id", "app_id", b"app_id", "count", b"count", "cursor", b"cursor", "key_id", b"key_id", "level", b"level", "limit", b"limit", "model", b"model", "provider", b"provider", "session_id", b"session_id", "since", b"since", "source", b"source", "status_code", b"status_code", "stream", b"stream", "team_id", b"team_id", "until", b"until", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_count", b"_count", "_cursor", b"_cursor", "_key_id", b"_key_id", "_level", b"_level", "_limit", b"_limit", "_model", b"_model", "_provider", b"_provider", "_session_id", b"_session_id", "_source", b"_source", "_status_code", b"_status_code", "_stream", b"_stream", "_team_id", b"_team_id", "_user_id", b"_user_id", "_view", b"_view", "app_id", b"app_id", "count", b"count", "cursor", b"cursor", "key_id", b"key_id", "level", b"level", "limit", b"limit", "model", b"model", "provider", b"provider", "session_id", b"session_id", "since", b"since", "source", b"source", "status_code", b"status_code", "stream", b"stream", "team_id", b"team_id", "until", b"until", "user_id", b"user_id", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -130,6 +163,8 @@ class ListExchangesRequest(_message.Message):
     _WhichOneofArgType__team_id: _TypeAlias = _typing.Literal["_team_id", b"_team_id"]  # noqa: Y015
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    _WhichOneofReturnType__view: _TypeAlias = _typing.Literal["view"]  # noqa: Y015
+    _WhichOneofArgType__view: _TypeAlias = _typing.Literal["_view", b"_view"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
     @_typing.overload
@@ -158,6 +193,8 @@ class ListExchangesRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__team_id) -> _WhichOneofReturnType__team_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__view) -> _WhichOneofReturnType__view | None: ...
 
 Global___ListExchangesRequest: _TypeAlias = ListExchangesRequest  # noqa: Y015
 

@@ -58,7 +58,8 @@ class ExchangeServiceServicer(object):
 
     def ListExchanges(self, request, context):
         """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
-        them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+        them an ellipsis where there were more; of attempts, metadata, tags and units what takes up to 16,384 characters as JSON.
+        With the basic view even less.
 
         A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
         """

@@ -35,7 +35,8 @@ class ExchangeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExchangeServiceAsyncStub: ...
     ListExchanges: _grpc.UnaryUnaryMultiCallable[_exchange_service_pb2.ListExchangesRequest, _exchange_service_pb2.ListExchangesResponse]
     """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
-    them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+    them an ellipsis where there were more; of attempts, metadata, tags and units what takes up to 16,384 characters as JSON.
+    With the basic view even less.
 
     A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
     """
@@ -61,7 +62,8 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListExchanges: _aio.UnaryUnaryMultiCallable[_exchange_service_pb2.ListExchangesRequest, _exchange_service_pb2.ListExchangesResponse]  # type: ignore[assignment]
     """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
-    them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+    them an ellipsis where there were more; of attempts, metadata, tags and units what takes up to 16,384 characters as JSON.
+    With the basic view even less.
 
     A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
     """
@@ -90,7 +92,8 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_service_pb2.ListExchangesResponse, _abc.Awaitable[_exchange_service_pb2.ListExchangesResponse]]:
         """Lists exchanges, newest first, in short: of a prompt, a completion and a path the first 1,024 characters, the last of
-        them an ellipsis where there were more; of attempts, metadata and tags what takes up to 16,384 characters as JSON.
+        them an ellipsis where there were more; of attempts, metadata, tags and units what takes up to 16,384 characters as JSON.
+        With the basic view even less.
 
         A page stays below 4 MiB. Where that leaves no room for as many exchanges as were asked for, it ends earlier.
         """
