@@ -109,7 +109,7 @@ def translated(route, ask, forms):
 
 
 def tries(own):
-    """Yields the names of faults, and the requests that have them, ours and Envoy's, each in the routes that were tried least.
+    """Yields faults by name and the requests that have them, ours and Envoy's, in the routes that were tried least.
 
     What Envoy lets pass comes last, for it may change something.
     """
