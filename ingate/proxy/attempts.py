@@ -1,10 +1,11 @@
 """Which providers are tried, one after another, until one answers. Each try starts from the request as it came."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from ingate.errors import Unavailable
 from ingate.formats import ASKED, Body, Call, Whole
 from ingate.proxy.answer import Answer, opened
 from ingate.proxy.asked_call import unprefixed, with_usage
@@ -23,11 +24,16 @@ class Original(Struct, frozen=True):
     call: Call
 
 
-class Attempts:
-    """Tries candidates in their order, the best first."""
+Chooser = Callable[[tuple[Candidate, ...], Original], Iterable[Candidate]]
+"""Returns candidates in the order in which they are to be tried for one request."""
 
-    def __init__(self, stream_usage: StreamUsage) -> None:
+
+class Attempts:
+    """Tries candidates. `choose` orders them, best first where it is None."""
+
+    def __init__(self, stream_usage: StreamUsage, choose: Chooser | None = None) -> None:
         self._stream_usage = stream_usage
+        self._choose = choose
 
     async def answer(
         self,
@@ -36,12 +42,15 @@ class Attempts:
         candidates: tuple[Candidate, ...],
         waiting: Callable[[], None],
     ) -> Answer:
-        """Returns the first answer of a candidate, with its first byte. Raises the failure of the last candidate.
+        """Returns the first answer that a candidate gives, with its first byte. Raises the failure of the last one.
 
-        There is at least one candidate. `waiting` is called when an answer has begun whose body is still to come.
+        `waiting` is called once an answer has begun that is yet to be waited for.
         """
         failed: UpstreamError | None = None
-        for candidate in candidates:
+        chosen = candidates if self._choose is None else self._choose(candidates, original)
+        for candidate in chosen:
+            if candidate not in candidates:
+                continue  # it was left from an earlier policy
             if failed is not None:
                 exchange.forget_answer()
             exchange.target, exchange.mask = candidate.target, candidate.mask
@@ -50,11 +59,12 @@ class Attempts:
                 return await opened(exchange, response, candidate.served_by, waiting)
             except UpstreamError as error:
                 failed = error
-        assert failed is not None
+        if failed is None:
+            raise Unavailable("none of the providers can be tried at the moment", retry_after=1.0)
         raise failure(failed, exchange.target) from failed
 
     async def _tried(self, exchange: OpenExchange, original: Original, candidate: Candidate) -> UpstreamResponse:
-        """Sends a candidate the request as it needs it, and returns the response."""
+        """Returns what a candidate answers to the request, made ready for it."""
         head, call, destination = original.head, original.call, candidate.destination
         exchange.model = call.model if head.method == "POST" else None
         body: Body = original.body
@@ -73,7 +83,7 @@ class Attempts:
     async def _sent(
         self, exchange: OpenExchange, candidate: Candidate, headers: Headers, body: Body
     ) -> UpstreamResponse:
-        """Sends a request, once more where a kept connection had closed, and notes each attempt."""
+        """Sends a request and notes each try."""
         target, head = candidate.target, exchange.head
         request = OutboundRequest(
             head.method,

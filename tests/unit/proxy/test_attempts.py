@@ -58,9 +58,10 @@ class Asked:
     def waiting(self):
         self.waited += 1
 
-    async def answer(self):
-        attempts = Attempts(StreamUsage(ask=False))
-        return await attempts.answer(self.exchange, self.original, self.candidates, self.waiting)
+    async def answer(self, choose=None, candidates=None):
+        attempts = Attempts(StreamUsage(ask=False), choose)
+        chosen = self.candidates if candidates is None else candidates
+        return await attempts.answer(self.exchange, self.original, chosen, self.waiting)
 
     @property
     def tried(self):
@@ -113,6 +114,23 @@ async def test_the_failure_of_the_last_is_told(failing, error):
         await asked.answer()
     assert type(raised.value) is error
     assert asked.exchange.target.name == "b"
+
+
+async def test_a_chooser_orders_the_candidates():
+    """For each request anew."""
+    asked = Asked(Answer(b"1"), of_b=[Answer(b"2")])
+    answer = await asked.answer(lambda candidates, original: reversed(candidates))
+    assert (answer.whole, asked.tried) == (b"2", [("b", 200, None)])
+
+
+async def test_a_chooser_that_returns_a_target_that_is_gone():
+    """It is left out; where none is left, the caller is to come again."""
+    gone = Asked().candidates[0]
+    asked = Asked(Answer(b"1"))
+    assert (await asked.answer(lambda candidates, _: (gone, candidates[0]))).whole == b"1"
+    for chosen in ((), (gone,)):
+        with pytest.raises(Unavailable, match="none of the providers"):
+            await asked.answer(lambda *_, chosen=chosen: chosen)
 
 
 async def test_a_stale_connection_is_tried_once_more_where_that_is_safe():
