@@ -51,7 +51,8 @@ def generated(tmp_path_factory):
     """The interpreter of an environment that has no package named ingate, and what is generated for it."""
     python, client = BUF.with_name("python"), tmp_path_factory.mktemp("client")
     out = [f"-I{ROOT / 'proto'}", f"-I{ROOT / 'third_party'}", f"--python_out={client}", f"--grpc_python_out={client}"]
-    run([python, "-m", "grpc_tools.protoc", *out, *(ROOT / "proto").rglob("*.proto")])
+    found = [path for place in ("proto", "third_party/buf") for path in (ROOT / place).rglob("*.proto")]
+    run([python, "-m", "grpc_tools.protoc", *out, *found])
     return python, client
 
 
