@@ -109,9 +109,14 @@ def translated(route, ask, forms):
 
 
 def tries(own):
+<<<<<<< HEAD
     """Yields faults by name and the requests that have them, ours and Envoy's, in the routes that were tried least.
+=======
+    """Yields the names of faults, and the requests that have them, ours and Envoy's.
+>>>>>>> f678181f08976cf3f64cba610c5ff8651928dd72
 
-    What Envoy lets pass comes last, for it may change something.
+    Each fault is tried in the routes that were tried least. What Envoy lets pass comes last, for it may change
+    something.
     """
     good = [(route, asks(route, own, number)[0]) for number, route in enumerate(ordered(own))]
     count = Counter()
