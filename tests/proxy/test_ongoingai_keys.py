@@ -10,7 +10,8 @@ import pytest_asyncio
 from gen.ingate.keys.v1.key_service_pb2 import CreateKeyRequest
 from ingate.errors import BadRequest
 from ingate.keys.rows import new_row
-from rest_facade.dialects.ongoingai_keys import OPEN_ID, stated
+from rest_facade.dialects.ongoingai_key_settings import stated
+from rest_facade.dialects.ongoingai_keys import OPEN_ID
 from tests.support.gateway import gateway
 from tests.support.ongoingai import FIXED, KEY, KEYS, NO_PERMISSION, call, said
 from tests.support.upstream import status

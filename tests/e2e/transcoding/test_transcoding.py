@@ -109,11 +109,7 @@ def translated(route, ask, forms):
 
 
 def tries(own):
-<<<<<<< HEAD
-    """Yields faults by name and the requests that have them, ours and Envoy's, in the routes that were tried least.
-=======
     """Yields the names of faults, and the requests that have them, ours and Envoy's.
->>>>>>> f678181f08976cf3f64cba610c5ff8651928dd72
 
     Each fault is tried in the routes that were tried least. What Envoy lets pass comes last, for it may change
     something.
