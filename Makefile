@@ -65,7 +65,7 @@ test: ## Install what the tests need and run them all.
 		echo "== $$part"; $(BIN)/pytest -n $(WORKERS) --dist worksteal $$part $(ARGS); done
 
 .PHONY: clients
-clients: $(VENV)/.dev $(TOOLS)/.installed ## Run coding agents, Go and Java clients: 900 MB and minutes of compiling.
+clients: $(VENV)/.dev $(TOOLS)/.installed $(RECIPES)/openapi/.installed ## Run coding agents, generators, Go and Java clients: 1 GB and minutes of compiling.
 	$(BIN)/pytest tests/clients $(ARGS)
 
 .PHONY: lint

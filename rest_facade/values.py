@@ -24,7 +24,7 @@ Convert = Callable[[Any, str], Any]
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 
-_RANGES = {
+RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_SINT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
@@ -36,6 +36,7 @@ _RANGES = {
     FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
     FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
 }
+"""The least and the most that a field of an integer type holds."""
 
 
 def converter(field: FieldDescriptor) -> Convert | None:
@@ -44,8 +45,8 @@ def converter(field: FieldDescriptor) -> Convert | None:
         return _timestamp if field.message_type.full_name == TIMESTAMP else None
     if field.enum_type is not None:
         return _enum(field.enum_type)
-    if field.type in _RANGES:
-        return _integer(*_RANGES[field.type])
+    if field.type in RANGES:
+        return _integer(*RANGES[field.type])
     if field.type == FieldDescriptor.TYPE_BYTES:
         return _bytes if form(field) == options_pb2.FORM_UNSPECIFIED else None
     if form(field) == options_pb2.FORM_DECIMAL:
@@ -60,7 +61,7 @@ def reader(field: FieldDescriptor) -> Callable[[str], Any] | None:
     """
     if converter(field) is None:
         return None
-    if field.type in _RANGES:
+    if field.type in RANGES:
         return lambda text: int(text) if _INTEGER.fullmatch(text) else text
     if field.type == FieldDescriptor.TYPE_BOOL:
         # A name alone, as in `?deep`, says yes.

@@ -1,31 +1,17 @@
 """What a browser finds that opens the gateway's address: what runs here and how to make the first call."""
 
-import base64
-import hashlib
 from importlib.metadata import version
 
 from rest_facade.accept import quality
 from rest_facade.asked import Asked
 from rest_facade.dialects.base import Answer
+from rest_facade.page import page as page_of
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#222}"
     "pre{background:#f4f4f4;padding:1rem;overflow:auto}"
 )
-_CSP = (
-    f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}';"
-    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_PAGE = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Ingate</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>Ingate {version("ingate")}</h1>
+_BODY = f"""<h1>Ingate {version("ingate")}</h1>
 <p>This is an LLM gateway. Point the base URL of an OpenAI, Anthropic, Gemini or Ollama client at this address, and give
 it an Ingate key as its API key.</p>
 <h2>The first call</h2>
@@ -40,12 +26,10 @@ one of your providers.</p>
 <code>ingate keys create</code> make one.</p>
 <h2>More</h2>
 <ul>
-<li><a href="/api/v1/openapi.json">The REST API</a> as an OpenAPI document</li>
+<li><a href="/docs">The REST API</a>, and the same as an <a href="/openapi.json">OpenAPI document</a></li>
 <li><a href="/healthz?deep">The health</a> of this process</li>
 <li>The documents in <code>docs/</code> of the source: getting-started.md, proxy.md, settings.md</li>
 </ul>
-</body>
-</html>
 """
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="none" stroke="#246" stroke-width="2"'
@@ -54,9 +38,7 @@ _ICON = (
 _SECONDS = 86400
 
 PAGES = {
-    "/": Answer(
-        200, _PAGE.encode(), (("Content-Security-Policy", _CSP), ("Vary", "Accept")), "text/html; charset=utf-8"
-    ),
+    "/": page_of("Ingate", _STYLE, _BODY, ("Vary", "Accept")),
     "/favicon.ico": Answer(200, _ICON.encode(), (("Cache-Control", f"public, max-age={_SECONDS}"),), "image/svg+xml"),
 }
 """By path."""

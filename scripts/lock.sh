@@ -7,6 +7,6 @@ uv pip compile pyproject.toml $options --group build "$@" -o requirements/runtim
 uv pip compile pyproject.toml $options "$@" --group test --group lint -c requirements/runtime.txt -o requirements/dev.txt
 uv pip compile $options "$@" --group tools -o requirements/tools.txt
 uv pip compile $options "$@" --group bench -o requirements/bench.txt
-for recipe in common llama-index; do
+for recipe in common llama-index openapi; do
     uv pip compile $options "$@" --group "recipes-$recipe" -o "requirements/recipes/$recipe.txt"
 done

@@ -161,23 +161,23 @@ def make_facade(core: "Core", settings: Settings, limits: "Limits") -> "Facade":
     from rest_facade.dialects.mounted import mounted
     from rest_facade.dialects.ongoingai import Options
     from rest_facade.proxy import proxy_handler
-    from rest_facade.spec.route import OPENAPI
+    from rest_facade.spec.route import documented
     from rest_facade.transcoder import Calls
 
     calls = Calls(max_body=settings.max_management_bytes, gateway_token=core.gateway_token)
+    first, *others = mounted(
+        settings.dialects,
+        cors=cors.from_setting(settings.cors_origins),
+        options=Options(
+            settings.ongoingai_openai_upstream,
+            settings.ongoingai_anthropic_upstream,
+            settings.ongoingai_auth_header,
+            None if settings.ongoingai_auth else _open_key(core),
+        ),
+    )
     return Facade(
         core.channel,
-        mounted(
-            settings.dialects,
-            cors=cors.from_setting(settings.cors_origins),
-            more=(OPENAPI,),
-            options=Options(
-                settings.ongoingai_openai_upstream,
-                settings.ongoingai_anthropic_upstream,
-                settings.ongoingai_auth_header,
-                None if settings.ongoingai_auth else _open_key(core),
-            ),
-        ),
+        (documented(first), *(documented(other, first=False) for other in others)),
         proxy_handler(core.engine, max_body=settings.max_body_bytes, patience=calls.patience),
         calls=calls,
         limits=limits,

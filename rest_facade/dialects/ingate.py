@@ -91,15 +91,14 @@ _EXTRAS = {
 }
 
 
-def dialect(cors: Cors | None = None, more: tuple[Route, ...] = ()) -> Dialect:
-    """Returns the dialect, with more routes than the protos state; `cors` says who may read answers elsewhere."""
-    routes = (*native_routes(NAME), *more)
-    return Dialect(NAME, CLAIMS, routes, credentials, error, unclaimed=PROXY, cors=cors)
+def dialect(cors: Cors | None = None) -> Dialect:
+    """Returns the dialect; `cors` says who may read answers elsewhere."""
+    return Dialect(NAME, CLAIMS, native_routes(NAME), credentials, error, unclaimed=PROXY, cors=cors)
 
 
-def codes() -> frozenset[str]:
-    """Returns every `code` that an error can have."""
-    return frozenset(code for _, code in (*BY_REASON.values(), *_BY_CODE.values())) | {"internal"}
+def codes(status: int | None = None) -> frozenset[str]:
+    """Returns every `code` that an error can have, with this status where one is given."""
+    return frozenset(code for of, code in (*BY_REASON.values(), *_BY_CODE.values()) if status in {None, of})
 
 
 def credentials(asked: Asked) -> Metadata:

@@ -4,7 +4,6 @@ from ingate.errors import BadRequest
 from rest_facade.cors import Cors
 from rest_facade.dialects import ingate, ongoingai
 from rest_facade.dialects.base import Dialect
-from rest_facade.routes import Route
 
 NAMES = (ingate.NAME, ongoingai.NAME)
 
@@ -19,12 +18,10 @@ def names(listed: str) -> tuple[str, ...]:
     return found
 
 
-def mounted(
-    listed: str, *, cors: Cors | None, more: tuple[Route, ...], options: ongoingai.Options
-) -> tuple[Dialect, ...]:
-    """Returns the dialects of the setting: the native one with `cors` and `more` routes, OngoingAI's with `options`."""
+def mounted(listed: str, *, cors: Cors | None, options: ongoingai.Options) -> tuple[Dialect, ...]:
+    """Returns the dialects of the setting: the native one with `cors`, OngoingAI's with `options`."""
     made = {
-        ingate.NAME: lambda: ingate.dialect(cors, more),
+        ingate.NAME: lambda: ingate.dialect(cors),
         ongoingai.NAME: lambda: ongoingai.dialect(options),
     }
     return tuple(made[name]() for name in names(listed))

@@ -8,8 +8,7 @@ import pytest
 from ingate.cli.root import COMMANDS
 from rest_facade.answer_headers import SECURITY
 from rest_facade.dialects import ingate
-from rest_facade.routes import native_routes
-from rest_facade.spec.route import OPENAPI
+from rest_facade.spec.route import documented
 from tests.support.documents import addressed, samples
 from tests.support.gateway import demo_gateway
 from tests.support.tools import ROOT, run
@@ -44,7 +43,7 @@ def test_links_lead_somewhere(path):
 
 def test_documented_paths_are_routes():
     """Every /api/v1 path that a document names in backticks is a route."""
-    known = {re.sub(r"\{\w+\}", "{}", route.template) for route in (*native_routes(ingate.NAME), OPENAPI)}
+    known = {re.sub(r"\{\w+\}", "{}", route.template) for route in documented(ingate.INGATE).routes}
     for path in DOCUMENTS:
         for named in re.findall(r"/api/v1/[\w/{}:.-]*[\w}]", path.read_text()):
             assert re.sub(r"\{\w+\}", "{}", named) in known, f"{path.name}: {named}"

@@ -8,10 +8,9 @@ from gen.ingate.keys.v1 import key_pb2, key_service_pb2
 from gen.ingate.system.v1 import system_service_pb2
 from ingate.errors import Unavailable
 from rest_facade import services
-from rest_facade.dialects.ingate import CLAIMS, INGATE, dialect
+from rest_facade.dialects.ingate import CLAIMS, INGATE
 from rest_facade.router import Match, Router
 from rest_facade.routes import Parameter, segments
-from rest_facade.spec.route import OPENAPI
 from tests.rest.laws import lawful
 
 ANNOTATED = [m for m in services.methods().values() if m.GetOptions().HasExtension(annotations_pb2.http)]
@@ -170,13 +169,3 @@ async def test_no_two_requests_share_an_id(core, client):
     ids = [response.headers["x-ingate-request-id"] for response in (first, second)]
     assert ids[0] < ids[1]
     assert core.metadata["x-request-id"] == ids[1]
-
-
-async def test_the_document_is_answered_to_anybody(serve):
-    """Without a key, and the same every time: each route that the protos state, at this address."""
-    facade = await serve([dialect(None, (OPENAPI,))])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{facade.port}", verify=False) as client:
-        first, second = [await client.get("/api/v1/openapi.json") for _ in range(2)]
-    assert first.content == second.content
-    assert first.json()["servers"] == [{"url": "/"}]
-    assert set(first.json()["paths"]) == {route.template for route in INGATE.routes}
