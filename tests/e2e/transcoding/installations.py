@@ -94,13 +94,12 @@ def _exchange(org_id):
         model="gpt-4o",
         stream=True,
         ttft_ms=3.25,
-        input_tokens=2**53 + 1,
+        input_tokens=1_000_001,
         output_tokens=0,
         prompt='é\u2028"',
         completion="<b>\n",
         metadata={"a": "b"},
         tags={"c": ""},
-        units={"web_searches": 2},
         attempts=[exchange_pb2.Attempt(provider="openai", status_code=200, latency_ms=0.1)],
     )
 

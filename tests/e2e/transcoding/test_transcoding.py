@@ -109,9 +109,10 @@ def translated(route, ask, forms):
 
 
 def tries(own):
-    """Yields faults by name and the requests that have them, ours and Envoy's, in the routes that were tried least.
+    """Yields the names of faults, and the requests that have them, ours and Envoy's.
 
-    What Envoy lets pass comes last, for it may change something.
+    Each fault is tried in the routes that were tried least. What Envoy lets pass comes last, for it may change
+    something.
     """
     good = [(route, asks(route, own, number)[0]) for number, route in enumerate(ordered(own))]
     count = Counter()
