@@ -73,6 +73,8 @@ lint: $(VENV)/.dev $(TOOLS)/.installed ## Check style, types, layers and protos.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m scripts.sdk python > /dev/null
+	$(BIN)/mypy build/sdk/python/ingate_client
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell --ignore-words-list hel,nam,te --skip '*.txt,./gen,*.binpb,*package-lock.json,./.venv*,./third_party,node_modules' .
 	$(TOOLS)/bin/buf lint
@@ -87,6 +89,10 @@ check: lint test ## All that a commit must pass.
 .PHONY: generate
 generate: $(TOOLS)/.installed ## Generate gen/ from proto/, and bring third_party/ up to date.
 	$(TOOLS)/bin/python scripts/generate.py
+
+.PHONY: sdk
+sdk: $(VENV)/.dev $(TOOLS)/.installed ## Build clients in build/sdk/ (LANGUAGES="python go" for some; needs npm and Go).
+	$(BIN)/python -m scripts.sdk $(LANGUAGES)
 
 .PHONY: proto
 proto: $(TOOLS)/.installed ## Build the protos with buf, without a registry.

@@ -2,7 +2,7 @@
 
 Runs in the tools environment (`make generate`). protoc derives Python modules from
 proto paths, which would give a package `ingate` beside ours; imports are rewritten so
-that everything generated lives below `gen`.
+that everything generated lives below `gen`, or below another package for clients.
 """
 
 import hashlib
@@ -86,13 +86,13 @@ def protoc(out: Path) -> None:
         subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *roots, *arguments], check=True)
 
 
-def rewrite(out: Path) -> None:
-    """Moves `ingate.*` and `buf.*` below `gen.*` and makes each directory a package."""
+def rewrite(out: Path, package: str) -> None:
+    """Moves `ingate.*` and `buf.*` below a package and makes each directory a package."""
     for path in [*out.rglob("*.py"), *out.rglob("*.pyi")]:
         text = path.read_text()
-        text = re.sub(r"^(from|import) (ingate|buf)\.", r"\1 gen.\2.", text, flags=re.MULTILINE)
+        text = re.sub(r"^(from|import) (ingate|buf)\.", rf"\1 {package}.\2.", text, flags=re.MULTILINE)
         if path.suffix == ".pyi":
-            text = re.sub(r"(?<![\w.\"/])(ingate\.\w+\.v1|buf\.validate)\.", r"gen.\1.", text)
+            text = re.sub(r"(?<![\w.\"/])(ingate\.\w+\.v1|buf\.validate)\.", rf"{package}.\1.", text)
         path.write_text(text)
     for directory in [out, *(path for path in out.rglob("*") if path.is_dir())]:
         (directory / "__init__.py").write_text(HEADER)
@@ -100,7 +100,7 @@ def rewrite(out: Path) -> None:
 
 
 def main() -> None:
-    """Generates into a temporary directory and moves the result to the path given.
+    """Generates into a temporary directory and moves the result to the path given, whose last part names the package.
 
     Without a path it is gen/, and third_party/ is brought up to date first. `--vendor PATH` does the second alone.
     """
@@ -116,7 +116,7 @@ def main() -> None:
         out = Path(scratch) / "gen"
         out.mkdir()
         protoc(out)
-        rewrite(out)
+        rewrite(out, target.name)
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(out, target)
 

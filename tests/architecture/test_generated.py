@@ -1,7 +1,9 @@
 """What is generated is current."""
 
 import filecmp
+import json
 import sys
+import tomllib
 from pathlib import Path
 
 from scripts import settings_doc
@@ -34,6 +36,17 @@ def test_protos_pass_lint_and_format():
 def test_the_settings_page_is_current():
     """docs/settings.md is what scripts/settings_doc.py prints."""
     assert (ROOT / "docs" / "settings.md").read_text() == settings_doc.page()
+
+
+def test_clients_have_the_version_of_the_project():
+    """One release publishes them all."""
+    stated = {ROOT / "pyproject.toml": None} | dict.fromkeys((ROOT / "sdk").glob("*/pyproject.toml"))
+    versions = {path: tomllib.loads(path.read_text())["project"]["version"] for path in stated}
+    for name in ("package.json", "package-lock.json"):
+        path = ROOT / "sdk" / "typescript" / name
+        versions[path] = json.loads(path.read_text())["version"]
+    assert len(versions) == 5
+    assert len(set(versions.values())) == 1, versions
 
 
 def test_layers_hold():

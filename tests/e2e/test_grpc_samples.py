@@ -6,22 +6,17 @@ import uuid
 
 import pytest
 
+from tests.support.documents import named_sample
 from tests.support.gateway import demo_gateway
 from tests.support.node import find_node
 from tests.support.tools import BUF, ROOT, run
 from tests.support.typescript import OLDEST_NODE, build
 
-PAGE = (ROOT / "docs" / "grpc.md").read_text()
+PAGE = ROOT / "docs" / "grpc.md"
 LISTED = re.compile(r"listed \d+ (\S+)")
 
 # The first run in a checkout fetches packages.
 pytestmark = pytest.mark.timeout(300)
-
-
-def sample(name):
-    """Returns the file that the page gives that name."""
-    [found] = re.findall(rf"`{re.escape(name)}`:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +54,14 @@ def generated(tmp_path_factory):
 def test_python(check, generated, tmp_path):
     """As the page says."""
     python, client = generated
-    (tmp_path / "ask.py").write_text(sample("ask.py"))
+    (tmp_path / "ask.py").write_text(named_sample(PAGE, "ask.py"))
     check([python, tmp_path / "ask.py"], PYTHONPATH=client)
 
 
 def test_typed_chats(gateway, generated, tmp_path):
     """An answer, and one more in the same conversation as a stream."""
     python, client = generated
-    (tmp_path / "chat.py").write_text(sample("chat.py"))
+    (tmp_path / "chat.py").write_text(named_sample(PAGE, "chat.py"))
     places = {"INGATE_GRPC": gateway.grpc, "INGATE_KEY": gateway.key, "PYTHONPATH": client}
     seen = run(["env", *(f"{name}={value}" for name, value in places.items()), python, tmp_path / "chat.py"])
     first, *said, last = seen.splitlines()
@@ -82,7 +77,7 @@ def test_typescript(check, tmp_path):
     sources = tmp_path / "sources"
     sources.mkdir()
     for name in ("ask.ts", "buf.gen.yaml", "tsconfig.json"):
-        (sources / name).write_text(sample(name))
+        (sources / name).write_text(named_sample(PAGE, name))
     node = find_node(OLDEST_NODE)
     check([node / "node", build(node, tmp_path / "built", sources, "ask")])
 
@@ -92,7 +87,7 @@ def test_grpcurl(gateway, tmp_path):
     if shutil.which("grpcurl") is None:
         pytest.skip("grpcurl is not installed")
     script = tmp_path / "calls.sh"
-    section = PAGE.partition("## grpcurl")[2].partition("\n## ")[0]
+    section = PAGE.read_text().partition("## grpcurl")[2].partition("\n## ")[0]
     script.write_text("set -e\n" + "".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)))
     seen = run(["env", f"INGATE_GRPC={gateway.grpc}", f"INGATE_KEY={gateway.key}", "sh", script])
     assert "ingate.exchanges.v1.ExchangeService\n" in seen

@@ -19,6 +19,12 @@ def samples_by_heading(path, language):
     return {heading: texts[0] for heading, texts in found.items() if texts}
 
 
+def named_sample(path, name):
+    """Returns the file to which the page gives that name."""
+    [found] = re.findall(rf"`{re.escape(name)}`:\n\n```\w+\n(.*?)```", path.read_text(), re.DOTALL)
+    return found
+
+
 def addressed(sample, url, key, grpc=""):
     """Returns a sample with the URL, key and gRPC target of a gateway in place of those that documents state."""
     for stated, real in (("http://127.0.0.1:8080", url), ("sk-ingate-…", key), ("127.0.0.1:50051", grpc)):

@@ -1,4 +1,4 @@
-"""Clients in TypeScript, generated from proto/, compiled, with the packages of tests/e2e/typescript. Knows no client.
+"""Clients in TypeScript, generated from proto/, compiled, with the packages of sdk/typescript. Knows no client.
 
 Its packages are installed once, into .cache/, and again when their lock file has changed.
 """
@@ -9,6 +9,7 @@ from tests.support.builds import alone
 from tests.support.node import installed
 from tests.support.tools import BUF, ROOT, run
 
+SDK = ROOT / "sdk" / "typescript"
 SOURCES = ROOT / "tests" / "e2e" / "typescript"
 OLDEST_NODE = 20
 
@@ -29,10 +30,15 @@ def build(node, directory, sources=SOURCES, name="client"):
     return program
 
 
+def packages_for(node):
+    """Returns the directory of the packages that programs are compiled and run with."""
+    return installed(node, "typescript", SDK)
+
+
 def _compile(node, directory, sources):
-    packages = installed(node, "typescript", SOURCES)
+    packages = packages_for(node)
     shutil.copytree(sources, directory, ignore=shutil.ignore_patterns("node_modules"))
-    shutil.copyfile(SOURCES / "package.json", directory / "package.json")
+    shutil.copyfile(SDK / "package.json", directory / "package.json")
     (directory / "node_modules").symlink_to(packages)
     path = (node, packages / ".bin")
     run([BUF, "generate", ROOT], path=path, cwd=directory)

@@ -1,0 +1,26 @@
+"""The clients whose toolchains `make test` does not have, as they are published, used as their pages do."""
+
+import pytest
+
+from scripts.sdk.projects import go_project
+from tests.support.sdk_story import stage, written
+from tests.support.tools import run
+
+# Compiling gRPC takes minutes.
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture
+def played(tmp_path):
+    with stage(tmp_path / "data") as playing:
+        yield playing.played
+
+
+def test_go(played, tmp_path):
+    """The program is a module's own, and imports the other by its published name."""
+    project = go_project(tmp_path / "sdk")
+    program = project / "cmd"
+    program.mkdir()
+    written(program, "go", "main.go")
+    run(["go", "build", "-mod=readonly", "-o", tmp_path / "program", "./cmd"], cwd=project, timeout=900)
+    played([tmp_path / "program"])
