@@ -14,11 +14,11 @@ from gen.ingate.options.v1 import options_pb2
 from ingate.rpc import updates
 from rest_facade import services
 from rest_facade.dialects import ingate
+from rest_facade.message_json import TIMESTAMP
 from rest_facade.routes import Parameter, Route, native_routes, segments
 from rest_facade.spec.comments import comments
 from rest_facade.spec.schemas import is_required
 from rest_facade.style import child_type, enum_words, form, is_map, merged_into
-from rest_facade.message_json import TIMESTAMP
 
 _FORMS = {
     options_pb2.FORM_DOCUMENT: "json",
