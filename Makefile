@@ -91,7 +91,7 @@ generate: $(TOOLS)/.installed ## Generate gen/ from proto/, and bring third_part
 	$(TOOLS)/bin/python scripts/generate.py
 
 .PHONY: sdk
-sdk: $(VENV)/.dev $(TOOLS)/.installed ## Build clients in build/sdk/ (LANGUAGES="python go" for some; needs npm and Go).
+sdk: $(VENV)/.dev $(TOOLS)/.installed ## Build clients in build/sdk/ (LANGUAGES="python go" for some; needs npm, Go, Maven).
 	$(BIN)/python -m scripts.sdk $(LANGUAGES)
 
 .PHONY: proto

@@ -63,6 +63,15 @@ def go_project(out: Path) -> Path:
     return project
 
 
+def java_project(out: Path) -> Path:
+    """Makes the Maven project, protos included, its jar in target/, and returns it. Needs Java and Maven."""
+    project = fresh(out, "java")
+    for protos in (ROOT / "proto" / "ingate", ROOT / "third_party" / "buf"):
+        shutil.copytree(protos, project / "proto" / protos.name)
+    run(["mvn", "--quiet", "--batch-mode", "package", "dependency:build-classpath"], project)
+    return project
+
+
 def fresh(out: Path, name: str) -> Path:
     """Returns a copy of sdk/<name> below `out`, in place of what was there."""
     project = out / name
@@ -88,5 +97,6 @@ LANGUAGES: dict[str, Callable[[Path], list[Path]]] = {
     "python": lambda out: [python_rest(out), python_grpc(out)],
     "typescript": lambda out: [typescript_project(out)],
     "go": lambda out: [go_project(out)],
+    "java": lambda out: [java_project(out)],
 }
 """What `make sdk` makes."""

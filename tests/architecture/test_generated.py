@@ -5,6 +5,7 @@ import json
 import sys
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from scripts import settings_doc
 from tests.support.tools import BUF, ROOT, run
@@ -45,7 +46,9 @@ def test_clients_have_the_version_of_the_project():
     for name in ("package.json", "package-lock.json"):
         path = ROOT / "sdk" / "typescript" / name
         versions[path] = json.loads(path.read_text())["version"]
-    assert len(versions) == 5
+    pom = ET.parse(ROOT / "sdk" / "java" / "pom.xml")
+    versions["pom.xml"] = pom.findtext("{http://maven.apache.org/POM/4.0.0}version")
+    assert len(versions) == 6
     assert len(set(versions.values())) == 1, versions
 
 

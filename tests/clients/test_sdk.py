@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.sdk.projects import go_project
+from scripts.sdk.projects import go_project, java_project
 from tests.support.sdk_story import stage, written
 from tests.support.tools import run
 
@@ -24,3 +24,11 @@ def test_go(played, tmp_path):
     written(program, "go", "main.go")
     run(["go", "build", "-mod=readonly", "-o", tmp_path / "program", "./cmd"], cwd=project, timeout=900)
     played([tmp_path / "program"])
+
+
+def test_java(played, tmp_path):
+    """The program is compiled against the jar."""
+    target = java_project(tmp_path / "sdk") / "target"
+    [jar] = target.glob("*.jar")
+    classpath = f"{jar}:{(target / 'classpath').read_text().strip()}"
+    played(["java", "-cp", classpath, written(tmp_path, "java", "Ask.java")])
