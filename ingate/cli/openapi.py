@@ -6,7 +6,14 @@ import msgspec
 
 @click.command(help="Print the OpenAPI 3.1 document of the REST API.")
 @click.option("--server", "server_url", default="http://127.0.0.1:8080", show_default=True, help="Base URL to state.")
-@click.option("--dialect", "name", type=click.Choice(["ingate", "ongoingai"]), default="ingate", show_default=True)
+@click.option(
+    "--dialect",
+    "name",
+    type=click.Choice(["ingate", "ongoingai"]),
+    default="ingate",
+    show_default=True,
+    help="The dialect to describe.",
+)
 def command(server_url: str, name: str) -> None:
     """Prints the document as JSON."""
     from rest_facade.dialects.mounted import mounted
