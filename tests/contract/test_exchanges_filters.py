@@ -61,8 +61,8 @@ async def stored(core):
 
 
 def test_both_services_ask_alike():
-    """What a list filters by, a tail does, and nothing else."""
-    place = {"limit", "cursor", "count"}
+    """What a list filters by, a tail does, and nothing else; `view` chooses columns and filters nothing."""
+    place = {"limit", "cursor", "count", "view"}
     listed = {field.name: field.number for field in pb.ListExchangesRequest.DESCRIPTOR.fields}
     told = {field.name: field.number for field in pb.TailExchangesRequest.DESCRIPTOR.fields}
     assert {name: number for name, number in listed.items() if name not in place} == {
