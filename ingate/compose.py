@@ -28,7 +28,7 @@ from ingate.identity.changes import Changes
 from ingate.identity.last_used import LastUsed
 from ingate.identity.memberships import Memberships
 from ingate.identity.operator import owner_session
-from ingate.limits.window import FixedWindows
+from ingate.limits.window import RateWindows
 from ingate.net import addresses, forwarded
 from ingate.net.budget import BodyBudget
 from ingate.proxy.chat_servicer import COMPLETE, STREAM_COMPLETE, ChatServicer
@@ -128,7 +128,7 @@ async def _build(settings: Settings, features: Sequence[Feature], database: Data
         key, made = await _master_key(settings, features, database, directory)
     token = settings.gateway_token or secrets.token_urlsafe(32)
     as_gateway = (("x-ingate-gateway", token),)
-    windows, last_used = FixedWindows(), LastUsed(database)
+    windows, last_used = RateWindows(), LastUsed(database)
     rate_limits = RateLimits(settings.rate_limit_free, settings.rate_limit_enterprise)
     policy = addresses.policy(settings.allow_private_upstreams, settings.ssrf_allowed_hosts, embedded=database.embedded)
     proxies = forwarded.trusted_proxies(settings.trusted_proxies)

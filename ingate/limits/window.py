@@ -1,7 +1,7 @@
 """Requests a minute and an hour, counted exactly within one process.
 
-Windows are one minute or one hour long and aligned to it. `FixedWindows.take` does not await, so on one event loop
-no two takes interleave and a limit is never overrun. It does not know what a key is, nor what other processes count.
+Windows are one minute or one hour long and aligned to it. Nothing here awaits, so on one event loop no two takes
+interleave and a limit is never overrun. Does not know what a key is, nor what other processes count.
 """
 
 from collections import OrderedDict
@@ -43,7 +43,6 @@ class FixedWindows:
         self._capacity = capacity
         self._span = span_us
         self._number = 0
-        self._hours: FixedWindows | None = None  # once a key has such a limit
         # An ordered dict, since giving up the first entry of a plain one takes longer the more were given up before.
         self._used: OrderedDict[str, int] = OrderedDict()
         self.evicted = 0
@@ -77,21 +76,30 @@ class FixedWindows:
         self._used[key_id] = used
         return Decision(allowed, limit, max(0, limit - used), reset_us, span)
 
+    def give_back(self, key_id: str) -> None:
+        """Undoes the take that was just granted to a key."""
+        self._used[key_id] -= 1
+
+
+class RateWindows:
+    """The minute and the hour of each key, at most `capacity` of each."""
+
+    def __init__(self, *, capacity: int = 100_000) -> None:
+        self.minutes = FixedWindows(capacity=capacity)
+        self.hours = FixedWindows(capacity=capacity, span_us=HOUR)
+
     def spend(self, key_id: str, per_minute: int, per_hour: int, now_us: int) -> Decision | None:
         """Takes a request from the minute and the hour of a key, 0 for no such limit, or from neither.
 
         Returns how the window stands that refuses, or that has less left; None where no limit applies.
         """
         if not per_hour:
-            return self.take(key_id, per_minute, now_us) if per_minute else None
-        hours = self._hours
-        if hours is None:
-            hours = self._hours = FixedWindows(capacity=self._capacity, span_us=HOUR)
-        hour = hours.take(key_id, per_hour, now_us)
+            return self.minutes.take(key_id, per_minute, now_us) if per_minute else None
+        hour = self.hours.take(key_id, per_hour, now_us)
         if not per_minute or not hour.allowed:
             return hour
-        minute = self.take(key_id, per_minute, now_us)
+        minute = self.minutes.take(key_id, per_minute, now_us)
         if not minute.allowed:
-            hours._used[key_id] -= 1
+            self.hours.give_back(key_id)
             return minute
         return min(minute, hour, key=lambda decision: decision.remaining)

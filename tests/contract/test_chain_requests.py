@@ -13,7 +13,7 @@ from gen.ingate.gateway.v1 import gateway_service_pb2 as gateway_pb
 from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
 from gen.ingate.keys.v1 import key_service_pb2_grpc as keys_grpc
 from ingate.clock import MINUTE, SECOND
-from ingate.limits.window import FixedWindows
+from ingate.limits.window import RateWindows
 from ingate.rpc.services import rpcs, services
 from ingate.rpc.status import DETAILS_KEY, from_rpc_error
 from tests.support.chain import (
@@ -177,16 +177,16 @@ async def test_a_burst_passes_exactly_its_limit():
 
 async def test_people_and_gateways_are_not_counted():
     """Only keys have windows."""
-    windows = FixedWindows()
+    windows = RateWindows()
     known = Callers({"good": KEY, "person": dataclasses.replace(KEY, kind="user", key_id="")})
     list_keys = rpcs()[f"/{KEYS}/ListKeys"]
     servicers = {KEYS: answering(KEYS), GATEWAY: answering(GATEWAY)}
     async with serving(servicers, callers=known, windows=windows) as (channel, _):
         assert await call(channel, rpcs()[f"/{GATEWAY}/Watch"], metadata=AS_GATEWAY) is grpc.StatusCode.OK
         assert await call(channel, list_keys, metadata=[("x-ingate-key", "person")]) is grpc.StatusCode.OK
-        assert windows.size == 0
+        assert windows.minutes.size == 0
         assert await call(channel, list_keys, metadata=AS_KEY) is grpc.StatusCode.OK
-        assert windows.size == 1
+        assert windows.minutes.size == 1
 
 
 async def test_a_huge_record_of_a_gateway_is_passed_in_no_time():

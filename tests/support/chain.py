@@ -12,7 +12,7 @@ from gen.ingate.access.v1 import access_pb2
 from gen.ingate.keys.v1 import key_service_pb2 as keys_pb
 from gen.ingate.keys.v1.key_service_pb2_grpc import KeyServiceStub
 from ingate.errors import Unauthenticated
-from ingate.limits.window import FixedWindows
+from ingate.limits.window import RateWindows
 from ingate.rpc.connect import connect
 from ingate.rpc.door import Door
 from ingate.rpc.inprocess import InProcessServer
@@ -109,7 +109,7 @@ async def serving(
     servicers: Mapping[str, Any],
     *,
     callers: Callers | None = None,
-    windows: FixedWindows | None = None,
+    windows: RateWindows | None = None,
     address: str = "127.0.0.1:0",
     table: Mapping[str, Rpc] | None = None,
     door: Door | None = None,
@@ -122,7 +122,7 @@ async def serving(
             callers,
             callers,
             gateway_token=GATEWAY_TOKEN,
-            windows=FixedWindows() if windows is None else windows,
+            windows=RateWindows() if windows is None else windows,
             now=lambda: NOW,
             door=door,
         ),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ingate.clock import SECOND
 from ingate.errors import RateLimited
-from ingate.limits.window import Decision, FixedWindows
+from ingate.limits.window import Decision, RateWindows
 from ingate.rpc.gateway_metadata import COUNTED, says
 from ingate.rpc.incoming import Incoming
 from ingate.rpc.interceptors.chain import Call, Stage, Step
@@ -29,7 +29,7 @@ def standing(decision: Decision) -> tuple[tuple[str, str], ...]:
     )
 
 
-def quota(windows: FixedWindows, clock: Callable[[], int]) -> Stage:
+def quota(windows: RateWindows, clock: Callable[[], int]) -> Stage:
     """Returns the stage. `clock` gives microseconds since the epoch."""
 
     def wrap(rpc: Rpc, step: Step) -> Step:

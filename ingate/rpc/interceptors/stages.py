@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ingate import clock
-from ingate.limits.window import FixedWindows
+from ingate.limits.window import RateWindows
 from ingate.net.forwarded import TrustedProxies
 from ingate.rpc.door import Door
 from ingate.rpc.interceptors.access_log import ACCESS_LOG
@@ -25,7 +25,7 @@ def stages(
     memberships: Memberships,
     *,
     gateway_token: str,
-    windows: FixedWindows,
+    windows: RateWindows,
     now: Callable[[], int] = clock.now,
     door: Door | None = None,
     refused: Stage | None = None,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingate.clock import HOUR, MINUTE
-from ingate.limits.window import Decision, FixedWindows
+from ingate.limits.window import Decision, FixedWindows, RateWindows
 
 START = 30_000_000 * MINUTE
 
@@ -120,7 +120,7 @@ def test_the_map_is_bounded_for_every_sequence(sequence, capacity):
 
 def test_an_hour_bounds_what_minutes_would_allow():
     """Of three requests a minute and four an hour, the fourth of the next minute is refused until the hour turns."""
-    windows = FixedWindows()
+    windows = RateWindows()
     hour = START // HOUR * HOUR
     first = [windows.spend("k", 3, 4, hour) for _ in range(4)]
     assert [decision.allowed for decision in first] == [True, True, True, False]
@@ -133,7 +133,7 @@ def test_an_hour_bounds_what_minutes_would_allow():
 
 def test_what_the_minute_refuses_takes_nothing_from_the_hour():
     """Ten refused requests leave the hour as it was, and other keys have hours of their own."""
-    windows = FixedWindows()
+    windows = RateWindows()
     hour = START // HOUR * HOUR
     for _ in range(11):
         windows.spend("k", 1, 3, hour)
@@ -143,8 +143,8 @@ def test_what_the_minute_refuses_takes_nothing_from_the_hour():
 
 def test_no_limit_is_no_window():
     """Without a limit nothing is counted; with one alone, that one."""
-    windows = FixedWindows()
+    windows = RateWindows()
     assert windows.spend("k", 0, 0, START) is None
-    assert windows.size == 0
+    assert (windows.minutes.size, windows.hours.size) == (0, 0)
     assert [windows.spend("k", 0, 1, START).allowed for _ in range(2)] == [True, False]
     assert [windows.spend("j", 1, 0, START).allowed for _ in range(2)] == [True, False]

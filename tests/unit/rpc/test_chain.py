@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ingate.limits.window import FixedWindows
+from ingate.limits.window import RateWindows
 from ingate.rpc.interceptors.authenticate import authenticate, credential
 from ingate.rpc.interceptors.chain import Stage, chain
 from ingate.rpc.interceptors.stages import stages
@@ -22,7 +22,7 @@ def named(*names, after=()):
 
 def test_the_stages_are_in_the_order_that_they_ask_for():
     """The standard tuple satisfies its own constraints."""
-    standard = stages(Callers(), Callers(), gateway_token="t", windows=FixedWindows())
+    standard = stages(Callers(), Callers(), gateway_token="t", windows=RateWindows())
     assert [stage.name for stage in standard] == [
         "failures",
         "access_log",
@@ -40,7 +40,7 @@ def test_the_stages_are_in_the_order_that_they_ask_for():
 @pytest.mark.parametrize("moved", range(1, 9))
 def test_no_stage_of_the_standard_can_come_first_but_the_first(moved):
     """Order is checked, not only written down."""
-    standard = list(stages(Callers(), Callers(), gateway_token="t", windows=FixedWindows()))
+    standard = list(stages(Callers(), Callers(), gateway_token="t", windows=RateWindows()))
     standard.insert(0, standard.pop(moved))
     with pytest.raises(ValueError, match="must come after"):
         chain(standard, {}, gateway_token="t")
