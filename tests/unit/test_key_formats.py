@@ -39,6 +39,7 @@ def test_whatever_watches_for_keys_knows_it(secret):
     assert may_be_secret(b"x-custom", secret.encode())
     assert advice((secret,)) is None
     assert any(hint in secret for hint in ids.SECRET_HINTS)
+    assert ids.may_hold_secret(secret)
     encoded = secret.replace("_", "%5F").replace("-", "%2D")
     for path, query in ((f"/v1/{secret}", ""), (f"/v1/{encoded}", ""), ("/v1", f"a={secret}"), ("/v1", f"a={encoded}")):
         with pytest.raises(BadRequest, match=r"keys are not accepted in the .*: send yours in a header$"):
