@@ -17,7 +17,8 @@ from ingate.identity.tables import Key
 MAX_PERMISSION = 64
 """Characters of one permission."""
 _SECRET_TAKEN = {"secret": "is that of another key"}
-_LIMITS = frozenset({"rate_limit_per_minute", "rate_limit_per_hour"})
+LIMITS = {"rate_limit_per_minute": "rate_limit", "rate_limit_per_hour": "hourly_limit"}
+"""The column of each limit, by the field that states it."""
 
 
 def new_row(request: CreateKeyRequest, org_id: str) -> tuple[Key, str]:
@@ -104,7 +105,7 @@ async def refuse_external_id(db: AsyncSession, row: Key) -> None:
 
 def check_limits(request: CreateKeyRequest | UpdateKeyRequest, *, unlimited: bool) -> None:
     """Raises BadRequest for a request that states limits of an unlimited key."""
-    if unlimited and any(getattr(request, name) for name in _LIMITS):
+    if unlimited and any(getattr(request, name) for name in LIMITS):
         raise BadRequest.field("unlimited", "must not be stated beside a limit")
 
 

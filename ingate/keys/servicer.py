@@ -25,7 +25,6 @@ from ingate.rpc.updates import stated
 
 DEFAULT_OVERLAP_HOURS = 24
 NEWEST = Order(Key.id, descending=True)
-_LIMITS = {"rate_limit_per_minute": "rate_limit", "rate_limit_per_hour": "hourly_limit"}
 
 
 class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
@@ -55,7 +54,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             await rows.refuse_external_id(db, row)
             await rows.refuse_secret(db, row)
             db.add(row)
-            audit.record(db, "key.create", row.id, name=row.name, **_limits(row, _LIMITS))
+            audit.record(db, "key.create", row.id, name=row.name, **_limits(row, rows.LIMITS))
         return pb.CreateKeyResponse(description=messages.key(row), key=secret)
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Any) -> pb.ListKeysResponse:
@@ -192,7 +191,7 @@ def _change_limits(row: Key, request: pb.UpdateKeyRequest, changes: Collection[s
         row.unlimited = request.unlimited
         if row.unlimited:
             row.rate_limit = row.hourly_limit = None
-    for name, column in _LIMITS.items():
+    for name, column in rows.LIMITS.items():
         if name in changes:
             limit = getattr(request, name) or None
             setattr(row, column, limit)
@@ -201,5 +200,5 @@ def _change_limits(row: Key, request: pb.UpdateKeyRequest, changes: Collection[s
 
 def _limits(row: Key, changes: Collection[str]) -> dict[str, int]:
     """Returns what an audit entry says of limits that were stated; that of the plan is not the key's."""
-    found = {name: getattr(row, column) for name, column in _LIMITS.items() if name in changes}
+    found = {name: getattr(row, column) for name, column in rows.LIMITS.items() if name in changes}
     return {name: limit for name, limit in found.items() if limit is not None}
