@@ -66,14 +66,15 @@ class Admission:
         finally:
             self._strangers -= 1
 
-    async def policy(self, org_id: str) -> Policy | str | None:
+    async def policy(self, org_id: str) -> Policy | str:
         """Returns what an organisation's keys may reach, or why that cannot be said."""
 
         async def get() -> Policy:
             question = GetPolicyRequest(org_id=org_id)
             return (await self._stub.GetPolicy(question, metadata=self._metadata, timeout=ANSWER_SECONDS)).policy
 
-        return await _turn(self._policies, "policy", get)
+        # No key is asked about: a core that does not know this gateway says nothing of a policy.
+        return await _turn(self._policies, "policy", get) or AWAY
 
 
 async def _turn(lane: asyncio.Semaphore, asked: str, ask: Callable[[], Awaitable[T]]) -> T | str | None:

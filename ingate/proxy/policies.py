@@ -60,7 +60,8 @@ class Policies:
     async def policy(self, org_id: str) -> Policy:
         """Returns the policy of an organisation. Raises Unavailable when the core does not answer."""
         found = await self._snapshots.get(org_id)
-        return found or Policy(org_id, b"", ())
+        assert found is not None  # every organisation has a policy, if an empty one
+        return found
 
     def fixed(self, provider: Provider, org_id: str) -> tuple[Target, ...]:
         """Returns the target of a provider of an ingress, which gets an organisation's requests as they are.
@@ -81,7 +82,7 @@ class Policies:
             provider, self._timeouts, self._addresses, self._transports, org=org_id, verbatim=verbatim
         )
 
-    async def _ask(self, org_id: str, _strange: bool) -> Policy | str | None:
+    async def _ask(self, org_id: str, _strange: bool) -> Policy | str:
         found = await self._admission.policy(org_id)
         return self._compiled(found) if isinstance(found, PolicyMessage) else found
 

@@ -106,8 +106,10 @@ async def test_without_the_core_a_policy_cannot_be_told(core, monkeypatch):
     core.told.live_until = 0.0
     monkeypatch.setattr(snapshots, "STALE", 0.0)
     assert await core.policies.policy("a") is known
-    with pytest.raises(Unavailable):
-        await core.policies.policy("b")
+    for why in (StatusCode.UNAVAILABLE, StatusCode.UNAUTHENTICATED):  # the latter to a gateway that it does not know
+        core.away = why
+        with pytest.raises(Unavailable):
+            await core.policies.policy("b")
 
 
 async def test_policies_tell_organisations_apart(core):
