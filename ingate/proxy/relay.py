@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from ingate.errors import DomainError, ProviderFailed, ProviderTimedOut, ProviderUnreached, RateLimited, Unavailable
+from ingate.formats import Steps
 from ingate.net.budget import BodyBudget
 from ingate.pacing import paced
 from ingate.proxy.abandoned import Abandoned
@@ -98,7 +99,7 @@ class _Pieces:
         self._terms = terms
         self._stages = stages
         self._tail = b""
-        self._late = b""  # a piece that was sent, and is too large for the stages to take at once
+        self._late: list[tuple[BodyStage, Steps[None]]] = []  # what stages have still to do for a piece that was sent
 
     async def run(self, headers: Headers, chunk: bytes, left: int | None) -> None:
         """Sends the head and the body, which begins with `chunk` and has `left` bytes, None where that is unknown."""
@@ -154,12 +155,9 @@ class _Pieces:
         self._sink.push(piece)
         self._note_end(piece)
         for stage in self._stages:
-            if not stage.takes(len(piece)):  # a stage that changes the body may have made it larger
-                self._late = piece
-                return
-        for stage in self._stages:
             try:
-                stage.feed(piece)
+                if (work := stage.feed(piece)) is not None:  # a stage that changes the body may have made it larger
+                    self._late.append((stage, work))
             except Exception as error:  # noqa: BLE001 -- the caller has the piece, and must get the rest
                 self._drop(stage, error)
 
@@ -169,8 +167,9 @@ class _Pieces:
     async def _next(self, receiver: Receiver | None = None) -> bytes:
         chunk = await self._response.read(receiver)
         if self._late:
-            late, self._late = self._late, b""
-            await self._feed(late)
+            late, self._late = self._late, []
+            for stage, work in late:
+                await self._do(stage, work)
         if chunk:
             await self._feed(chunk)
         return chunk
@@ -178,10 +177,18 @@ class _Pieces:
     async def _feed(self, chunk: bytes) -> None:
         for stage in self._stages:
             try:
-                if (work := stage.feed(chunk)) is not None:
-                    await paced(work)
+                work = stage.feed(chunk)
             except Exception as error:  # noqa: BLE001 -- see above
                 self._drop(stage, error)
+            else:
+                if work is not None:
+                    await self._do(stage, work)
+
+    async def _do(self, stage: BodyStage, work: Steps[None]) -> None:
+        try:
+            await paced(work)
+        except Exception as error:  # noqa: BLE001 -- see above
+            self._drop(stage, error)
 
     def _drop(self, stage: BodyStage, error: Exception) -> None:
         """Removes a stage that failed. The record is marked as truncated."""

@@ -3,6 +3,7 @@
 import pytest
 
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
+from ingate.formats import at_once
 from ingate.net.budget import BodyBudget
 from ingate.proxy.abandoned import MOST, Abandoned
 from ingate.proxy.answer import WHOLE_LIMIT, opened
@@ -65,15 +66,15 @@ class Caller:
         self.events += [dict(headers), body]
 
 
-def exchange(key="key"):
+def exchange(key="key", path="/v1/x"):
     """An exchange of a key."""
     grant = Grant("org", key, may_proxy=True, rate_limit=1, expires_at=None)
-    return OpenExchange("id", grant, read_head("GET", "/v1/x", "", [], "secret"), 0)
+    return OpenExchange("id", grant, read_head("GET", path, "", [], "secret"), 0)
 
 
-async def relayed(answer, answers=None):
+async def relayed(answer, answers=None, path="/v1/x"):
     """Relays an answer, kept for the record within a budget; returns the caller and the exchange."""
-    caller, under_way = Caller(), exchange()
+    caller, under_way = Caller(), exchange(path=path)
     terms = Terms(caller.settle, 1024 * 1024, Abandoned(drain=True, seconds=1.0, size=10), answers or BodyBudget())
     await handed_on(under_way, answer, caller, terms)
     return caller, under_way
@@ -188,6 +189,17 @@ async def test_what_is_kept_of_long_answers_is_bounded_for_all():
     for under_way in (first, second):
         under_way.let_go()
     assert (answers.in_use, first.response_body) == (0, [])
+
+
+async def test_what_is_kept_is_the_beginning():
+    """A piece that would fit is not kept behind one that did not, and all of the body is read for the record."""
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+    pieces = [b": " + b"x" * (1024 * KIB - 12) + b"\n\n", b": " + b"y" * 40 + b"\n\n", *(bytes([it]) for it in usage)]
+    events = [(b"content-type", b"text/event-stream")]
+    _, under_way = await relayed(Answer(pieces, headers=events), path="/v1/chat/completions")
+    assert b"".join(pieces).startswith(b"".join(under_way.response_body))
+    facts = at_once(under_way.response_reader.finishing())
+    assert (under_way.truncated, facts.usage.input, facts.usage.output) == (True, 3, 4)
 
 
 async def test_a_large_piece_counts_whole():
