@@ -29,7 +29,7 @@ Chooser = Callable[[tuple[Candidate, ...], Original], Iterable[Candidate]]
 
 
 class Attempts:
-    """Tries candidates. `choose` orders them, best first where it is None."""
+    """Tries candidates in the order of `choose`, or in their own, the best first."""
 
     def __init__(self, stream_usage: StreamUsage, choose: Chooser | None = None) -> None:
         self._stream_usage = stream_usage
@@ -42,15 +42,15 @@ class Attempts:
         candidates: tuple[Candidate, ...],
         waiting: Callable[[], None],
     ) -> Answer:
-        """Returns the first answer that a candidate gives, with its first byte. Raises the failure of the last one.
+        """Returns the first answer of a candidate, with its first byte. Raises the failure of the last candidate.
 
-        `waiting` is called once an answer has begun that is yet to be waited for.
+        `waiting` is called when an answer has begun whose body is still to come.
         """
         failed: UpstreamError | None = None
         chosen = candidates if self._choose is None else self._choose(candidates, original)
         for candidate in chosen:
             if candidate not in candidates:
-                continue  # it was left from an earlier policy
+                continue  # its policy has been replaced
             if failed is not None:
                 exchange.forget_answer()
             exchange.target, exchange.mask = candidate.target, candidate.mask
@@ -64,7 +64,7 @@ class Attempts:
         raise failure(failed, exchange.target) from failed
 
     async def _tried(self, exchange: OpenExchange, original: Original, candidate: Candidate) -> UpstreamResponse:
-        """Returns what a candidate answers to the request, made ready for it."""
+        """Sends a candidate the request as it needs it, and returns the response."""
         head, call, destination = original.head, original.call, candidate.destination
         exchange.model = call.model if head.method == "POST" else None
         body: Body = original.body
@@ -83,7 +83,7 @@ class Attempts:
     async def _sent(
         self, exchange: OpenExchange, candidate: Candidate, headers: Headers, body: Body
     ) -> UpstreamResponse:
-        """Sends a request and notes each try."""
+        """Sends a request, once more where a kept connection had closed, and notes each attempt."""
         target, head = candidate.target, exchange.head
         request = OutboundRequest(
             head.method,

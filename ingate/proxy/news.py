@@ -1,4 +1,4 @@
-"""What the core says is no longer true, followed for as long as the process runs."""
+"""Follows the changes that the core announces, for as long as the process runs."""
 
 import asyncio
 import time
@@ -20,15 +20,15 @@ EVERYBODY = ""
 """Stands for all organisations among those that changed."""
 
 Forget = Callable[[Collection[str]], None]
-"""Drops what is known of organisations, or of `EVERYBODY`."""
+"""Drops what is cached of organisations, or of all of them for `EVERYBODY`."""
 
 log = structlog.get_logger(__name__)
 
 
 class News:
-    """Follows the core and has what changed forgotten: `keys` what keys may do, `policies` what they may reach.
+    """Announced changes, passed on to the caches of grants (`keys`) and of policies (`policies`).
 
-    `live_until` is the moment of the monotonic clock until which no news means that nothing changed.
+    Until `live_until`, a time of the monotonic clock, the absence of news means that nothing has changed.
     """
 
     def __init__(self, stub: "GatewayServiceAsyncStub", metadata: tuple[tuple[str, str], ...]) -> None:
@@ -41,7 +41,7 @@ class News:
         self.live_until = 0.0
 
     def tell(self, *, keys: Forget | None = None, policies: Forget | None = None) -> None:
-        """Has the callables told from now on."""
+        """Registers what to call when keys or policies have changed."""
         self._keys += () if keys is None else (keys,)
         self._policies += () if policies is None else (policies,)
 
