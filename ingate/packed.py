@@ -27,7 +27,8 @@ class PackedAttempt(Struct, array_like=True, gc=False):
 class PackedRecord(Struct, array_like=True, gc=False):
     """An exchange: fields are those of ExchangeRecord, Exchange and Payload, by the same names.
 
-    `stated` is a part of an ExchangeRecord in wire form: the fields that a grant, a target and a head determine.
+    `stated` is a part of an ExchangeRecord in wire form: the fields that a grant, a target and a head determine, which
+    many records have in common.
     `created_at` is in microseconds since the epoch. New fields go last and have a default, so that records already in a
     journal remain readable.
     """
@@ -55,6 +56,8 @@ class PackedRecord(Struct, array_like=True, gc=False):
     response_headers: bytes
     response_body: bytes
     hidden_event: bytes
+    user_id: str | None = None
+    session_id: str | None = None
 
 
 pack = msgspec.msgpack.Encoder().encode

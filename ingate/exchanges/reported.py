@@ -34,13 +34,14 @@ _OWN_BY_COLUMN = {
     "id": "request_id",
     "created_at": "created_at",
     **{name: name for name in ("status_code", "level", "error_code", "latency_ms", "ttft_ms", "stream")},
+    **{name: name for name in ("user_id", "session_id")},
 }
 _OWN = tuple(_OWN_BY_COLUMN)
 """Columns of a packed record's own, which differ from exchange to exchange."""
 _own = attrgetter(*_OWN_BY_COLUMN.values())
 _STATED = tuple(name for name in ("org_id", "key_id", "tags", *NUMBERS, *TEXTS) if name not in _OWN)
 """Columns that many packed records have alike, and state together."""
-_LONGEST_CODE = LENGTHS[TEXTS.index("error_code")]
+_OWN_TEXTS = {name: length for name, length in zip(TEXTS, LENGTHS, strict=True) if name in _OWN}
 
 
 class _Tried(Struct, omit_defaults=True, gc=False):
@@ -79,7 +80,8 @@ def of_packed(records: Sequence[PackedRecord]) -> tuple[Sequence[str], Columns]:
     price_providers, *stated = zip(*[_stated[record.stated] for record in records], strict=True)
     columns: Columns = dict(zip(_STATED, stated, strict=True))
     columns |= zip(_OWN, zip(*map(_own, records), strict=True), strict=True)
-    columns["error_code"] = [(code and cleaned(code, _LONGEST_CODE)) or None for code in columns["error_code"]]
+    for name, most in _OWN_TEXTS.items():
+        columns[name] = [(text and cleaned(text, most)) or None for text in columns[name]]
     columns["attempts"] = _written(
         [
             [_Tried(it.provider, it.latency_ms, _given(it.status_code), _given(it.error)) for it in record.attempts]

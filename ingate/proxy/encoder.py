@@ -27,7 +27,7 @@ from ingate.proxy.learned import answer_of, hidden_event, learning
 from ingate.proxy.masking import Mask
 from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.protobuf_wire import sized, tag, varint
-from ingate.proxy.stated import of_exchange, of_head
+from ingate.proxy.stated import attribution, of_exchange, of_head
 
 _TEXTS = frozenset({"model", "path", "prompt", "completion", "user_id", "session_id", "error_message"})
 """Fields of an `Exchange` that quote callers and providers."""
@@ -139,6 +139,7 @@ def _usual(exchange: OpenExchange, asked: bytes | bytearray, headers: bytes, sho
         headers,
         shown,
         hidden_event(exchange),
+        *attribution(head),
     )
 
 

@@ -16,6 +16,7 @@ from ingate.proxy.learned import learning
 from ingate.proxy.masking import Mask
 from ingate.proxy.open_exchange import OpenExchange
 from ingate.proxy.protobuf_wire import double, sized, tag, text, varint
+from ingate.proxy.stated import attribution
 
 CLIENT_CLOSED = 499
 CLOSED = "client_closed"
@@ -40,6 +41,7 @@ _COMPLETION = tag(pb.Exchange, "completion")
 _METADATA = tag(pb.Exchange, "metadata")
 _UNITS = tag(pb.Exchange, "units")
 _ERROR_MESSAGE = tag(pb.Exchange, "error_message")
+_ATTRIBUTION = tag(pb.Exchange, "user_id"), tag(pb.Exchange, "session_id")
 _ESTIMATED = tag(pb.Exchange, "usage_source") + varint(pb.USAGE_SOURCE_ESTIMATE)
 _COUNTS = [
     tag(pb.Exchange, name)
@@ -96,6 +98,9 @@ def noted(exchange: OpenExchange) -> list[bytes]:
     for attempt in exchange.attempts:
         tried = _tried(attempt.provider, attempt.status, attempt.error)
         fields += _ATTEMPT, varint(len(tried) + _DOUBLE_BYTES), tried, _milliseconds(attempt.seconds)
+    for named, said in zip(_ATTRIBUTION, attribution(exchange.head), strict=True):
+        if said is not None:
+            fields += text(named, said)
     if exchange.model is not None:
         fields += text(_MODEL, exchange.model)
     if exchange.error_message is not None:

@@ -20,7 +20,10 @@ from ingate.remembered import Remembered
 
 
 class HeadStated(Struct, frozen=True):
-    """The part of a record that a head determines, and its headers as JSON. Secrets are masked in both."""
+    """The part of a record that a head determines, but for whom it names, and its headers as JSON.
+
+    Secrets are masked in both.
+    """
 
     stated: bytes
     headers: bytes
@@ -43,21 +46,19 @@ def of_head(head: RequestHead) -> HeadStated:
     """Returns the part that a head determines. It is remembered for a head that many requests share."""
     if (shared := head.shared) is not None:
         common = of_head(shared)
-        attributed = (head.user_id, head.session_id) != (shared.user_id, shared.session_id)
-        stated = common.stated + _attribution(head) if attributed else common.stated
-        return HeadStated(stated, also_recorded(common.headers, head.own))
+        return HeadStated(common.stated, also_recorded(common.headers, head.own))
     found = _heads.get(head)
     if found is None:
         exchange = Exchange(method=head.method, path=mask(head.path))
         record = ExchangeRecord(exchange=exchange, price_provider=cloud_of(head.format, head.path))
-        found = HeadStated(record.SerializeToString() + _attribution(head), recorded(head.headers))
+        found = HeadStated(record.SerializeToString(), recorded(head.headers))
         _heads[head] = found
     return found
 
 
-def _attribution(head: RequestHead) -> bytes:
-    user_id, session_id = (mask(said) if said else None for said in (head.user_id, head.session_id))
-    return ExchangeRecord(exchange=Exchange(user_id=user_id, session_id=session_id)).SerializeToString()
+def attribution(head: RequestHead) -> tuple[str | None, str | None]:
+    """Returns the user and the session that a head names, with secrets masked. They differ from request to request."""
+    return (head.user_id and mask(head.user_id)) or None, (head.session_id and mask(head.session_id)) or None
 
 
 def _of_key(facts: tuple[str, str, str, str, int, int]) -> bytes:

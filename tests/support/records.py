@@ -56,6 +56,8 @@ def message(packed):
                     for it in packed.attempts
                 ],
                 model=packed.model,
+                user_id=packed.user_id,
+                session_id=packed.session_id,
             ),
             payload=exchange_pb2.Payload(
                 request_headers=packed.request_headers,

@@ -52,9 +52,7 @@ def stated(**fields):
     return made.SerializeToString()
 
 
-STATED = st.sampled_from(
-    [stated(), stated(user_id="u\0", session_id="s" * 600, path="/p"), stated(tags={"a": "b"}, team_id="t" * 99)]
-)
+STATED = st.sampled_from([stated(), stated(path="/p" * 2000, app_id="u\0"), stated(tags={"a": "b"}, team_id="t" * 99)])
 RECORDS = st.builds(
     lambda bodies, fields: packed(ORG, **bodies, **fields),
     BODIES,
@@ -68,6 +66,8 @@ RECORDS = st.builds(
             "error_message": st.none() | TEXT,
             "ttft_ms": st.none() | st.floats(0, 1e6),
             "model": st.none() | TEXT,
+            "user_id": st.none() | TEXT,
+            "session_id": st.none() | st.just("s" * 600),
         },
     ),
 )

@@ -8,7 +8,7 @@ from gen.ingate.exchanges.v1.record_service_pb2 import ExchangeRecord
 from gen.ingate.providers.v1.provider_pb2 import AUTH_MODE_PASSTHROUGH
 from ingate.proxy.headers import outbound
 from ingate.proxy.request_head import MAX_ATTRIBUTION, is_heeded, read_head
-from ingate.proxy.stated import of_head
+from ingate.proxy.stated import attribution, of_head
 from tests.support.targets import target
 
 CHAT = "/v1/chat/completions"
@@ -53,6 +53,7 @@ def test_headers_of_its_own_cross_and_are_recorded_as_all_are(shared, own, to):
     assert candidate.account == whole.candidates((to,), "m")[0].account
     assert made.headers == whole.headers
     assert ExchangeRecord.FromString(of_head(made).stated) == ExchangeRecord.FromString(of_head(whole).stated)
+    assert attribution(made) == attribution(whole)
     assert made.too_long == whole.too_long
     assert of_head(made).headers == of_head(whole).headers
 
